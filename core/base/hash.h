@@ -1,0 +1,15 @@
+/* hash.h: hashes. hash_bytes is for our own in-memory tables (not stable across versions); murmur2 and java_string_hash are
+ * Kafka's, bit for bit, and decide where records and groups live. */
+#ifndef MILLRACE_HASH_H
+#define MILLRACE_HASH_H
+
+#include "core/base/base.h"
+
+MUST_USE uint64_t hash_u64(uint64_t value);
+MUST_USE uint64_t hash_bytes(struct view bytes);
+/* Kafka's default partitioner: (murmur2(key) & 0x7fffffff) % partitions (clients Utils.murmur2). */
+MUST_USE uint32_t hash_murmur2(struct view bytes);
+/* String.hashCode of an ASCII text; group and transactional ids: abs(hash) % partitions. */
+MUST_USE int32_t hash_java_string(struct view text);
+
+#endif
