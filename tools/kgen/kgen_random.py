@@ -1,0 +1,2 @@
+def emit_header(s): return ""
+def emit_source(s): return ""
