@@ -1,7 +1,7 @@
 /* Buddy allocator over one region. Each BUF_BYTES_MAX piece of the region is a tree of blocks of order 0 (4 KiB) to
  * BUF_ORDER_MAX. Every 4 KiB block has one struct buf; the one at a block's start describes the block. Invariants:
- * 1. a free block is in free[order] and has refs 0, state FREE; 2. two free buddies of one order never coexist: they are
- * merged; 3. used_bytes is the sum of capacities handed out. */
+ * 1. a free block is in free[order] and has refs 0, state FREE; 2. two free buddies of one order never coexist: they
+ * are merged; 3. used_bytes is the sum of capacities handed out. */
 #include "core/base/buf.h"
 
 #include "core/base/check.h"

@@ -2,11 +2,11 @@
  *
  * One buf_pool per core owns one region, allocated and touched at start, that io/uring registers with the kernel as one
  * fixed buffer. A buddy allocator hands out power-of-two buffers of 4 KiB to BUF_BYTES_MAX, aligned to their own
- * size up to 4 KiB at least; freed memory is reused last-in first-out, so that what the CPU caches hold is used again. Larger
- * requests (up to the request limit) are single allocations outside the region, counted against the same budget.
+ * size up to 4 KiB at least; freed memory is reused last-in first-out, so that what the CPU caches hold is used again.
+ * Larger requests (up to the request limit) are single allocations outside the region, counted against the same budget.
  *
- * References: buf_acquire gives one; buf_ref adds; buf_unref drops and frees at zero. Not thread safe: a buf is touched by
- * the shard whose core owns the pool, and crosses to another core only inside a mailbox message that brings it back. */
+ * References: buf_acquire gives one; buf_ref adds; buf_unref drops and frees at zero. Not thread safe: a buf is touched
+ * by the shard whose core owns the pool, and crosses to another core only in a mailbox message that brings it back. */
 #ifndef MILLRACE_BUF_H
 #define MILLRACE_BUF_H
 
@@ -27,7 +27,8 @@ struct buf {
     struct list_node link; /* the holder's; free to use while held */
 };
 
-/* region_bytes: rounded up to a multiple of BUF_BYTES_MAX, at least one. budget_bytes: region plus outside allocations. */
+/* region_bytes: rounded up to a multiple of BUF_BYTES_MAX, at least one. budget_bytes: region and outside allocations.
+ */
 MUST_USE struct buf_pool *buf_pool_create(size_t region_bytes, size_t budget_bytes);
 /* Every buffer must have been returned (checked). NULL is allowed. */
 void buf_pool_destroy(struct buf_pool *pool);

@@ -1,8 +1,8 @@
 /* check.h: assertions as part of the program.
  *
  * CHECK is always compiled in: a false CHECK is a bug of ours, never something a client or a disk can cause, and the
- * process stops with file, line, the condition and the last lines of the trace ring. DCHECK is for checks too costly for
- * production (MILLRACE_DEBUG builds). STATIC_CHECK holds at compile time. MAYBE documents that both outcomes are fine. */
+ * process stops with file, line, the condition and the last lines of the trace ring. DCHECK is for checks too costly
+ * for production (MILLRACE_DEBUG builds). STATIC_CHECK holds at compile time. MAYBE: both outcomes are fine. */
 #ifndef MILLRACE_CHECK_H
 #define MILLRACE_CHECK_H
 

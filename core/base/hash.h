@@ -1,5 +1,5 @@
-/* hash.h: hashes. hash_bytes is for our own in-memory tables (not stable across versions); murmur2 and java_string_hash are
- * Kafka's, bit for bit, and decide where records and groups live. */
+/* hash.h: hashes. hash_bytes is for our own in-memory tables (not stable across versions); murmur2 and java_string_hash
+ * are Kafka's, bit for bit, and decide where records and groups live. */
 #ifndef MILLRACE_HASH_H
 #define MILLRACE_HASH_H
 

@@ -1,8 +1,8 @@
 /* map.h: open-addressing hash map from a byte key to a pointer, iterated in insertion order.
  *
- * Keys are copied. Grows by doubling; lookups do not allocate. Iteration order is the order of insertion, so that what a
- * client can observe never depends on hash order; removal keeps the order of the rest. Not thread safe.
- * Removing the entry being visited inside MAP_EACH is allowed; inserting is not. */
+ * Keys are copied. Grows by doubling; lookups do not allocate. Iteration order is the order of insertion, so that what
+ * a client can observe never depends on hash order; removal keeps the order of the rest. Not thread safe. Removing the
+ * entry being visited inside MAP_EACH is allowed; inserting is not. */
 #ifndef MILLRACE_MAP_H
 #define MILLRACE_MAP_H
 

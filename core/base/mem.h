@@ -1,9 +1,9 @@
 /* mem.h: the only door to the allocator (mimalloc; plain malloc under sanitizers).
  *
  * Four lifetimes exist in this tree and nothing else: the request arena (arena.h), fixed object pools (pool.h),
- * ref-counted buffers (buf.h), and this: objects that live as long as a shard, a partition or a connection. Hot paths do
- * not call mem_*. Every allocation carries a tag, and the bytes per tag are counted (per process, relaxed atomics), so
- * that "where is the memory" has an answer. */
+ * ref-counted buffers (buf.h), and this: objects that live as long as a shard, a partition or a connection. Hot paths
+ * do not call mem_*. Every allocation carries a tag, and the bytes per tag are counted (per process, relaxed atomics),
+ * so that "where is the memory" has an answer. */
 #ifndef MILLRACE_MEM_H
 #define MILLRACE_MEM_H
 

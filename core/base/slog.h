@@ -1,9 +1,9 @@
 /* slog.h: the broker's log lines, for people and for collectors.
  *
  * One line per event, `level room message`, to standard error. Lines name cause and cure.
- * Rooms below net may log events an operator must see (damage, full disk, offline partition) and nothing else. Thread safe:
- * a line is formatted in the caller's stack (SLOG_LINE_BYTES at most, then cut) and written by one call. Sinks can be
- * replaced in tests. */
+ * Rooms below net may log events an operator must see (damage, full disk, offline partition) and nothing else. Thread
+ * safe: a line is formatted in the caller's stack (SLOG_LINE_BYTES at most, then cut) and written by one call. Sinks
+ * can be replaced in tests. */
 #ifndef MILLRACE_SLOG_H
 #define MILLRACE_SLOG_H
 

@@ -1,7 +1,8 @@
-/* timer.h: deadlines of one core, in a binary heap ordered by (deadline, arming order). No clock: the loop passes the time in.
+/* timer.h: deadlines of one core, in a binary heap ordered by (deadline, arming order). No clock: the loop passes the
+ * time in.
  *
- * A struct timer is embedded in whatever waits; zeroed = not armed. Callbacks run from timer_heap_run only, one at a time,
- * disarmed before they are called, so they may arm themselves again. */
+ * A struct timer is embedded in whatever waits; zeroed = not armed. Callbacks run from timer_heap_run only, one at a
+ * time, disarmed before they are called, so they may arm themselves again. */
 #ifndef MILLRACE_TIMER_H
 #define MILLRACE_TIMER_H
 

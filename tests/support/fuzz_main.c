@@ -1,10 +1,10 @@
-/* A bounded driver for fuzz targets, for machines without libFuzzer: runs every file of the corpus, then seeded mutations
- * of them until the time is over. The seed is printed, so that a failure can be repeated:
+/* A bounded driver for fuzz targets, for machines without libFuzzer: runs every file of the corpus, then seeded
+ * mutations of them until the time is over. The seed is printed, so that a failure can be repeated:
  *
  *   fuzz_x [--seed N] [--seconds N] [--runs N] CORPUS-DIRECTORY-OR-FILE...
  *
- * A target that crashes leaves its input in ./crash-<seed>-<run> (written before each run only when FUZZ_KEEP is set, as it
- * costs a file write a run). */
+ * A target that crashes leaves its input in ./crash-<seed>-<run> (written before each run only when FUZZ_KEEP is set,
+ * as it costs a file write a run). */
 #include "core/base/prng.h"
 
 #include <dirent.h>
