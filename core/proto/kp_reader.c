@@ -128,17 +128,17 @@ void *kp_read_alloc(struct kp_reader *reader, int32_t count, size_t element_byte
 }
 
 /* One array reader per scalar type; the count has been checked against what remains before memory is taken. */
-#define KP_READ_SCALAR_ARRAY(name, type, wire_bytes)                                                          \
+#define KP_READ_SCALAR_ARRAY(name, type, wire_bytes)                                                              \
     const type *kp_read_##name##_array(struct kp_reader *reader, bool compact, bool nullable, int32_t *out_count) \
-    {                                                                                                         \
-        int32_t count = kp_read_count(reader, compact, nullable, (wire_bytes));                               \
-        type   *values = kp_read_alloc(reader, count, sizeof(*values));                                       \
-                                                                                                              \
-        for (int32_t i = 0; values != NULL && i < count; i++) {                                               \
-            values[i] = kp_read_##name(reader);                                                               \
-        }                                                                                                     \
-        *out_count = reader->error == ERR_OK ? count : 0;                                                     \
-        return reader->error == ERR_OK ? values : NULL;                                                       \
+    {                                                                                                             \
+        int32_t count = kp_read_count(reader, compact, nullable, (wire_bytes));                                   \
+        type   *values = kp_read_alloc(reader, count, sizeof(*values));                                           \
+                                                                                                                  \
+        for (int32_t i = 0; values != NULL && i < count; i++) {                                                   \
+            values[i] = kp_read_##name(reader);                                                                   \
+        }                                                                                                         \
+        *out_count = reader->error == ERR_OK ? count : 0;                                                         \
+        return reader->error == ERR_OK ? values : NULL;                                                           \
     }
 
 KP_READ_SCALAR_ARRAY(bool, bool, 1)
@@ -152,17 +152,18 @@ KP_READ_SCALAR_ARRAY(float64, double, 8)
 KP_READ_SCALAR_ARRAY(uuid, struct uuid, 16)
 
 /* Strings inside an array are never null. */
-#define KP_READ_VIEW_ARRAY(name, length_bytes)                                                                       \
-    const struct view *kp_read_##name##_array(struct kp_reader *reader, bool compact, bool nullable, int32_t *out_count) \
-    {                                                                                                                \
-        int32_t      count = kp_read_count(reader, compact, nullable, compact ? 1 : (length_bytes));                 \
-        struct view *values = kp_read_alloc(reader, count, sizeof(*values));                                         \
-                                                                                                                     \
-        for (int32_t i = 0; values != NULL && i < count && reader->error == ERR_OK; i++) {                           \
-            values[i] = kp_read_##name(reader, compact, false);                                                      \
-        }                                                                                                            \
-        *out_count = reader->error == ERR_OK ? count : 0;                                                            \
-        return reader->error == ERR_OK ? values : NULL;                                                              \
+#define KP_READ_VIEW_ARRAY(name, length_bytes)                                                       \
+    const struct view *kp_read_##name##_array(struct kp_reader *reader, bool compact, bool nullable, \
+                                              int32_t *out_count)                                    \
+    {                                                                                                \
+        int32_t      count = kp_read_count(reader, compact, nullable, compact ? 1 : (length_bytes)); \
+        struct view *values = kp_read_alloc(reader, count, sizeof(*values));                         \
+                                                                                                     \
+        for (int32_t i = 0; values != NULL && i < count && reader->error == ERR_OK; i++) {           \
+            values[i] = kp_read_##name(reader, compact, false);                                      \
+        }                                                                                            \
+        *out_count = reader->error == ERR_OK ? count : 0;                                            \
+        return reader->error == ERR_OK ? values : NULL;                                              \
     }
 
 KP_READ_VIEW_ARRAY(string, 2)

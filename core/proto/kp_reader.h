@@ -1,12 +1,12 @@
 /* kp_reader.h: reads Kafka's encodings from one frame.
  *
  * A reader walks over bytes it does not own. Strings, bytes and records come out as views into those bytes, arrays from
- * the arena: both live as long as the frame and the arena, whichever dies first. The first error sticks: every later read
- * gives zero, NULL or an empty view, so generated decoders check once, at the end.
+ * the arena: both live as long as the frame and the arena, whichever dies first. The first error sticks: every later
+ * read gives zero, NULL or an empty view, so generated decoders check once, at the end.
  *
- * Nothing is believed. A length must fit what remains; an array count must fit what remains when every element takes its
- * smallest size, and only then is memory asked for, so that a frame can make us allocate a small multiple of its own
- * size at most (the arena's budget bounds the rest). Tags must ascend, which also refuses duplicates.
+ * Nothing is believed. A length must fit what remains; an array count must fit what remains when every element takes
+ * its smallest size, and only then is memory asked for, so that a frame can make us allocate a small multiple of its
+ * own size at most (the arena's budget bounds the rest). Tags must ascend, which also refuses duplicates.
  *
  * Errors: ERR_INVALID (malformed or short), ERR_NO_MEMORY (arena over budget). One owner, one thread.
  * Source: KIP-482 for compact types and tagged fields, the message README of Kafka's clients for the rest. */
@@ -131,8 +131,8 @@ const struct view *kp_read_string_array(struct kp_reader *reader, bool compact, 
 const struct view *kp_read_bytes_array(struct kp_reader *reader, bool compact, bool nullable, int32_t *out_count);
 
 /* while (kp_tags_next(reader, &tags)) { switch (tags.tag) { case 0: ...; tags.known = true; } kp_tags_close(...); }
- * Between next and close the reader ends where the field ends. close skips an unknown field and refuses a known one that
- * left bytes over. */
+ * Between next and close the reader ends where the field ends. close skips an unknown field and refuses a known one
+ * that left bytes over. */
 void kp_tags_open(struct kp_reader *reader, struct kp_tags *out_tags);
 bool kp_tags_next(struct kp_reader *reader, struct kp_tags *tags);
 void kp_tags_close(struct kp_reader *reader, struct kp_tags *tags);

@@ -28,12 +28,12 @@ struct kp_codec {
 
 struct kp_api {
     int16_t         key;
-    const char     *name;           /* Kafka's, as "ListOffsets"; NULL in a row of an API that is not spoken */
-    int16_t         version_min;    /* decoded */
+    const char     *name;        /* Kafka's, as "ListOffsets"; NULL in a row of an API that is not spoken */
+    int16_t         version_min; /* decoded */
     int16_t         version_max;
     int16_t         advertised_min; /* in ApiVersions; below version_min, requests are refused */
     int16_t         advertised_max;
-    int16_t         flexible_from;  /* KP_NEVER_FLEXIBLE */
+    int16_t         flexible_from; /* KP_NEVER_FLEXIBLE */
     enum kp_scope   scope;
     struct kp_codec request;
     struct kp_codec response;

@@ -43,7 +43,7 @@ static bool kp_writer_grow_segments(struct kp_writer *writer)
     int32_t      capacity = writer->segments_capacity == 0 ? KP_WRITER_SEGMENTS_FIRST : writer->segments_capacity * 2;
     struct view *grown;
 
-    if (writer->kind == KP_WRITER_SPAN || writer->segments_capacity > INT32_MAX / 2) {
+    if (writer->segments_capacity > INT32_MAX / 2) {
         kp_writer_fail(writer, ERR_NO_MEMORY);
         return false;
     }
@@ -131,8 +131,8 @@ uint8_t *kp_writer_reserve(struct kp_writer *writer, size_t size_bytes)
 
 const struct view *kp_writer_segments(struct kp_writer *writer, int32_t *out_count)
 {
-    CHECK(writer->kind != KP_WRITER_MEASURE);
-    if (writer->error == ERR_OK && writer->kind == KP_WRITER_ARENA) {
+    CHECK(writer->kind == KP_WRITER_ARENA);
+    if (writer->error == ERR_OK) {
         kp_writer_close_run(writer);
     }
     *out_count = writer->error == ERR_OK ? writer->segments_count : 0;
@@ -306,14 +306,14 @@ void kp_write_present(struct kp_writer *writer, bool present)
     kp_write_int8(writer, present ? 1 : -1);
 }
 
-#define KP_WRITE_SCALAR_ARRAY(name, type)                                                                \
+#define KP_WRITE_SCALAR_ARRAY(name, type)                                                                   \
     void kp_write_##name##_array(struct kp_writer *writer, bool compact, bool nullable, const type *values, \
-                                 int32_t count)                                                          \
-    {                                                                                                    \
-        kp_write_count(writer, compact, nullable, count);                                                \
-        for (int32_t i = 0; i < count; i++) {                                                            \
-            kp_write_##name(writer, values[i]);                                                          \
-        }                                                                                                \
+                                 int32_t count)                                                             \
+    {                                                                                                       \
+        kp_write_count(writer, compact, nullable, count);                                                   \
+        for (int32_t i = 0; i < count; i++) {                                                               \
+            kp_write_##name(writer, values[i]);                                                             \
+        }                                                                                                   \
     }
 
 KP_WRITE_SCALAR_ARRAY(bool, bool)
@@ -326,14 +326,14 @@ KP_WRITE_SCALAR_ARRAY(int64, int64_t)
 KP_WRITE_SCALAR_ARRAY(float64, double)
 KP_WRITE_SCALAR_ARRAY(uuid, struct uuid)
 
-#define KP_WRITE_VIEW_ARRAY(name)                                                                               \
+#define KP_WRITE_VIEW_ARRAY(name)                                                                                  \
     void kp_write_##name##_array(struct kp_writer *writer, bool compact, bool nullable, const struct view *values, \
-                                 int32_t count)                                                                 \
-    {                                                                                                           \
-        kp_write_count(writer, compact, nullable, count);                                                       \
-        for (int32_t i = 0; i < count; i++) {                                                                   \
-            kp_write_##name(writer, compact, false, values[i]);                                                 \
-        }                                                                                                       \
+                                 int32_t count)                                                                    \
+    {                                                                                                              \
+        kp_write_count(writer, compact, nullable, count);                                                          \
+        for (int32_t i = 0; i < count; i++) {                                                                      \
+            kp_write_##name(writer, compact, false, values[i]);                                                    \
+        }                                                                                                          \
     }
 
 KP_WRITE_VIEW_ARRAY(string)

@@ -7,10 +7,12 @@
  *   measure  nothing is stored, only counted.
  *
  * The first error sticks and later writes do nothing: generated encoders check nothing, callers look at `error` once.
- * Errors: ERR_NO_MEMORY (arena over budget), ERR_NO_SPACE (span full), ERR_INVALID (a string or a count too long for its
- * encoding).
- * Ownership: segments point into the arena and into spliced memory; both must live until the bytes are sent. Strings and
- * `bytes` fields are always copied, `records` are spliced from KP_WRITER_SPLICE_BYTES_MIN on. One owner, one thread. */
+ * Errors: ERR_NO_MEMORY (arena over budget), ERR_NO_SPACE (span full), ERR_INVALID (a string or a count too long for
+ * its encoding).
+ *
+ * Ownership: segments point into the arena and into spliced memory; both must live until the bytes are sent. Strings
+ * and `bytes` fields are always copied, `records` are spliced from KP_WRITER_SPLICE_BYTES_MIN on. One owner, one
+ * thread. */
 #ifndef MILLRACE_KP_WRITER_H
 #define MILLRACE_KP_WRITER_H
 
@@ -50,8 +52,8 @@ void kp_writer_init_span(struct kp_writer *writer, struct span span);
 void kp_writer_init_measure(struct kp_writer *writer);
 void kp_writer_fail(struct kp_writer *writer, int error);
 
-/* Closes the last run. The segments written so far; more may be written afterwards and the list asked for again. An arena
- * or span writer only. Zero segments on error. */
+/* Arena writers only. Closes the last run and gives the segments written so far; more may be written afterwards and the
+ * list asked for again. Zero segments on error. */
 const struct view *kp_writer_segments(struct kp_writer *writer, int32_t *out_count);
 /* `size_bytes` (at most 64) contiguous bytes to fill in later, for a length in front; NULL on error and in a measuring
  * writer. */
@@ -93,8 +95,7 @@ void kp_write_int32_array(struct kp_writer *writer, bool compact, bool nullable,
 void kp_write_uint32_array(struct kp_writer *writer, bool compact, bool nullable, const uint32_t *values,
                            int32_t count);
 void kp_write_int64_array(struct kp_writer *writer, bool compact, bool nullable, const int64_t *values, int32_t count);
-void kp_write_float64_array(struct kp_writer *writer, bool compact, bool nullable, const double *values,
-                            int32_t count);
+void kp_write_float64_array(struct kp_writer *writer, bool compact, bool nullable, const double *values, int32_t count);
 void kp_write_uuid_array(struct kp_writer *writer, bool compact, bool nullable, const struct uuid *values,
                          int32_t count);
 void kp_write_string_array(struct kp_writer *writer, bool compact, bool nullable, const struct view *values,

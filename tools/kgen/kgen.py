@@ -23,7 +23,7 @@ from kgen_model import SchemaError
 
 def outputs(apis, records):
     return {
-        "kp_messages.h": kgen_emit.emit_header("kp_messages.h", "requests and responses of the Kafka protocol.", apis, "api"),
+        "kp_messages.h": kgen_emit.emit_header("kp_messages.h", "the messages of the Kafka protocol.", apis, "api"),
         "kp_messages.c": kgen_emit.emit_source("kp_messages.h", apis),
         "kp_records.h": kgen_emit.emit_header("kp_records.h", "records of the metadata log.", records, "record"),
         "kp_records.c": kgen_emit.emit_source("kp_records.h", records),

@@ -126,7 +126,8 @@ class MessageEmitter:
         return lines + self.doors()
 
     def init(self, struct):
-        lines = [f"void kp_{struct.c_name}_init({c_struct(struct)} *out)", "{", f"    *out = ({c_struct(struct)}){{0}};"]
+        name = struct.c_name
+        lines = [f"void kp_{name}_init(struct kp_{name} *out)", "{", f"    *out = (struct kp_{name}){{0}};"]
         for field in struct.fields:
             value = default_value(field)
             if value is not None:
@@ -156,9 +157,9 @@ class MessageEmitter:
         for field in struct.plain():
             body += self.wrap(self.read(field), condition(field.versions, struct.range))
         body += self.read_tags(struct)
-        lines = self.elements_min(struct)
-        lines += [f"static void {struct.c_name}_read(struct kp_reader *reader, int16_t version, {c_struct(struct)} *out)", "{"]
-        lines += self.prologue(struct, body) + [f"    kp_{struct.c_name}_init(out);"] + body
+        lines, name = self.elements_min(struct), struct.c_name
+        lines += [f"static void {name}_read(struct kp_reader *reader, int16_t version, struct kp_{name} *out)", "{"]
+        lines += self.prologue(struct, body) + [f"    kp_{name}_init(out);"] + body
         return lines + ["}", ""]
 
     def read(self, field, outer=None):
@@ -206,9 +207,8 @@ class MessageEmitter:
         for field in struct.plain():
             body += self.wrap(self.write(field), condition(field.versions, struct.range))
         body += self.write_tags(struct)
-        lines = self.is_default(struct) + self.tag_writers(struct)
-        lines += [f"static void {struct.c_name}_write(struct kp_writer *writer, int16_t version, const {c_struct(struct)} *in)",
-                  "{"]
+        lines, name = self.is_default(struct) + self.tag_writers(struct), struct.c_name
+        lines += [f"static void {name}_write(struct kp_writer *writer, int16_t version, const struct kp_{name} *in)", "{"]
         lines += self.prologue(struct, body)
         if not struct.fields:
             lines.append("    (void)in;")
@@ -225,7 +225,8 @@ class MessageEmitter:
         if field.is_pointer():
             present = self.wrap([f"kp_write_present(writer, {name} != NULL);"],
                                 None if nullable == "true" else nullable, 0)
-            return present + [f"if ({name} != NULL) {{", f"    {field.struct.c_name}_write(writer, version, {name});", "}"]
+            write = f"    {field.struct.c_name}_write(writer, version, {name});"
+            return present + [f"if ({name} != NULL) {{", write, "}"]
         if field.is_struct():
             return [f"{field.struct.c_name}_write(writer, version, &{name});"]
         if field.base in SCALARS:
