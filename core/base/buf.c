@@ -88,10 +88,15 @@ static uint32_t buf_order_for(size_t size_bytes)
 
 static struct buf *buf_acquire_outside(struct buf_pool *pool, size_t size_bytes)
 {
-    size_t      capacity = (size_t)align_up(size_bytes, BUF_BYTES_MIN);
+    size_t      room = pool->budget_bytes - pool->region_bytes - pool->outside_bytes;
+    size_t      capacity;
     struct buf *buf;
 
-    if (capacity > pool->budget_bytes - pool->region_bytes - pool->outside_bytes) {
+    if (size_bytes > room) {
+        return NULL;
+    }
+    capacity = (size_t)align_up(size_bytes, BUF_BYTES_MIN);
+    if (capacity > room) {
         return NULL;
     }
     buf = mem_try_alloc(MEM_BUFFERS, sizeof(*buf));

@@ -43,13 +43,14 @@ static size_t map_find(const struct map *map, struct view key, uint64_t hash)
     }
 }
 
-/* Drops holes and rehashes into slots at most half full. */
+/* Drops holes and rehashes into slots at most a quarter full: as map_put rebuilds when half of them are used, at least
+ * as many insertions as there are live entries go by before the next time, also when each is paired with a removal. */
 static void map_rebuild(struct map *map)
 {
     size_t slot_count = MAP_SLOTS_MIN;
     size_t kept = 0;
 
-    while (slot_count < (map->live_count + 1) * 2) {
+    while (slot_count < (map->live_count + 1) * 4) {
         slot_count *= 2;
     }
     for (size_t i = 0; i < map->entry_count; i++) {
@@ -58,9 +59,9 @@ static void map_rebuild(struct map *map)
         }
     }
     map->entry_count = kept;
-    if (map->entry_capacity < slot_count) {
-        map->entries = mem_realloc(map->tag, map->entries, slot_count * sizeof(*map->entries));
-        map->entry_capacity = slot_count;
+    if (map->entry_capacity < slot_count / 2) {
+        map->entries = mem_realloc(map->tag, map->entries, slot_count / 2 * sizeof(*map->entries));
+        map->entry_capacity = slot_count / 2;
     }
     mem_free(map->tag, map->slots);
     map->slots = mem_alloc(map->tag, slot_count * sizeof(*map->slots));

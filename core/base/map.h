@@ -42,9 +42,8 @@ static inline size_t map_count(const struct map *map)
 /* The next live entry at or after *position, advancing it; NULL at the end. */
 struct map_entry *map_next(const struct map *map, size_t *position);
 
-#define MAP_EACH(map, entry)                                                                     \
-    for (size_t entry##_at = 0, entry##_go = 1; entry##_go;)                                     \
-        for (struct map_entry *entry = map_next(map, &entry##_at); (entry##_go = entry != NULL); \
-             entry = map_next(map, &entry##_at))
+#define MAP_EACH(map, entry)                                                      \
+    for (size_t entry##_at = 0, entry##_once = 1; entry##_once; entry##_once = 0) \
+        for (struct map_entry *entry = NULL; (entry = map_next(map, &entry##_at)) != NULL;)
 
 #endif

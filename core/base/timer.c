@@ -85,7 +85,7 @@ void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t deadline_ns
         heap->capacity = MAX(heap->capacity * 2, (size_t)64);
         heap->items = mem_realloc(MEM_BASE, heap->items, heap->capacity * sizeof(struct timer *));
     }
-    timer->deadline_ns = deadline_ns;
+    timer->deadline_ns = heap->running_ ? MAX(deadline_ns, heap->running_ns_) : deadline_ns;
     timer->sequence_ = heap->sequence++;
     timer->fire = fire;
     heap->count++;
@@ -103,6 +103,9 @@ size_t timer_heap_run(struct timer_heap *heap, int64_t now_ns)
     uint64_t sequence_end = heap->sequence;
     size_t   fired = 0;
 
+    CHECK(!heap->running_);
+    heap->running_ = true;
+    heap->running_ns_ = now_ns;
     while (heap->count > 0) {
         struct timer *timer = heap->items[0];
 
@@ -113,5 +116,6 @@ size_t timer_heap_run(struct timer_heap *heap, int64_t now_ns)
         fired++;
         timer->fire(timer);
     }
+    heap->running_ = false;
     return fired;
 }

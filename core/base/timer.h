@@ -23,12 +23,15 @@ struct timer_heap {
     size_t         count;
     size_t         capacity;
     uint64_t       sequence;
+    bool           running_;    /* inside timer_heap_run */
+    int64_t        running_ns_; /* its now_ns */
 };
 
 void timer_heap_init(struct timer_heap *heap);
 /* No timer may be armed (checked). */
 void timer_heap_deinit(struct timer_heap *heap);
-/* Arms, or moves an armed timer. deadline_ns on io_now_ns()'s clock. */
+/* Arms, or moves an armed timer. deadline_ns on io_now_ns()'s clock; armed from a callback it counts as now at the
+ * earliest, so that a timer which is always due cannot keep others from firing. */
 void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t deadline_ns, timer_fn *fire);
 /* Disarming a timer that is not armed is harmless. */
 void timer_disarm(struct timer_heap *heap, struct timer *timer);
