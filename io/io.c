@@ -1,5 +1,5 @@
-/* The seam's wrappers: every argument is checked here, once, for both back ends. A false CHECK is a bug of the caller: nothing a
- * client sends or a disk returns reaches these arguments unchecked. */
+/* The seam's wrappers: every argument is checked here, once, for both back ends. A false CHECK is a bug of the caller:
+ * nothing a client sends or a disk returns reaches these arguments unchecked. */
 #include "io/io.h"
 
 #include "io/io_internal.h"
@@ -128,7 +128,8 @@ void io_close(struct io *io, struct io_op *op, struct io_handle handle, io_done_
     io_submit(io, op);
 }
 
-void io_read(struct io *io, struct io_op *op, struct io_handle file, struct span into, uint64_t offset, io_done_fn *done)
+void io_read(struct io *io, struct io_op *op, struct io_handle file, struct span into, uint64_t offset,
+             io_done_fn *done)
 {
     CHECK(io_handle_valid(file) && into.base != NULL && into.len > 0);
     CHECK(offset <= INT64_MAX - into.len);
@@ -139,8 +140,8 @@ void io_read(struct io *io, struct io_op *op, struct io_handle file, struct span
     io_submit(io, op);
 }
 
-void io_write(struct io *io, struct io_op *op, struct io_handle file, struct view bytes, uint64_t offset, uint32_t flags,
-              io_done_fn *done)
+void io_write(struct io *io, struct io_op *op, struct io_handle file, struct view bytes, uint64_t offset,
+              uint32_t flags, io_done_fn *done)
 {
     CHECK(io_handle_valid(file) && bytes.base != NULL && bytes.len > 0);
     CHECK(offset <= INT64_MAX - bytes.len);
@@ -160,8 +161,8 @@ void io_sync(struct io *io, struct io_op *op, struct io_handle file, io_done_fn 
     io_submit(io, op);
 }
 
-void io_allocate(struct io *io, struct io_op *op, struct io_handle file, uint64_t offset, uint64_t length, uint32_t flags,
-                 io_done_fn *done)
+void io_allocate(struct io *io, struct io_op *op, struct io_handle file, uint64_t offset, uint64_t length,
+                 uint32_t flags, io_done_fn *done)
 {
     CHECK(io_handle_valid(file) && length > 0 && length <= INT64_MAX && offset <= INT64_MAX - length);
     CHECK((flags & ~(uint32_t)IO_ALLOCATE_PUNCH) == 0);
@@ -277,7 +278,8 @@ void io_connect(struct io *io, struct io_op *op, const struct io_address *addres
     io_submit(io, op);
 }
 
-void io_recv(struct io *io, struct io_op *op, struct io_handle socket, struct span into, uint32_t flags, io_done_fn *done)
+void io_recv(struct io *io, struct io_op *op, struct io_handle socket, struct span into, uint32_t flags,
+             io_done_fn *done)
 {
     CHECK(io_handle_valid(socket) && into.base != NULL && into.len > 0);
     CHECK((flags & ~(uint32_t)IO_RECV_ALL) == 0);

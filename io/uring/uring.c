@@ -1,0 +1,654 @@
+/* The ring and its loop.
+ *
+ * Invariants. 1. An op in flight is in exactly one place (enum uring_place). 2. sqes_in_flight counts submission
+ * entries whose last completion entry has not been reaped. 3. Order of submission is order of calls: while `queued` is
+ * not empty, nothing new goes into the submission queue before it. A cancel therefore never overtakes its target, nor
+ * hits a later use of the same op. */
+#define _GNU_SOURCE 1
+
+#include "io/uring/uring_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#define URING_ENTRIES_DEFAULT    1024
+#define URING_ENTRIES_MIN        32
+#define URING_CQ_FACTOR          4
+#define URING_RECV_COUNT_DEFAULT 128
+#define URING_RECV_BYTES_DEFAULT ((uint32_t)(32 * KIB))
+#define URING_RECV_COUNT_MAX     32768
+#define URING_SIGSET_BYTES       8 /* the kernel's sigset_t */
+
+static const char *const uring_feature_names[] = {
+    "single_issuer",    "defer_taskrun", "coop_taskrun", "ring_fd",  "buffer_ring", "recv_multishot",
+    "accept_multishot", "fixed_buffers", "dsync",        "sendfile", "dio_statx",
+};
+
+static int64_t uring_clock_ns(clockid_t clock)
+{
+    struct timespec time = {0};
+
+    CHECK(clock_gettime(clock, &time) == 0);
+    return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+/* --- submitting --------------------------------------------------------------------------------------------------- */
+
+static bool uring_try_prep(struct uring *uring, struct io_op *op)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+
+    if (sqe == NULL) {
+        return false;
+    }
+    uring__kinds[op->kind].prep(uring, op, sqe);
+    io_uring_sqe_set_data(sqe, op);
+    uring__set_place(op, URING_KERNEL);
+    uring->sqes_in_flight++;
+    return true;
+}
+
+void uring__start(struct uring *uring, struct io_op *op)
+{
+    if (list_empty(&uring->queued) && uring_try_prep(uring, op)) {
+        return;
+    }
+    uring__set_place(op, URING_QUEUED);
+    list_push_back(&uring->queued, &op->link);
+}
+
+void uring__post(struct uring *uring, struct io_op *op)
+{
+    uring__set_place(op, URING_POSTED);
+    list_push_back(&uring->posted, &op->link);
+}
+
+void uring__finish_later(struct uring *uring, struct io_op *op, int32_t result)
+{
+    op->result = result;
+    uring__set_place(op, URING_FINISHED);
+    list_push_back(&uring->posted, &op->link);
+}
+
+static void uring_submit(struct io *io, struct io_op *op)
+{
+    struct uring            *uring = uring__of(io);
+    const struct uring_kind *kind = &uring__kinds[op->kind];
+
+    memset(op->token_, 0, sizeof(op->token_));
+    if (op->kind == IO_SEND_FILE) {
+        uring__handle(uring, op->send_file.file)->ops_in_flight++;
+    }
+    if (io_handle_valid(op->handle) && op->kind != IO_CLOSE) {
+        struct uring_handle *handle = uring__handle(uring, op->handle);
+
+        handle->ops_in_flight++;
+        if (handle->closing) {
+            uring__finish_later(uring, op, ERR_CLOSED);
+            return;
+        }
+    }
+    if (kind->begin != NULL) {
+        kind->begin(uring, op);
+    } else {
+        uring__start(uring, op);
+    }
+}
+
+void uring__finish(struct uring *uring, struct io_op *op, int32_t result)
+{
+    struct io_handle handle = op->kind == IO_CLOSE ? IO_HANDLE_NONE : op->handle;
+    struct io_handle file = op->kind == IO_SEND_FILE ? op->send_file.file : IO_HANDLE_NONE;
+
+    uring->callbacks++;
+    uring__handle_op_leaves(uring, handle);
+    uring__handle_op_leaves(uring, file);
+    io__callback(&uring->io, op, result, false);
+    uring__handle_op_left(uring, handle);
+    uring__handle_op_left(uring, file);
+}
+
+void uring__callback_more(struct uring *uring, struct io_op *op, int32_t result)
+{
+    uring->callbacks++;
+    io__callback(&uring->io, op, result, true);
+}
+
+void uring__restart(struct uring *uring, struct io_op *op)
+{
+    if (op->cancel_requested) {
+        uring__finish(uring, op, ERR_CANCELED);
+    } else if (uring__handle(uring, op->handle)->closing) {
+        uring__finish(uring, op, ERR_CLOSED);
+    } else {
+        uring__start(uring, op);
+    }
+}
+
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
+
+static int uring_enable(struct uring *uring)
+{
+    /* By number: the wrapper is declared by liburing 2.3 but missing from its shared library. */
+    int result = io_uring_register((unsigned)uring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+
+    if (result < 0) {
+        return err_from_errno(-result);
+    }
+    uring->enabled = true;
+    if (uring__has(uring, URING_RING_FD)) {
+        uring->ring_fd_registered = io_uring_register_ring_fd(&uring->ring) == 1;
+        if (!uring->ring_fd_registered) {
+            uring->features &= ~(uint32_t)URING_RING_FD;
+        }
+    }
+    return 0;
+}
+
+static void uring_arm_wake(struct uring *uring)
+{
+    struct io_uring_sqe *sqe;
+
+    if (uring->wake_armed) {
+        return;
+    }
+    sqe = io_uring_get_sqe(&uring->ring);
+    if (sqe == NULL) {
+        return;
+    }
+    io_uring_prep_read(sqe, uring->event_fd, &uring->wake_value, sizeof(uring->wake_value), 0);
+    io_uring_sqe_set_data64(sqe, URING_TAG_WAKE);
+    uring->sqes_in_flight++;
+    uring->wake_armed = true;
+}
+
+static void uring_wake(struct io *io)
+{
+    struct uring *uring = uring__of(io);
+    uint64_t      one = 1;
+
+    if (__atomic_exchange_n(&uring->wake_pending, 1, __ATOMIC_SEQ_CST) == 0) {
+        CHECK(write(uring->event_fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
+    }
+}
+
+/* Publishes prepared entries to the kernel's view of the queue; returns how many it has not consumed. */
+static uint32_t uring_flush_sq(struct uring *uring)
+{
+    struct io_uring_sq *sq = &uring->ring.sq;
+    uint32_t            tail = *sq->ktail;
+
+    while (sq->sqe_head != sq->sqe_tail) {
+        sq->array[tail & sq->ring_mask] = sq->sqe_head & sq->ring_mask;
+        sq->sqe_head++;
+        tail++;
+    }
+    __atomic_store_n(sq->ktail, tail, __ATOMIC_RELEASE);
+    return tail - __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE);
+}
+
+static uint32_t uring_cq_ready(const struct uring *uring)
+{
+    return __atomic_load_n(uring->ring.cq.ktail, __ATOMIC_ACQUIRE) - *uring->ring.cq.khead;
+}
+
+/* 0, or a negative errno that ends the ring. */
+static int uring_enter(struct uring *uring, uint32_t submit_count, bool wait, int64_t deadline_ns)
+{
+    struct __kernel_timespec      timeout = {0};
+    struct io_uring_getevents_arg argument = {.sigmask_sz = URING_SIGSET_BYTES};
+    unsigned                      flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+    int                           result;
+
+    if (wait && deadline_ns != INT64_MAX) {
+        int64_t left_ns = MAX(deadline_ns - uring->now_ns, 0);
+
+        timeout.tv_sec = left_ns / NS_PER_S;
+        timeout.tv_nsec = left_ns % NS_PER_S;
+        argument.ts = (uint64_t)(uintptr_t)&timeout;
+    }
+    if (uring->ring_fd_registered) {
+        flags |= IORING_ENTER_REGISTERED_RING;
+    }
+    result = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, submit_count, wait ? 1 : 0, flags,
+                             (sigset_t *)(void *)&argument, sizeof(argument));
+    /* EAGAIN and EBUSY: short of memory or of completion room; what is there is reaped first, the rest submitted next
+     * time. */
+    if (result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN || result == -EBUSY) {
+        return 0;
+    }
+    return result;
+}
+
+static void uring_drain_queued(struct uring *uring)
+{
+    while (!list_empty(&uring->queued)) {
+        struct io_op *op = LIST_ENTRY(list_first(&uring->queued), struct io_op, link);
+
+        list_remove(&op->link);
+        if (!uring_try_prep(uring, op)) {
+            list_push_front(&uring->queued, &op->link);
+            return;
+        }
+    }
+}
+
+/* Submits what is prepared and, if `may_wait` and nothing is ready, sleeps. */
+static int uring_submit_and_wait(struct uring *uring, bool may_wait, int64_t deadline_ns)
+{
+    const uint32_t attention = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+    uint32_t       submit_count;
+    bool           wait;
+    int            result;
+
+    uring_drain_queued(uring);
+    uring_arm_wake(uring);
+    submit_count = uring_flush_sq(uring);
+    while (!list_empty(&uring->queued)) {
+        result = uring_enter(uring, submit_count, false, 0);
+        if (result < 0 || uring_flush_sq(uring) == submit_count) {
+            return result;
+        }
+        uring_drain_queued(uring);
+        submit_count = uring_flush_sq(uring);
+        may_wait = may_wait && uring_cq_ready(uring) == 0;
+    }
+    wait = may_wait && uring_cq_ready(uring) == 0 && deadline_ns > uring->now_ns;
+    if (!wait && submit_count == 0 && (__atomic_load_n(uring->ring.sq.kflags, __ATOMIC_ACQUIRE) & attention) == 0) {
+        return 0;
+    }
+    result = uring_enter(uring, submit_count, wait, deadline_ns);
+    if (wait) {
+        uring->now_ns = uring_clock_ns(CLOCK_MONOTONIC);
+    }
+    return result;
+}
+
+static void uring_complete(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+    struct io_op *op;
+
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0) {
+        CHECK(uring->sqes_in_flight > 0);
+        uring->sqes_in_flight--;
+    }
+    if (cqe->user_data == URING_TAG_WAKE) {
+        uring->wake_armed = false;
+        __atomic_store_n(&uring->wake_pending, 0, __ATOMIC_SEQ_CST);
+        return;
+    }
+    if (cqe->user_data == URING_TAG_NONE) {
+        return;
+    }
+    op = (struct io_op *)(uintptr_t)cqe->user_data;
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0) {
+        uring__set_place(op, URING_RUNNING);
+    }
+    uring__kinds[op->kind].complete(uring, op, cqe->res, cqe->flags);
+}
+
+/* Only what is there on entry: callbacks that cause completions at once do not keep the loop here for ever. */
+static void uring_reap(struct uring *uring)
+{
+    struct io_uring_cq *cq = &uring->ring.cq;
+    uint32_t            budget = uring_cq_ready(uring);
+
+    while (budget-- > 0 && uring_cq_ready(uring) > 0) {
+        uint32_t            head = *cq->khead;
+        struct io_uring_cqe cqe = {
+            .user_data = cq->cqes[head & cq->ring_mask].user_data,
+            .res = cq->cqes[head & cq->ring_mask].res,
+            .flags = cq->cqes[head & cq->ring_mask].flags,
+        };
+
+        __atomic_store_n(cq->khead, head + 1, __ATOMIC_RELEASE);
+        uring_complete(uring, &cqe);
+    }
+}
+
+static void uring_run_posted(struct uring *uring)
+{
+    struct list_node *last = list_last(&uring->posted);
+    bool              more = last != NULL;
+
+    while (more && !list_empty(&uring->posted)) {
+        struct list_node *node = list_pop_front(&uring->posted);
+        struct io_op     *op = LIST_ENTRY(node, struct io_op, link);
+        enum uring_place  place = uring__place(op);
+
+        more = node != last;
+        uring__set_place(op, URING_RUNNING);
+        if (place == URING_FINISHED) {
+            uring__finish(uring, op, op->result);
+        } else {
+            CHECK(place == URING_POSTED);
+            uring__kinds[op->kind].step(uring, op);
+        }
+    }
+}
+
+static int uring_run(struct io *io, int64_t deadline_ns)
+{
+    struct uring *uring = uring__of(io);
+    uint64_t      callbacks_before = uring->callbacks;
+    int           result;
+
+    if (!uring->enabled) {
+        result = uring_enable(uring);
+        if (result < 0) {
+            return result;
+        }
+    }
+    uring->now_ns = uring_clock_ns(CLOCK_MONOTONIC);
+    uring_run_posted(uring);
+    result =
+        uring_submit_and_wait(uring, uring->callbacks == callbacks_before && list_empty(&uring->posted), deadline_ns);
+    if (result < 0) {
+        return err_from_errno(-result);
+    }
+    uring_reap(uring);
+    return (int)MIN(uring->callbacks - callbacks_before, (uint64_t)INT32_MAX);
+}
+
+static int64_t uring_now_ns(struct io *io)
+{
+    return uring__of(io)->now_ns;
+}
+
+static int64_t uring_wall_ms(struct io *io UNUSED)
+{
+    return uring_clock_ns(CLOCK_REALTIME) / NS_PER_MS;
+}
+
+static void uring_random(struct io *io UNUSED, struct span out_bytes)
+{
+    size_t done = 0;
+
+    while (done < out_bytes.len) {
+        ssize_t got = getrandom(out_bytes.base + done, out_bytes.len - done, 0);
+
+        CHECK(got > 0 || errno == EINTR);
+        done += got > 0 ? (size_t)got : 0;
+    }
+}
+
+/* Features that lower ones replace are not missed. */
+static uint32_t uring_features_missing(const struct uring *uring)
+{
+    uint32_t missing = URING_FEATURES_ALL & ~uring->features;
+
+    return uring__has(uring, URING_DEFER_TASKRUN) ? missing & ~(uint32_t)URING_COOP_TASKRUN : missing;
+}
+
+static void uring_append_features(struct span out_text, const char *title, uint32_t features)
+{
+    char  *text = (char *)out_text.base;
+    size_t used = strnlen(text, out_text.len - 1);
+
+    if (features == 0) {
+        return;
+    }
+    (void)snprintf(text + used, out_text.len - used, "%s", title);
+    for (size_t i = 0; i < COUNT_OF(uring_feature_names); i++) {
+        if ((features & (1U << i)) != 0) {
+            used = strnlen(text, out_text.len - 1);
+            (void)snprintf(text + used, out_text.len - used, " %s", uring_feature_names[i]);
+        }
+    }
+}
+
+static void uring_describe(struct io *io, struct span out_text)
+{
+    const struct uring *uring = uring__of(io);
+
+    (void)snprintf((char *)out_text.base, out_text.len, "io_uring on Linux %s, %u entries", uring->kernel_release,
+                   uring->ring.sq.ring_entries);
+    uring_append_features(out_text, "; in use:", uring->features);
+    uring_append_features(out_text, "; without:", uring_features_missing(uring));
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+/* Ends everything in flight without callbacks, so that the kernel writes into nobody's memory afterwards. */
+static void uring_quiesce(struct uring *uring)
+{
+    struct io_uring_sqe *sqe;
+
+    list_init(&uring->queued);
+    for (uint32_t round = 0; uring->enabled && uring->sqes_in_flight > 0; round++) {
+        sqe = round % 16 == 0 ? io_uring_get_sqe(&uring->ring) : NULL;
+        if (sqe != NULL) {
+            io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+            io_uring_sqe_set_data64(sqe, URING_TAG_NONE);
+            uring->sqes_in_flight++;
+        }
+        uring->now_ns = 0;
+        if (uring_enter(uring, uring_flush_sq(uring), true, 20 * NS_PER_MS) < 0) {
+            return; /* another thread owned the ring: its end has canceled what was in flight */
+        }
+        while (uring_cq_ready(uring) > 0) {
+            uint32_t                   head = *uring->ring.cq.khead;
+            const struct io_uring_cqe *cqe = &uring->ring.cq.cqes[head & uring->ring.cq.ring_mask];
+            bool                       is_last = (cqe->flags & IORING_CQE_F_MORE) == 0;
+
+            if (cqe->user_data > URING_TAG_NONE && cqe->res >= 0) {
+                const struct io_op *op = (const struct io_op *)(uintptr_t)cqe->user_data;
+
+                if (op->kind == IO_ACCEPT || op->kind == IO_OPEN) {
+                    (void)close(cqe->res);
+                }
+            }
+            uring->sqes_in_flight -= is_last ? 1 : 0;
+            __atomic_store_n(uring->ring.cq.khead, head + 1, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+static void uring_destroy(struct io *io)
+{
+    struct uring *uring = uring__of(io);
+
+    uring_quiesce(uring);
+    uring__buffers_deinit(uring);
+    io_uring_queue_exit(&uring->ring);
+    for (uint32_t i = 0; i < uring->handle_count; i++) {
+        if (uring->handles[i].fd >= 0) {
+            (void)close(uring->handles[i].fd);
+        }
+    }
+    for (uint32_t i = 0; i < uring->lock_count; i++) {
+        (void)close(uring->lock_fds[i]);
+    }
+    (void)close(uring->event_fd);
+    mem_free(MEM_IO, uring->lock_fds);
+    mem_free(MEM_IO, uring->handles);
+    mem_free(MEM_IO, uring);
+}
+
+static const struct io_backend uring_backend = {
+    .name = "io_uring",
+    .submit = uring_submit,
+    .run = uring_run,
+    .now_ns = uring_now_ns,
+    .wall_ms = uring_wall_ms,
+    .random = uring_random,
+    .wake = uring_wake,
+    .listen = uring__listen,
+    .local_address = uring__local_address,
+    .peer_address = uring__peer_address,
+    .list = uring__list,
+    .volume_probe = uring__volume_probe,
+    .volume_free = uring__volume_free,
+    .lock = uring__lock,
+    .register_region = uring__register_region,
+    .describe = uring_describe,
+    .destroy = uring_destroy,
+};
+
+uint32_t uring_features(const struct io *io)
+{
+    CHECK(io->backend == &uring_backend);
+    return CONTAINER_OF(io, const struct uring, io)->features;
+}
+
+/* Reads a small text file of the kernel; -1 when it is not there or no number. */
+static int uring_read_sysctl(const char *path)
+{
+    char    text[16] = "";
+    int     fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got;
+
+    if (fd < 0) {
+        return -1;
+    }
+    got = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    return got > 0 && text[0] >= '0' && text[0] <= '9' ? text[0] - '0' : -1;
+}
+
+static int uring_fail(struct uring_failure *out_why, const char *call, int number, const char *text)
+{
+    *out_why = (struct uring_failure){.call = call, .number = number};
+    (void)snprintf(out_why->text, sizeof(out_why->text), "%s", text);
+    return number == 0 ? ERR_UNSUPPORTED : err_from_errno(number);
+}
+
+static int uring_fail_setup(struct uring_failure *out_why, int number)
+{
+    int         disabled = uring_read_sysctl("/proc/sys/kernel/io_uring_disabled");
+    const char *text = "The kernel refused to create a ring.";
+
+    if (number == EPERM && disabled == 2) {
+        text = "io_uring is switched off on this host. Set the sysctl kernel.io_uring_disabled to 0.";
+    } else if (number == EPERM && disabled == 1) {
+        text =
+            "io_uring is allowed only to privileged processes and to the group of kernel.io_uring_group. Add the user to that group, "
+            "or set the sysctl kernel.io_uring_disabled to 0.";
+    } else if (number == EPERM || number == EACCES) {
+        text =
+            "A seccomp filter or security module forbids io_uring (the default of many container engines). Allow io_uring_setup, "
+            "io_uring_enter and io_uring_register in its profile.";
+    } else if (number == ENOSYS) {
+        text =
+            "This kernel has no io_uring, or a seccomp filter hides it. Run Linux 6.1 or later and allow io_uring_setup, "
+            "io_uring_enter and io_uring_register.";
+    } else if (number == ENOMEM) {
+        text =
+            "Not enough memory for the ring, or RLIMIT_MEMLOCK is too small. Raise the memory limit, or the limit of locked memory "
+            "(LimitMEMLOCK= in a systemd unit, ulimit -l in a shell).";
+    } else if (number == EMFILE || number == ENFILE) {
+        text =
+            "Out of file descriptors. Raise the open-file limit (LimitNOFILE= in a systemd unit, ulimit -n in a shell).";
+    } else if (number == EINVAL) {
+        text = "This kernel is too old for the ring that is needed. Run Linux 6.1 or later.";
+    }
+    return uring_fail(out_why, "io_uring_setup", number, text);
+}
+
+/* Tries the best set of ring flags, then weaker ones; each with fewer entries when lockable memory is short. */
+static int uring_setup_ring(struct uring *uring, uint32_t entries)
+{
+    static const uint32_t sets[] = {
+        URING_SINGLE_ISSUER | URING_DEFER_TASKRUN,
+        URING_SINGLE_ISSUER | URING_COOP_TASKRUN,
+        URING_COOP_TASKRUN,
+        0,
+    };
+    const uint32_t mask = URING_SINGLE_ISSUER | URING_DEFER_TASKRUN | URING_COOP_TASKRUN;
+    int            result = -EINVAL;
+
+    for (size_t i = 0; i < COUNT_OF(sets); i++) {
+        if ((sets[i] & ~uring->features) != 0) {
+            continue;
+        }
+        for (uint32_t size = entries; size >= URING_ENTRIES_MIN; size /= 2) {
+            struct io_uring_params params = {.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
+                                                      IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED,
+                                             .cq_entries = size * URING_CQ_FACTOR};
+
+            params.flags |= (sets[i] & URING_SINGLE_ISSUER) != 0 ? IORING_SETUP_SINGLE_ISSUER : 0;
+            params.flags |= (sets[i] & URING_DEFER_TASKRUN) != 0 ? IORING_SETUP_DEFER_TASKRUN : 0;
+            params.flags |= (sets[i] & URING_COOP_TASKRUN) != 0 ? IORING_SETUP_COOP_TASKRUN : 0;
+            params.flags |= (sets[i] & (URING_COOP_TASKRUN | URING_DEFER_TASKRUN)) != 0 ? IORING_SETUP_TASKRUN_FLAG : 0;
+            result = io_uring_queue_init_params(size, &uring->ring, &params);
+            if (result == 0) {
+                uring->features = (uring->features & ~mask) | sets[i];
+                return 0;
+            }
+            if (result != -ENOMEM) {
+                break;
+            }
+        }
+        if (result != -EINVAL) {
+            break;
+        }
+    }
+    return result;
+}
+
+/* The newest operation of Linux 6.1, which came after every feature used here, stands for all of them. */
+static bool uring_kernel_new_enough(struct uring *uring)
+{
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&uring->ring);
+    bool                   enough = probe != NULL && io_uring_opcode_supported(probe, IORING_OP_SENDMSG_ZC) != 0;
+
+    if (probe != NULL) {
+        io_uring_free_probe(probe);
+    }
+    return enough && (uring->ring.features & IORING_FEAT_EXT_ARG) != 0 &&
+           (uring->ring.features & IORING_FEAT_NODROP) != 0;
+}
+
+static void uring_init(struct uring *uring, const struct uring_options *options)
+{
+    struct utsname name = {0};
+
+    uring->io.backend = &uring_backend;
+    uring->features = URING_FEATURES_ALL & ~options->disable_features;
+    uring->recv_buffer_count = options->recv_buffer_count == 0 ? URING_RECV_COUNT_DEFAULT : options->recv_buffer_count;
+    uring->recv_buffer_bytes = options->recv_buffer_bytes == 0 ? URING_RECV_BYTES_DEFAULT : options->recv_buffer_bytes;
+    CHECK(is_power_of_two(uring->recv_buffer_count) && uring->recv_buffer_count <= URING_RECV_COUNT_MAX);
+    CHECK(uring->recv_buffer_bytes <= INT32_MAX);
+    uring->handle_free = UINT32_MAX;
+    uring->event_fd = -1;
+    list_init(&uring->queued);
+    list_init(&uring->posted);
+    (void)uname(&name);
+    (void)snprintf(uring->kernel_release, sizeof(uring->kernel_release), "%.64s", name.release);
+    uring->now_ns = uring_clock_ns(CLOCK_MONOTONIC);
+}
+
+int uring_create(const struct uring_options *options, struct io **out_io, struct uring_failure *out_why)
+{
+    struct uring *uring = mem_alloc(MEM_IO, sizeof(*uring));
+    uint32_t      entries = options->entries == 0 ? URING_ENTRIES_DEFAULT : options->entries;
+    int           result;
+
+    CHECK(is_power_of_two(entries) && entries >= URING_ENTRIES_MIN);
+    uring_init(uring, options);
+    result = uring_setup_ring(uring, entries);
+    if (result < 0) {
+        mem_free(MEM_IO, uring);
+        return uring_fail_setup(out_why, -result);
+    }
+    uring->event_fd = eventfd(0, EFD_CLOEXEC);
+    if (uring->event_fd < 0 || !uring_kernel_new_enough(uring)) {
+        bool failed_event = uring->event_fd < 0;
+
+        result = uring_fail(out_why, failed_event ? "eventfd" : "io_uring_register", failed_event ? errno : 0,
+                            failed_event ? "Out of file descriptors. Raise the open-file limit."
+                                         : "This kernel is too old. Run Linux 6.1 or later.");
+        uring_destroy(&uring->io);
+        return result;
+    }
+    uring__buffers_init(uring);
+    *out_io = &uring->io;
+    return 0;
+}
