@@ -208,7 +208,8 @@ class MessageEmitter:
             body += self.wrap(self.write(field), condition(field.versions, struct.range))
         body += self.write_tags(struct)
         lines, name = self.is_default(struct) + self.tag_writers(struct), struct.c_name
-        lines += [f"static void {name}_write(struct kp_writer *writer, int16_t version, const struct kp_{name} *in)", "{"]
+        lines += [f"static void {name}_write(struct kp_writer *writer, int16_t version, const struct kp_{name} *in)",
+                  "{"]
         lines += self.prologue(struct, body)
         if not struct.fields:
             lines.append("    (void)in;")
