@@ -1,25 +1,30 @@
 /* io.h: the only way from this program to the kernel: disk, network, time, randomness, wake-ups.
  *
- * Two back ends implement the table below: io/uring (production; Linux 6.1 or later) and io/sim (a deterministic world for
- * tests: one seed drives time, disk, network and scheduling). Everything above this header is the same object code on both.
+ * Two back ends implement the table below: io/uring (production; Linux 6.1 or later) and io/sim (a deterministic world
+ * for tests: one seed drives time, disk, network and scheduling). Everything above this header is the same object code
+ * on both.
  *
  * Rules
  *  1. A `struct io` is one core's ring. It is used from one thread only, except io_wake(), which any thread may call.
- *  2. A `struct io_op` belongs to the caller and is embedded in the object that waits. From the submitting call until its
- *     last callback it belongs to the back end (checked): it must not move, be freed or be submitted again.
+ *  2. A `struct io_op` belongs to the caller and is embedded in the object that waits. From the submitting call until
+ * its last callback it belongs to the back end (checked): it must not move, be freed or be submitted again.
  *  3. A callback never runs inside a submitting call: only inside io_run(). Callbacks may submit anything.
- *  4. Both back ends may complete short (fewer bytes than asked) and with any error. io_file.h has the loops that finish a
- *     read or write; callers that submit here directly handle short counts themselves.
- *  5. Memory named by an operation (spans, paths, span arrays) stays valid and, for writes and sends, unchanged until the callback.
- *  6. op->result: bytes, a handle, or a negative ERR_ code. op->more: further callbacks of the same (multishot) op follow.
+ *  4. Both back ends may complete short (fewer bytes than asked) and with any error. io_file.h has the loops that
+ * finish a read or write; callers that submit here directly handle short counts themselves.
+ *  5. Memory named by an operation (spans, paths, span arrays) stays valid and, for writes and sends, unchanged until
+ * the callback.
+ *  6. op->result: bytes, a handle, or a negative ERR_ code. op->more: further callbacks of the same (multishot) op
+ * follow.
  *  7. Operations are not ordered among each other. Whoever needs order waits for the callback.
  *
- * Durability. A completed write is not durable unless it was submitted with IO_WRITE_DURABLE (it then covers its own range only:
- * on a device with FUA nothing else is flushed) or an io_sync() that was submitted after the write completed has completed. Creating,
- * renaming and removing names is durable only after io_sync() on the directory. Growing a file is metadata: allocate, then io_sync().
+ * Durability. A completed write is not durable unless it was submitted with IO_WRITE_DURABLE (it then covers its own
+ * range only: on a device with FUA nothing else is flushed) or an io_sync() that was submitted after the write
+ * completed has completed. Creating, renaming and removing names is durable only after io_sync() on the directory.
+ * Growing a file is metadata: allocate, then io_sync().
  *
- * Sizes: offsets and lengths of reads and writes on a file opened with IO_OPEN_DIRECT, and their memory, are multiples of
- * io_volume.direct_align_bytes. Memory inside the region given to io_register_region() is used as a registered buffer. */
+ * Sizes: offsets and lengths of reads and writes on a file opened with IO_OPEN_DIRECT, and their memory, are multiples
+ * of io_volume.direct_align_bytes. Memory inside the region given to io_register_region() is used as a registered
+ * buffer. */
 #ifndef MILLRACE_IO_H
 #define MILLRACE_IO_H
 
@@ -87,7 +92,7 @@ enum io_write_flags {
 };
 
 enum io_allocate_flags {
-    IO_ALLOCATE_EXTEND = 0,    /* reserve space and grow the size to offset + length if it is smaller */
+    IO_ALLOCATE_EXTEND = 0,     /* reserve space and grow the size to offset + length if it is smaller */
     IO_ALLOCATE_PUNCH = 1 << 0, /* give the range's space back; it reads as zeros; the size stays */
 };
 
@@ -109,12 +114,12 @@ struct io_stat {
 /* The file system under a path, as probed by io_volume_probe(). */
 struct io_volume {
     uint64_t total_bytes;
-    uint64_t free_bytes;          /* available to this user */
-    uint32_t block_bytes;         /* max(file-system block, physical block, direct alignment): the frame alignment */
-    uint32_t direct_align_bytes;  /* offset, length and memory alignment of direct I/O; 0 = no direct I/O here */
-    bool     durable_writes;      /* a durable write and a read back were done and worked */
-    bool     volatile_memory_fs;  /* tmpfs and the like: nothing survives a power cut */
-    char     type_name[16];       /* "ext4", "xfs", "tmpfs", ... */
+    uint64_t free_bytes;         /* available to this user */
+    uint32_t block_bytes;        /* max(file-system block, physical block, direct alignment): the frame alignment */
+    uint32_t direct_align_bytes; /* offset, length and memory alignment of direct I/O; 0 = no direct I/O here */
+    bool     durable_writes;     /* a durable write and a read back were done and worked */
+    bool     volatile_memory_fs; /* tmpfs and the like: nothing survives a power cut */
+    char     type_name[16];      /* "ext4", "xfs", "tmpfs", ... */
 };
 
 /* IPv4 is kept as an IPv4-mapped IPv6 address. scope_id is for link-local IPv6 addresses. */
@@ -137,8 +142,8 @@ struct io_op {
     uint64_t         offset;
     uint64_t         length;
     union {
-        struct span        span;   /* RECV, READ */
-        struct view        view;   /* WRITE */
+        struct span span; /* RECV, READ */
+        struct view view; /* WRITE */
         struct {
             const struct view *parts; /* SEND */
             uint32_t           count;
@@ -216,14 +221,16 @@ void io_post(struct io *io, struct io_op *op, io_done_fn *done);
 void io_open(struct io *io, struct io_op *op, const char *path, uint32_t flags, io_done_fn *done);
 /* Closes a file or socket. Operations in flight on a socket complete first with an error; a file must have none. */
 void io_close(struct io *io, struct io_op *op, struct io_handle handle, io_done_fn *done);
-void io_read(struct io *io, struct io_op *op, struct io_handle file, struct span into, uint64_t offset, io_done_fn *done);
-void io_write(struct io *io, struct io_op *op, struct io_handle file, struct view bytes, uint64_t offset, uint32_t flags,
-              io_done_fn *done);
-/* fdatasync for files, fsync for directories. A failed sync is final: what it was to cover may be lost (never retry it). */
+void io_read(struct io *io, struct io_op *op, struct io_handle file, struct span into, uint64_t offset,
+             io_done_fn *done);
+void io_write(struct io *io, struct io_op *op, struct io_handle file, struct view bytes, uint64_t offset,
+              uint32_t flags, io_done_fn *done);
+/* fdatasync for files, fsync for directories. A failed sync is final: what it was to cover may be lost (never retry
+ * it). */
 void io_sync(struct io *io, struct io_op *op, struct io_handle file, io_done_fn *done);
 /* ERR_UNSUPPORTED where the file system cannot. */
-void io_allocate(struct io *io, struct io_op *op, struct io_handle file, uint64_t offset, uint64_t length, uint32_t flags,
-                 io_done_fn *done);
+void io_allocate(struct io *io, struct io_op *op, struct io_handle file, uint64_t offset, uint64_t length,
+                 uint32_t flags, io_done_fn *done);
 /* Replaces `to` if it exists. Not durable before the directory is synced; so are the next two. */
 void io_rename(struct io *io, struct io_op *op, const char *from, const char *to, io_done_fn *done);
 /* Removes a file, or an empty directory. */
@@ -232,7 +239,8 @@ void io_mkdir(struct io *io, struct io_op *op, const char *path, io_done_fn *don
 /* *out_stat is written before the callback when result is 0. */
 void io_stat(struct io *io, struct io_op *op, const char *path, struct io_stat *out_stat, io_done_fn *done);
 
-/* Synchronous: start-up, and directories of one topic. Names come in no particular order (the simulator shuffles them). */
+/* Synchronous: start-up, and directories of one topic. Names come in no particular order (the simulator shuffles them).
+ */
 MUST_USE int io_list(struct io *io, const char *path, io_list_fn *each, void *context);
 /* Synchronous, start-up. Proves direct and durable I/O by doing it on a scratch file in `path`, a directory. */
 MUST_USE int io_volume_probe(struct io *io, const char *path, struct io_volume *out_volume);
@@ -240,38 +248,41 @@ MUST_USE int io_volume_probe(struct io *io, const char *path, struct io_volume *
 MUST_USE int io_volume_free(struct io *io, const char *path, uint64_t *out_free_bytes, uint64_t *out_total_bytes);
 /* Creates `path` if need be and locks it until the process ends. ERR_BUSY when another process holds it. */
 MUST_USE int io_lock(struct io *io, const char *path);
-/* Registers memory (buf_pool_region) for fixed reads and writes. Not needed for correctness; ERR_ when the kernel refuses
- * (RLIMIT_MEMLOCK): operations then go unregistered. */
+/* Registers memory (buf_pool_region) for fixed reads and writes. Not needed for correctness; ERR_ when the kernel
+ * refuses (RLIMIT_MEMLOCK): operations then go unregistered. */
 MUST_USE int io_register_region(struct io *io, struct span region);
 
 /* --- network ---------------------------------------------------------------------------------------------------- */
 
 /* Synchronous, start-up. Port 0 picks one: ask io_local_address(). */
-MUST_USE int io_listen(struct io *io, const struct io_address *address, uint32_t backlog, struct io_handle *out_listener);
+MUST_USE int io_listen(struct io *io, const struct io_address *address, uint32_t backlog,
+                       struct io_handle *out_listener);
 MUST_USE int io_local_address(struct io *io, struct io_handle socket, struct io_address *out_address);
 MUST_USE int io_peer_address(struct io *io, struct io_handle socket, struct io_address *out_address);
-/* Multishot. result: handle id of a new connection (TCP_NODELAY set), or an error; while op->more, further ones follow. After an
- * error (ERR_DESCRIPTORS, ERR_NO_MEMORY) without more, submit again when it makes sense. */
+/* Multishot. result: handle id of a new connection (TCP_NODELAY set), or an error; while op->more, further ones follow.
+ * After an error (ERR_DESCRIPTORS, ERR_NO_MEMORY) without more, submit again when it makes sense. */
 void io_accept(struct io *io, struct io_op *op, struct io_handle listener, io_done_fn *done);
 /* result: handle id. */
 void io_connect(struct io *io, struct io_op *op, const struct io_address *address, io_done_fn *done);
 /* One receive into the caller's memory. result 0: the peer has closed. */
-void io_recv(struct io *io, struct io_op *op, struct io_handle socket, struct span into, uint32_t flags, io_done_fn *done);
-/* Receives into buffers of the back end: each callback with result > 0 shows op->received, valid during the callback only, so an
- * idle connection holds no memory. Ends (more == false) with 0 (closed), ERR_NO_BUFFERS (submit again), ERR_CANCELED or another
- * error, or after a positive result when the kernel stops for fairness (submit again). */
+void io_recv(struct io *io, struct io_op *op, struct io_handle socket, struct span into, uint32_t flags,
+             io_done_fn *done);
+/* Receives into buffers of the back end: each callback with result > 0 shows op->received, valid during the callback
+ * only, so an idle connection holds no memory. Ends (more == false) with 0 (closed), ERR_NO_BUFFERS (submit again),
+ * ERR_CANCELED or another error, or after a positive result when the kernel stops for fairness (submit again). */
 void io_recv_multi(struct io *io, struct io_op *op, struct io_handle socket, io_done_fn *done);
 /* Gathers; count <= IO_SPANS_MAX. result may be short. */
 void io_send(struct io *io, struct io_op *op, struct io_handle socket, const struct view *parts, uint32_t count,
              uint32_t flags, io_done_fn *done);
-/* From a file (not opened with IO_OPEN_DIRECT) through the page cache to the socket, without user memory. May be short. */
+/* From a file (not opened with IO_OPEN_DIRECT) through the page cache to the socket, without user memory. May be short.
+ */
 void io_send_file(struct io *io, struct io_op *op, struct io_handle socket, struct io_handle file, uint64_t offset,
                   uint64_t length, io_done_fn *done);
 /* Both directions: what is in flight on the connection completes soon. */
 void io_shutdown(struct io *io, struct io_op *op, struct io_handle socket, io_done_fn *done);
 
-/* Asks to end `target` early: its own callback comes with ERR_CANCELED, or with its result if it was faster. `op`'s callback
- * (result 0, or ERR_NOT_FOUND when the target was already done) may come before or after the target's. */
+/* Asks to end `target` early: its own callback comes with ERR_CANCELED, or with its result if it was faster. `op`'s
+ * callback (result 0, or ERR_NOT_FOUND when the target was already done) may come before or after the target's. */
 void io_cancel(struct io *io, struct io_op *op, struct io_op *target, io_done_fn *done);
 
 /* --- text ------------------------------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
-/* io_file.h: whole-file and finish-the-rest operations on top of io.h. The only place that loops over short counts of files.
+/* io_file.h: whole-file and finish-the-rest operations on top of io.h. The only place that loops over short counts of
+ * files.
  *
  * Each operation struct belongs to the caller and is idle again before its callback runs. Nothing here blocks. */
 #ifndef MILLRACE_IO_FILE_H
@@ -37,9 +38,10 @@ void io_file_write_all(struct io *io, struct io_file_op *op, struct io_handle fi
 /* Reads until the span is full or the file ends. */
 void io_file_read_full(struct io *io, struct io_file_op *op, struct io_handle file, struct span into, uint64_t offset,
                        io_file_done_fn *done);
-/* Replaces the file at `path` durably: writes `path.tmp`, syncs it, renames, syncs the directory. After a crash the file holds the old
- * or the new content, whole. `path` and `content` stay valid until the callback. Buffered I/O. */
-void io_file_replace(struct io *io, struct io_file_op *op, const char *path, struct view content, io_file_done_fn *done);
+/* Replaces the file at `path` durably: writes `path.tmp`, syncs it, renames, syncs the directory. After a crash the
+ * file holds the old or the new content, whole. `path` and `content` stay valid until the callback. Buffered I/O. */
+void io_file_replace(struct io *io, struct io_file_op *op, const char *path, struct view content,
+                     io_file_done_fn *done);
 /* Reads a small file whole into a fresh buffer of `bufs`; ERR_LIMIT above bytes_max. On success result = length and
  * op->buf_ is handed to the caller by io_file_take(). Buffered I/O. */
 void io_file_load(struct io *io, struct io_file_op *op, struct buf_pool *bufs, const char *path, uint64_t bytes_max,
