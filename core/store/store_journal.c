@@ -2,8 +2,8 @@
  *
  * Invariants
  *  1. journal->writes is in LSN order: done, in flight, closed, then at most one gathering (the last).
- *  2. A frame is placed only where recorded_lsn and durable_end say that nothing needed lies; both are below every frame that can still
- *     be read back as needed, whichever of the newest frames is torn.
+ *  2. A frame is placed only where recorded_lsn and durable_end say that nothing needed lies; both are below every
+ * frame that can still be read back as needed, whichever of the newest frames is torn.
  *  3. durable_end moves over whole frames, in order; entries are answered when it passes them.
  *  4. A frame's buffer is not touched between submission and completion. */
 #include "core/store/store_journal.h"
@@ -31,8 +31,8 @@ static char *join_path(const char *directory, const char *name, const char *suff
     return path;
 }
 
-struct store_journal *store_journal_create(struct io_shard *shard, const char *directory, const struct io_volume *volume,
-                                           uint64_t bytes)
+struct store_journal *store_journal_create(struct io_shard *shard, const char *directory,
+                                           const struct io_volume *volume, uint64_t bytes)
 {
     struct store_journal *journal = mem_alloc(MEM_STORE, sizeof(*journal));
 
@@ -43,7 +43,8 @@ struct store_journal *store_journal_create(struct io_shard *shard, const char *d
     journal->path = join_path(directory, STORE_JOURNAL_FILE_NAME, "");
     journal->temporary_path = join_path(directory, STORE_JOURNAL_FILE_NAME, ".tmp");
     journal->volume = *volume;
-    /* A frame is padded to a block; with blocks above the spacing of the header's copies torn neighbours are what the checks are for. */
+    /* A frame is padded to a block; with blocks above the spacing of the header's copies torn neighbours are what the
+     * checks are for. */
     journal->volume.block_bytes = (uint32_t)MAX(512, MIN(volume->block_bytes, JOURNAL_HEADER_SPACING));
     journal->direct = volume->direct_align_bytes != 0 && volume->direct_align_bytes <= journal->volume.block_bytes;
     journal->wanted_bytes = align_up(MAX(bytes == 0 ? STORE_JOURNAL_BYTES_DEFAULT : bytes, STORE_JOURNAL_BYTES_MIN),
@@ -88,7 +89,8 @@ void store__journal_finish(struct store_journal *journal, int result)
     }
 }
 
-/* --- positions ----------------------------------------------------------------------------------------------------- */
+/* --- positions -----------------------------------------------------------------------------------------------------
+ */
 
 static struct journal_write *gathering(const struct store_journal *journal)
 {
@@ -139,7 +141,8 @@ bool store_journal_online(const struct store_journal *journal)
 
 size_t store_journal_entry_bytes_max(const struct store_journal *journal)
 {
-    size_t overhead = align_up(STORE_JOURNAL_FRAME_HEADER_BYTES + STORE_JOURNAL_ENTRY_HEADER_BYTES, STORE_JOURNAL_ENTRY_ALIGN);
+    size_t overhead =
+        align_up(STORE_JOURNAL_FRAME_HEADER_BYTES + STORE_JOURNAL_ENTRY_HEADER_BYTES, STORE_JOURNAL_ENTRY_ALIGN);
 
     return journal->frame_bytes_max <= overhead ? 0 : journal->frame_bytes_max - overhead;
 }
@@ -149,7 +152,8 @@ void store_journal_stats(const struct store_journal *journal, struct store_journ
     *out_stats = journal->stats;
 }
 
-/* --- appending ----------------------------------------------------------------------------------------------------- */
+/* --- appending -----------------------------------------------------------------------------------------------------
+ */
 
 /* May a frame of the next `bytes` stand at lsn? */
 static bool has_space(const struct store_journal *journal, uint64_t lsn, size_t bytes)
@@ -178,7 +182,8 @@ static int gather_begin(struct store_journal *journal, size_t bytes, struct jour
     if (!has_space(journal, lsn, bytes)) {
         return ERR_NO_SPACE;
     }
-    buf = buf_acquire(journal->shard->bufs, MAX(journal->first_buf_bytes, align_up(bytes, journal->header.block_bytes)));
+    buf =
+        buf_acquire(journal->shard->bufs, MAX(journal->first_buf_bytes, align_up(bytes, journal->header.block_bytes)));
     if (buf == NULL) {
         return ERR_AGAIN;
     }
@@ -209,7 +214,8 @@ static bool gather_grow(struct store_journal *journal, struct journal_write *wri
     if (wanted <= write->buf->capacity_bytes) {
         return true;
     }
-    larger = buf_acquire(journal->shard->bufs, MIN(MAX(wanted, 2 * write->buf->capacity_bytes), journal->frame_bytes_max));
+    larger =
+        buf_acquire(journal->shard->bufs, MIN(MAX(wanted, 2 * write->buf->capacity_bytes), journal->frame_bytes_max));
     if (larger == NULL) {
         return false;
     }
@@ -229,7 +235,8 @@ static void gather_close(struct store_journal *journal, struct journal_write *wr
     memset(write->buf->data + write->used_bytes, 0, frame_bytes - write->used_bytes);
     write->state = WRITE_CLOSED;
     journal->next_lsn = write->lsn + frame_bytes;
-    /* The next frame will be about as large: half-way to it, so that one small frame between large ones costs nothing. */
+    /* The next frame will be about as large: half-way to it, so that one small frame between large ones costs nothing.
+     */
     journal->first_buf_bytes = MAX(FIRST_BUF_BYTES, (journal->first_buf_bytes + frame_bytes) / 2);
 }
 
@@ -291,7 +298,8 @@ int store_journal_append(struct store_journal *journal, struct store_journal_ent
     return ERR_OK;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------------------
+ */
 
 static void write_done(struct io_file_op *op);
 
@@ -437,7 +445,8 @@ void store__journal_fail(struct store_journal *journal, const char *what, uint64
     if (journal->state == JOURNAL_OFFLINE) {
         return;
     }
-    slog_error("store", "journal %s: %s at offset %" PRIu64 " failed: %s; the shard's small appends are refused until restart",
+    slog_error("store",
+               "journal %s: %s at offset %" PRIu64 " failed: %s; the shard's small appends are refused until restart",
                journal->path, what, file_offset, err_text(error));
     journal->state = JOURNAL_OFFLINE;
     list_init(&entries);
@@ -452,7 +461,8 @@ void store__journal_fail(struct store_journal *journal, const char *what, uint64
     answer(&entries, ERR_OFFLINE);
 }
 
-/* --- giving space back ---------------------------------------------------------------------------------------------- */
+/* --- giving space back ----------------------------------------------------------------------------------------------
+ */
 
 void store_journal_release(struct store_journal *journal, uint64_t lsn)
 {
@@ -475,8 +485,8 @@ static void record_release_done(void *context, int result)
     close_if_quiet(journal);
 }
 
-/* Released space counts once it is written down. The next frame does that in passing; when the ring is more than half full and no frame is
- * about to leave, the ring's header does it, or a full ring could never move again. */
+/* Released space counts once it is written down. The next frame does that in passing; when the ring is more than half
+ * full and no frame is about to leave, the ring's header does it, or a full ring could never move again. */
 static void record_release(struct store_journal *journal)
 {
     struct store_journal_header header = journal->header;
@@ -524,8 +534,8 @@ static void header_write_next(struct store_journal *journal)
                       journal->header_copy * JOURNAL_HEADER_SPACING, IO_WRITE_DURABLE, header_write_done);
 }
 
-void store__journal_write_header(struct store_journal *journal, const struct store_journal_header *header, store_done_fn *done,
-                                 void *context)
+void store__journal_write_header(struct store_journal *journal, const struct store_journal_header *header,
+                                 store_done_fn *done, void *context)
 {
     CHECK(!journal->header_busy && journal->header_buf != NULL);
     journal->header_busy = true;
@@ -539,7 +549,8 @@ void store__journal_write_header(struct store_journal *journal, const struct sto
     header_write_next(journal);
 }
 
-/* --- reset and close ------------------------------------------------------------------------------------------------ */
+/* --- reset and close ------------------------------------------------------------------------------------------------
+ */
 
 static void reset_done(void *context, int result)
 {

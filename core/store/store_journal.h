@@ -1,19 +1,24 @@
-/* store_journal.h: the shard's journal: one pre-written ring file into which the small appends of all logs leave together (D6).
+/* store_journal.h: the shard's journal: one pre-written ring file into which the small appends of all logs leave
+ * together (D6).
  *
  * Private to core/store. docs/formats/journal.md has the bytes and the recovery rule.
  *
- * Positions are LSNs: bytes of ring space handed out since the ring's generation began; they never repeat within a generation. An entry's
- * lsn is that of the frame that carries it, so entries of one write share it; lsns never fall from one append to the next.
+ * Positions are LSNs: bytes of ring space handed out since the ring's generation began; they never repeat within a
+ * generation. An entry's lsn is that of the frame that carries it, so entries of one write share it; lsns never fall
+ * from one append to the next.
  *
- * Life: create, open (creates the file, or reads it back and replays), reset (starts a new, empty generation; the store calls it once
- * everything replayed is durable in segments), then append/release for as long as it runs, close, destroy.
+ * Life: create, open (creates the file, or reads it back and replays), reset (starts a new, empty generation; the store
+ * calls it once everything replayed is durable in segments), then append/release for as long as it runs, close,
+ * destroy.
  *
- * Order: entries gather in memory; each turn of the loop with a free place (STORE_JOURNAL_IN_FLIGHT_MAX writes) sends what has gathered as
- * one durable write; done callbacks come in LSN order. Space is used again only below an LSN that a durable frame (or both copies of the ring's
- * header) names as no longer needed: recovery starts at the largest such name, so it never looks for what was overwritten.
+ * Order: entries gather in memory; each turn of the loop with a free place (STORE_JOURNAL_IN_FLIGHT_MAX writes) sends
+ * what has gathered as one durable write; done callbacks come in LSN order. Space is used again only below an LSN that
+ * a durable frame (or both copies of the ring's header) names as no longer needed: recovery starts at the largest such
+ * name, so it never looks for what was overwritten.
  *
- * Failure: a write that fails takes the journal offline: every entry that waits gets ERR_OFFLINE, later appends are refused.
- * Threading: the shard's core. Memory: write buffers from the shard's buf_pool, only while there is something to write. */
+ * Failure: a write that fails takes the journal offline: every entry that waits gets ERR_OFFLINE, later appends are
+ * refused. Threading: the shard's core. Memory: write buffers from the shard's buf_pool, only while there is something
+ * to write. */
 #ifndef MILLRACE_STORE_JOURNAL_H
 #define MILLRACE_STORE_JOURNAL_H
 
@@ -34,8 +39,8 @@ struct store_journal_entry {
     int32_t          partition;
     int64_t          first_offset;
     int64_t          last_offset;
-    struct view      bytes; /* whole batches, stamped */
-    uint64_t         lsn;   /* out, set by append */
+    struct view      bytes;                                      /* whole batches, stamped */
+    uint64_t         lsn;                                        /* out, set by append */
     void (*done)(struct store_journal_entry *entry, int result); /* ERR_OK: durable; ERR_OFFLINE: unknown */
 };
 
@@ -78,23 +83,27 @@ struct store_journal_stats {
 };
 
 /* `directory` (copied) exists and is durable. bytes 0: default. Nothing is touched on disk. */
-struct store_journal *store_journal_create(struct io_shard *shard, const char *directory, const struct io_volume *volume,
-                                           uint64_t bytes);
+struct store_journal *store_journal_create(struct io_shard *shard, const char *directory,
+                                           const struct io_volume *volume, uint64_t bytes);
 /* The caller has closed it, or its io is gone (simulated power cut): nothing is written any more. NULL is allowed. */
 void store_journal_destroy(struct store_journal *journal);
 
-/* done: ERR_OK; ERR_CORRUPT when damage was reported (what is intact was replayed, reset is allowed); other ERR_: unusable (close, destroy). */
+/* done: ERR_OK; ERR_CORRUPT when damage was reported (what is intact was replayed, reset is allowed); other ERR_:
+ * unusable (close, destroy). */
 void store_journal_open(struct store_journal *journal, const struct store_journal_hooks *hooks, store_done_fn *done,
                         void *context);
-/* Everything replayed is durable elsewhere, and so is every acknowledged append: starts a new generation, empty. Appends are accepted from `done` on. */
+/* Everything replayed is durable elsewhere, and so is every acknowledged append: starts a new generation, empty.
+ * Appends are accepted from `done` on. */
 void store_journal_reset(struct store_journal *journal, store_done_fn *done, void *context);
-/* Writes what has gathered and waits for it. If everything is released the file is marked clean and the next open reads only its header. */
+/* Writes what has gathered and waits for it. If everything is released the file is marked clean and the next open reads
+ * only its header. */
 void store_journal_close(struct store_journal *journal, store_done_fn *done, void *context);
 
 /* ERR_OK: entry->lsn is set, done will be called. ERR_NO_SPACE: the ring is full until release (hooks.space tells).
  * ERR_AGAIN: no memory now, or not reset yet. ERR_LIMIT: larger than a frame. ERR_OFFLINE. */
 MUST_USE int store_journal_append(struct store_journal *journal, struct store_journal_entry *entry);
-/* Sends what has gathered now if a place is free. Not needed for progress: the journal posts itself to the next turn of the loop. */
+/* Sends what has gathered now if a place is free. Not needed for progress: the journal posts itself to the next turn of
+ * the loop. */
 void store_journal_submit(struct store_journal *journal);
 /* Nothing with an lsn below this is needed any more; lsn <= head. */
 void store_journal_release(struct store_journal *journal, uint64_t lsn);

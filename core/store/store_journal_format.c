@@ -1,28 +1,30 @@
 /* store_journal_format.c: encoding, checking and deciding for the shard's journal.
  *
  * Invariants
- *  1. Every check is salted with the ring's identity, its generation and the frame's lsn: what an earlier lap, an earlier generation or
- *     a misdirected write left behind never passes for a frame or an entry of now, nor does anything a client can send.
+ *  1. Every check is salted with the ring's identity, its generation and the frame's lsn: what an earlier lap, an
+ * earlier generation or a misdirected write left behind never passes for a frame or an entry of now, nor does anything
+ * a client can send.
  *  2. The decision depends on the frames found and the header only, so that running it again gives the same answer. */
 #include "core/store/store_journal_format.h"
 
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
 
-#define HEADER_MAGIC  UINT64_C(0x31474e5245434c4d) /* "MLCERNG1" in the file */
-#define FRAME_MAGIC   UINT32_C(0x464a524d)         /* "MRJF" in the file */
-#define VERSION       1
-#define BLOCK_MIN     512
-#define BLOCK_MAX     (1 * MIB)
-#define RING_MAX      (UINT64_C(1) << 40)
+#define HEADER_MAGIC UINT64_C(0x31474e5245434c4d) /* "MLCERNG1" in the file */
+#define FRAME_MAGIC  UINT32_C(0x464a524d)         /* "MRJF" in the file */
+#define VERSION      1
+#define BLOCK_MIN    512
+#define BLOCK_MAX    (1 * MIB)
+#define RING_MAX     (UINT64_C(1) << 40)
 /* No shard writes this much: positions above it are damage, and sums of two positions cannot overflow. */
-#define LSN_MAX       (UINT64_C(1) << 62)
+#define LSN_MAX (UINT64_C(1) << 62)
 
 STATIC_CHECK(STORE_JOURNAL_FRAME_HEADER_BYTES % 16 == 0);
 STATIC_CHECK(STORE_JOURNAL_ENTRY_HEADER_BYTES % STORE_JOURNAL_ENTRY_ALIGN == 0);
 STATIC_CHECK(STORE_JOURNAL_HEADER_BYTES <= BLOCK_MIN);
 
-void store_journal_header_encode(const struct store_journal_header *header, uint8_t out_bytes[STORE_JOURNAL_HEADER_BYTES])
+void store_journal_header_encode(const struct store_journal_header *header,
+                                 uint8_t                            out_bytes[STORE_JOURNAL_HEADER_BYTES])
 {
     memset(out_bytes, 0, STORE_JOURNAL_HEADER_BYTES);
     store_le64(out_bytes, HEADER_MAGIC);
@@ -35,8 +37,7 @@ void store_journal_header_encode(const struct store_journal_header *header, uint
     store_le64(out_bytes + 56, header->needed_from);
     store_le64(out_bytes + 64, header->durable_end);
     store_le32(out_bytes + 72, header->mark);
-    store_le32(out_bytes + STORE_JOURNAL_HEADER_BYTES - 4,
-               crc32c_update(0, out_bytes, STORE_JOURNAL_HEADER_BYTES - 4));
+    store_le32(out_bytes + STORE_JOURNAL_HEADER_BYTES - 4, crc32c_update(0, out_bytes, STORE_JOURNAL_HEADER_BYTES - 4));
 }
 
 int store_journal_header_decode(struct view bytes, struct store_journal_header *out_header)
@@ -96,14 +97,15 @@ void store_journal_frame_encode(const struct store_journal_header *ring, const s
 }
 
 /* Could a frame with these numbers have been written? */
-static bool frame_plausible(const struct store_journal_header *ring, const struct store_journal_frame *frame, uint64_t position)
+static bool frame_plausible(const struct store_journal_header *ring, const struct store_journal_frame *frame,
+                            uint64_t position)
 {
     return frame->lsn <= LSN_MAX && frame->lsn % ring->ring_bytes == position && frame->previous_end <= frame->lsn &&
            frame->durable_end <= frame->previous_end && frame->needed_from <= frame->lsn + ring->ring_bytes &&
            frame->needed_from % ring->block_bytes == 0 && frame->frame_bytes >= ring->block_bytes &&
            frame->frame_bytes % ring->block_bytes == 0 && position + frame->frame_bytes <= ring->ring_bytes &&
-           frame->frame_bytes <= STORE_JOURNAL_FRAME_BYTES_MAX &&
-           frame->payload_bytes <= frame->frame_bytes && frame->payload_bytes >= STORE_JOURNAL_FRAME_HEADER_BYTES &&
+           frame->frame_bytes <= STORE_JOURNAL_FRAME_BYTES_MAX && frame->payload_bytes <= frame->frame_bytes &&
+           frame->payload_bytes >= STORE_JOURNAL_FRAME_HEADER_BYTES &&
            frame->entry_count <= frame->payload_bytes / STORE_JOURNAL_ENTRY_HEADER_BYTES;
 }
 
@@ -124,7 +126,8 @@ bool store_journal_frame_decode(const struct store_journal_header *ring, struct 
     frame.frame_bytes = load_le32(at + 56);
     frame.payload_bytes = load_le32(at + 60);
     frame.entry_count = load_le32(at + 64);
-    if (load_le32(at + 76) != crc32c_update(salt(ring, frame.lsn, 0), at, 76) || !frame_plausible(ring, &frame, position)) {
+    if (load_le32(at + 76) != crc32c_update(salt(ring, frame.lsn, 0), at, 76) ||
+        !frame_plausible(ring, &frame, position)) {
         return false;
     }
     *out_frame = frame;
@@ -151,9 +154,11 @@ static size_t batch_bytes(const uint8_t *rest, size_t rest_bytes)
     return (size_t)length + REC_LENGTH_PREFIX_BYTES;
 }
 
-/* The entry's check: its header up to the check, then what Kafka's CRC leaves out of each batch. False: not whole batches. */
-static bool entry_check(const struct store_journal_header *ring, uint64_t lsn, size_t place, const uint8_t *entry_header,
-                        struct view batches, uint32_t *out_check, uint32_t *out_batch_count)
+/* The entry's check: its header up to the check, then what Kafka's CRC leaves out of each batch. False: not whole
+ * batches. */
+static bool entry_check(const struct store_journal_header *ring, uint64_t lsn, size_t place,
+                        const uint8_t *entry_header, struct view batches, uint32_t *out_check,
+                        uint32_t *out_batch_count)
 {
     uint32_t check = crc32c_update(salt(ring, lsn, place), entry_header, 40);
     uint32_t count = 0;
@@ -203,7 +208,8 @@ static bool batches_intact(struct view batches)
         const uint8_t *batch = batches.base + at;
         size_t         bytes = batch_bytes(batch, batches.len - at);
 
-        if (bytes == 0 || crc32c_update(0, batch + REC_UNCHECKED_BYTES, bytes - REC_UNCHECKED_BYTES) != load_be32(batch + 17)) {
+        if (bytes == 0 ||
+            crc32c_update(0, batch + REC_UNCHECKED_BYTES, bytes - REC_UNCHECKED_BYTES) != load_be32(batch + 17)) {
             return false;
         }
         at += bytes;
@@ -212,7 +218,8 @@ static bool batches_intact(struct view batches)
 }
 
 int store_journal_entry_decode(const struct store_journal_header *ring, const struct store_journal_frame *frame,
-                               struct view bytes, size_t *place, struct store_journal_record *out_record, bool *out_intact)
+                               struct view bytes, size_t *place, struct store_journal_record *out_record,
+                               bool *out_intact)
 {
     struct store_journal_record record = {.lsn = frame->lsn};
     const uint8_t              *at = bytes.base + *place;
@@ -300,9 +307,11 @@ void store_journal_decide(const struct store_journal_header *ring, struct store_
             continue;
         }
         if (!follows(ring, frame, plan.end)) {
-            /* Acknowledgements go out in LSN order: behind a hole that no frame knows as durable nothing was acknowledged
-             * either. A hole that begins below the durable end and reaches over it is damage up to there and torn behind. */
-            if (plan.end >= plan.durable_end || (frame->lsn > plan.durable_end && !follows(ring, frame, plan.durable_end))) {
+            /* Acknowledgements go out in LSN order: behind a hole that no frame knows as durable nothing was
+             * acknowledged either. A hole that begins below the durable end and reaches over it is damage up to there
+             * and torn behind. */
+            if (plan.end >= plan.durable_end ||
+                (frame->lsn > plan.durable_end && !follows(ring, frame, plan.durable_end))) {
                 cut_from(frames, i, count, &plan);
                 break;
             }

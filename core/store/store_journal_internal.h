@@ -1,4 +1,5 @@
-/* store_journal_internal.h: the journal's state, shared by store_journal.c (running) and store_journal_open.c (starting). */
+/* store_journal_internal.h: the journal's state, shared by store_journal.c (running) and store_journal_open.c
+ * (starting). */
 #ifndef MILLRACE_STORE_JOURNAL_INTERNAL_H
 #define MILLRACE_STORE_JOURNAL_INTERNAL_H
 
@@ -59,19 +60,19 @@ struct journal_scan {
 };
 
 struct store_journal {
-    struct io_shard    *shard;
-    char               *directory;
-    char               *path;
-    char               *temporary_path;
-    struct io_volume    volume;
-    uint64_t            wanted_bytes; /* ring bytes for a new file */
-    bool                direct;
-    enum journal_state  state;
-    struct io_handle    file;
-    struct io_op        op; /* open, close, rename, posts of the start and stop sequence */
-    struct io_file_op   file_op;
+    struct io_shard   *shard;
+    char              *directory;
+    char              *path;
+    char              *temporary_path;
+    struct io_volume   volume;
+    uint64_t           wanted_bytes; /* ring bytes for a new file */
+    bool               direct;
+    enum journal_state state;
+    struct io_handle   file;
+    struct io_op       op; /* open, close, rename, posts of the start and stop sequence */
+    struct io_file_op  file_op;
 
-    struct store_journal_header header;    /* as last written or read */
+    struct store_journal_header header; /* as last written or read */
     struct buf                 *header_buf;
     struct io_file_op           header_op;
     uint32_t                    header_copy;
@@ -85,24 +86,24 @@ struct store_journal {
     void                      *done_context;
     struct journal_scan        scan;
 
-    size_t              frame_bytes_max;
-    size_t              first_buf_bytes; /* what recent frames needed */
-    uint64_t            next_lsn;        /* end of the last closed frame */
-    uint64_t            released_lsn;
-    uint64_t            recorded_lsn; /* the largest released_lsn that is durably written down: space below is free */
-    uint64_t            durable_end;
-    struct list_node    writes;
-    uint32_t            in_flight;
-    bool                space_refused;
-    struct io_op        post_op; /* submit on the next turn */
-    bool                closing;
+    size_t           frame_bytes_max;
+    size_t           first_buf_bytes; /* what recent frames needed */
+    uint64_t         next_lsn;        /* end of the last closed frame */
+    uint64_t         released_lsn;
+    uint64_t         recorded_lsn; /* the largest released_lsn that is durably written down: space below is free */
+    uint64_t         durable_end;
+    struct list_node writes;
+    uint32_t         in_flight;
+    bool             space_refused;
+    struct io_op     post_op; /* submit on the next turn */
+    bool             closing;
 
     struct store_journal_stats stats;
 };
 
 /* Writes `header` (update is set here) into both copies, one after the other, durably. One at a time. */
-void store__journal_write_header(struct store_journal *journal, const struct store_journal_header *header, store_done_fn *done,
-                                 void *context);
+void store__journal_write_header(struct store_journal *journal, const struct store_journal_header *header,
+                                 store_done_fn *done, void *context);
 /* Bytes written per copy: whole blocks. */
 static inline size_t store__journal_header_bytes(const struct store_journal *journal)
 {

@@ -1,11 +1,11 @@
 /* store_journal_open.c: creates the ring file, or reads it back: header, scan of every block, decision, replay.
  *
- * A new file is written under another name with real zeros, so that later writes change no extent and no size, and is renamed when it is
- * durable: a file under its own name always had two valid headers once, and none now is damage.
+ * A new file is written under another name with real zeros, so that later writes change no extent and no size, and is
+ * renamed when it is durable: a file under its own name always had two valid headers once, and none now is damage.
  *
- * Reading goes over the whole ring in windows larger than a frame. The first pass finds frames and whether they are whole; the decision
- * (store_journal_decide) is pure; the second pass replays. Nothing is written before reset, so that a crash in between changes nothing.
- * Blocks that cannot be read count as damaged, one by one. */
+ * Reading goes over the whole ring in windows larger than a frame. The first pass finds frames and whether they are
+ * whole; the decision (store_journal_decide) is pure; the second pass replays. Nothing is written before reset, so that
+ * a crash in between changes nothing. Blocks that cannot be read count as damaged, one by one. */
 #include "core/base/slog.h"
 #include "core/store/store_journal_internal.h"
 
@@ -22,7 +22,8 @@ static void load_reopen(struct io_op *op);
 static void scan_next(struct store_journal *journal);
 static void replay_next(struct store_journal *journal);
 
-/* --- the end of opening ------------------------------------------------------------------------------------------------ */
+/* --- the end of opening
+ * ------------------------------------------------------------------------------------------------ */
 
 static void open_end(struct store_journal *journal, int result)
 {
@@ -92,7 +93,8 @@ static uint32_t open_flags(const struct store_journal *journal)
     return (uint32_t)IO_OPEN_READ | IO_OPEN_WRITE | (journal->direct ? (uint32_t)IO_OPEN_DIRECT : 0);
 }
 
-/* --- creating ---------------------------------------------------------------------------------------------------------- */
+/* --- creating
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void create_zero_next(struct store_journal *journal);
 
@@ -188,11 +190,13 @@ static void create_zero_done(struct io_file_op *op)
         create_fail(journal, "writing zeros", op->result);
         return;
     }
-    journal->scan.zeroed_bytes += MIN(ZERO_BYTES, JOURNAL_RING_OFFSET + journal->wanted_bytes - journal->scan.zeroed_bytes);
+    journal->scan.zeroed_bytes +=
+        MIN(ZERO_BYTES, JOURNAL_RING_OFFSET + journal->wanted_bytes - journal->scan.zeroed_bytes);
     create_zero_next(journal);
 }
 
-/* Real zeros: an extent that was only reserved would have to be converted, by a metadata commit, under the first durable write to it. */
+/* Real zeros: an extent that was only reserved would have to be converted, by a metadata commit, under the first
+ * durable write to it. */
 static void create_zero_next(struct store_journal *journal)
 {
     uint64_t rest = JOURNAL_RING_OFFSET + journal->wanted_bytes - journal->scan.zeroed_bytes;
@@ -238,7 +242,8 @@ static void create_start(struct store_journal *journal)
             open_flags(journal) | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, create_opened);
 }
 
-/* --- header ------------------------------------------------------------------------------------------------------------ */
+/* --- header
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* The newest valid copy; false: none is. */
 static bool choose_header(struct store_journal *journal, struct view bytes)
@@ -249,7 +254,8 @@ static bool choose_header(struct store_journal *journal, struct view bytes)
         struct store_journal_header header;
         uint64_t                    at = copy * JOURNAL_HEADER_SPACING;
 
-        if (at < bytes.len && store_journal_header_decode(view_of(bytes.base + at, bytes.len - at), &header) == ERR_OK &&
+        if (at < bytes.len &&
+            store_journal_header_decode(view_of(bytes.base + at, bytes.len - at), &header) == ERR_OK &&
             (!found || header.update > journal->header.update)) {
             journal->header = header;
             found = true;
@@ -258,21 +264,23 @@ static bool choose_header(struct store_journal *journal, struct view bytes)
     return found;
 }
 
-/* Both headers are gone, and with them the salt of every frame: the ring can only be started anew, under another identity. */
+/* Both headers are gone, and with them the salt of every frame: the ring can only be started anew, under another
+ * identity. */
 static void load_without_header(struct store_journal *journal)
 {
     struct store_journal_damage damage = {.file_offset = 0, .bytes = journal->scan.stat.size_bytes};
     uint64_t                    size = journal->scan.stat.size_bytes;
 
-    slog_error("store",
-               "journal %s: neither copy of its header can be read; appends that were acknowledged from it and not yet in "
-               "their segments are lost",
-               journal->path);
+    slog_error(
+        "store",
+        "journal %s: neither copy of its header can be read; appends that were acknowledged from it and not yet in "
+        "their segments are lost",
+        journal->path);
     if (size >= JOURNAL_RING_OFFSET + STORE_JOURNAL_BYTES_MIN) {
         journal->wanted_bytes = align_down(size - JOURNAL_RING_OFFSET, JOURNAL_HEADER_SPACING);
     }
-    journal->header = (struct store_journal_header){.ring_bytes = journal->wanted_bytes,
-                                                    .block_bytes = journal->volume.block_bytes};
+    journal->header =
+        (struct store_journal_header){.ring_bytes = journal->wanted_bytes, .block_bytes = journal->volume.block_bytes};
     io_random(journal->shard->io, span_of(journal->header.identity.bytes, sizeof(journal->header.identity.bytes)));
     journal->stats.damaged_ranges++;
     if (journal->hooks.damage != NULL) {
@@ -323,7 +331,8 @@ static void load_header_next(struct store_journal *journal)
     uint64_t at = journal->header_copy * JOURNAL_HEADER_SPACING;
 
     io_file_read_full(journal->shard->io, &journal->file_op, journal->file,
-                      span_of(journal->scan.buf->data + at, store__journal_header_bytes(journal)), at, load_header_done);
+                      span_of(journal->scan.buf->data + at, store__journal_header_bytes(journal)), at,
+                      load_header_done);
 }
 
 static void load_opened(struct io_op *op)
@@ -353,7 +362,8 @@ static void load_reopen(struct io_op *op)
     load_start(journal);
 }
 
-/* --- windows ----------------------------------------------------------------------------------------------------------- */
+/* --- windows
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* Reads the window at scan->window_at; what lies behind the end of the file reads as zeros. */
 static void window_read(struct store_journal *journal, size_t bytes, io_file_done_fn *done)
@@ -366,7 +376,8 @@ static void window_read(struct store_journal *journal, size_t bytes, io_file_don
                       JOURNAL_RING_OFFSET + scan->window_at, done);
 }
 
-/* --- first pass: which frames are there ---------------------------------------------------------------------------------- */
+/* --- first pass: which frames are there
+ * ---------------------------------------------------------------------------------- */
 
 static bool scan_add(struct journal_scan *scan, const struct store_journal_frame *frame)
 {
@@ -388,8 +399,8 @@ static bool scan_add(struct journal_scan *scan, const struct store_journal_frame
     return true;
 }
 
-/* Looks at every block of the window that does not lie inside a whole frame. A frame that reaches out of the window is left for the next
- * one, which begins with it. False: no memory. */
+/* Looks at every block of the window that does not lie inside a whole frame. A frame that reaches out of the window is
+ * left for the next one, which begins with it. False: no memory. */
 static bool scan_window(struct store_journal *journal)
 {
     struct journal_scan *scan = &journal->scan;
@@ -436,11 +447,12 @@ static void report_gap(struct store_journal *journal, uint64_t lsn, uint64_t byt
         .bytes = bytes,
     };
 
-    slog_error("store",
-               "journal %s: %" PRIu64 " bytes at offset %" PRIu64
-               " are damaged below the durable end: acknowledged appends of unknown logs are lost unless their segments "
-               "hold them",
-               journal->path, bytes, damage.file_offset);
+    slog_error(
+        "store",
+        "journal %s: %" PRIu64 " bytes at offset %" PRIu64
+        " are damaged below the durable end: acknowledged appends of unknown logs are lost unless their segments "
+        "hold them",
+        journal->path, bytes, damage.file_offset);
     journal->scan.damaged = true;
     journal->stats.damaged_ranges++;
     if (journal->hooks.damage != NULL) {
@@ -458,7 +470,8 @@ static void scan_decide(struct store_journal *journal)
     store_journal_decide(&journal->header, scan->frames, scan->frame_count, &scan->plan);
     journal->stats.frames_cut = scan->plan.cut_count;
     if (scan->plan.replay_count + scan->plan.damaged_count + scan->plan.cut_count > 0) {
-        slog_info("store", "journal %s: replaying %" PRIu32 " writes, %" PRIu32 " unacknowledged ones at the torn tail are cut",
+        slog_info("store",
+                  "journal %s: replaying %" PRIu32 " writes, %" PRIu32 " unacknowledged ones at the torn tail are cut",
                   journal->path, scan->plan.replay_count + scan->plan.damaged_count, scan->plan.cut_count);
     }
     scan->careful = false;
@@ -518,7 +531,8 @@ static void scan_next(struct store_journal *journal)
     window_read(journal, MIN(WINDOW_BYTES, rest), scan_read_done);
 }
 
-/* --- second pass: replay --------------------------------------------------------------------------------------------------- */
+/* --- second pass: replay
+ * --------------------------------------------------------------------------------------------------- */
 
 static void report_entry(struct store_journal *journal, const struct store_journal_frame *frame, size_t place,
                          const struct store_journal_record *record)
@@ -541,10 +555,12 @@ static void report_entry(struct store_journal *journal, const struct store_journ
         slog_error("store",
                    "journal %s: the acknowledged batches at offset %" PRIu64 " of topic id %s, partition %" PRId32
                    ", offsets %" PRId64 " to %" PRId64 ", are damaged",
-                   journal->path, damage.file_offset, topic, record->partition, record->first_offset, record->last_offset);
+                   journal->path, damage.file_offset, topic, record->partition, record->first_offset,
+                   record->last_offset);
     } else {
         slog_error("store",
-                   "journal %s: %" PRIu64 " acknowledged bytes at offset %" PRIu64 " are damaged, of which logs cannot be told",
+                   "journal %s: %" PRIu64 " acknowledged bytes at offset %" PRIu64
+                   " are damaged, of which logs cannot be told",
                    journal->path, damage.bytes, damage.file_offset);
     }
     journal->scan.damaged = true;
@@ -607,8 +623,9 @@ static void replay_window(struct store_journal *journal, size_t valid_bytes)
         if (frame->gap_bytes > 0) {
             report_gap(journal, frame->lsn - frame->gap_bytes, frame->gap_bytes);
         }
-        replay_frame(journal, frame, view_of(scan->buf->data + (position - scan->window_at), valid_bytes == 0 ? 0 :
-                                             scan->window_at + scan->window_bytes - position));
+        replay_frame(journal, frame,
+                     view_of(scan->buf->data + (position - scan->window_at),
+                             valid_bytes == 0 ? 0 : scan->window_at + scan->window_bytes - position));
         scan->replay_at++;
     }
     replay_next(journal);
