@@ -1,0 +1,206 @@
+/* part.h: partitions: what Kafka's semantics add to a log. One shard owns a partition; everything here runs on its
+ * core.
+ *
+ * A part wraps one store_log and adds offsets' meaning (log start, high watermark = durable end, last stable offset),
+ * checking and stamping of produced batches, idempotent producers (KIP-98, KIP-360), leader epochs (KIP-101), and
+ * waiting readers. Errors are Kafka's codes (core/proto/kp_error.h), because every outcome here is one that Kafka has a
+ * name for.
+ *
+ * Speculative and durable state (D6): a batch changes the producer's speculative state when it is committed to the log
+ * and the durable state when the log's durable end passes it. A duplicate of a batch that is still in flight waits for
+ * the same durable end. A log that goes offline takes its part offline: waiting appends fail with KAFKA_STORAGE_ERROR,
+ * reads of what is still known good go on, and the part is opened again by the operator's restart (or part_retry).
+ *
+ * Threading: one shard. No callback of this room runs inside the call that armed it: they come from the loop. Memory: a
+ * part and its producers come from mem_*; an append allocates only for a producer it has not seen before, a
+ * transaction's start, and recompression.
+ *
+ * Nothing below is shown to a reader before it is durable. */
+#ifndef MILLRACE_PART_H
+#define MILLRACE_PART_H
+
+#include "core/base/map.h"
+#include "core/proto/kp_error.h"
+#include "core/record/rec.h"
+#include "core/store/store.h"
+
+#define PART_PRODUCER_BATCHES 5      /* batches remembered per producer (ProducerStateEntry.java) */
+#define PART_PRODUCERS_MAX    100000 /* per part; beyond it the producer idle for longest is forgotten */
+
+struct part;
+struct part_table;
+
+/* A topic's settings as far as a partition needs them; built from the metadata image's configuration (core/meta). */
+struct part_settings {
+    struct store_policy policy;
+    uint32_t            batch_bytes_max;         /* max.message.bytes */
+    bool                log_append_time;         /* message.timestamp.type */
+    bool                keys_required;           /* cleanup.policy has compact */
+    int64_t             timestamp_before_max_ms; /* message.timestamp.before.max.ms */
+    int64_t             timestamp_after_max_ms;
+    int                 codec;              /* compression.type: enum rec_codec, or -1 = "producer" (keep) */
+    int                 codec_level;        /* compression.<codec>.level, 0 = default */
+    int64_t             producer_expiry_ms; /* producer.id.expiration.ms */
+};
+
+struct part_options {
+    struct uuid          topic_id;
+    struct view          topic;
+    int32_t              partition;
+    int32_t              leader_epoch;
+    bool                 internal; /* clients may not produce to it */
+    struct part_settings settings;
+};
+
+/* --- the shard's partitions
+ * ------------------------------------------------------------------------------------------- */
+
+struct part_table *part_table_create(struct io_shard *shard, struct store *store);
+void               part_table_destroy(struct part_table *table); /* all parts closed */
+size_t             part_table_count(const struct part_table *table);
+/* NULL when this shard does not own it. A partition that is still opening is found (part_ready() false). */
+struct part *part_find(struct part_table *table, struct view topic, int32_t partition);
+struct part *part_find_id(struct part_table *table, struct uuid topic_id, int32_t partition);
+/* The next one at or after *position, in order of opening; NULL at the end. */
+struct part *part_table_next(struct part_table *table, size_t *position);
+
+/* Opens or creates. done with a Kafka error: 0, or KAFKA_STORAGE_ERROR (the part exists, offline). Many may be opening
+ * at once. */
+typedef void part_done_fn(void *context, int16_t error);
+struct part *part_open(struct part_table *table, const struct part_options *options, part_done_fn *done, void *context);
+/* Topic deletion. Waiting appends and reads fail with UNKNOWN_TOPIC_OR_PARTITION; the pointer is dead at once. */
+void part_delete(struct part *part, part_done_fn *done, void *context);
+/* Opens an offline part again: closes its log and reads it back from the disk. Only for a part that is ready and not
+ * online. */
+void part_retry(struct part *part, part_done_fn *done, void *context);
+/* All of them, cleanly (broker stop); the store is closed by the caller afterwards. Waiting appends and reads fail with
+ * NOT_LEADER_OR_FOLLOWER, which sends clients to look for the leader again. */
+void part_table_close(struct part_table *table, part_done_fn *done, void *context);
+void part_set_settings(struct part *part, const struct part_settings *settings);
+void part_set_leader_epoch(struct part *part, int32_t leader_epoch);
+
+/* --- what is known
+ * ------------------------------------------------------------------------------------------------------ */
+
+bool                        part_ready(const struct part *part);
+bool                        part_online(const struct part *part);
+struct uuid                 part_topic_id(const struct part *part);
+struct view                 part_topic(const struct part *part);
+int32_t                     part_index(const struct part *part);
+int32_t                     part_leader_epoch(const struct part *part);
+int64_t                     part_log_start(const struct part *part);
+int64_t                     part_high_watermark(const struct part *part);
+int64_t                     part_last_stable_offset(const struct part *part);
+int64_t                     part_log_end(const struct part *part); /* speculative */
+uint64_t                    part_size_bytes(const struct part *part);
+const struct part_settings *part_settings_of(const struct part *part);
+/* Kafka's check of a request's current_leader_epoch: 0, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH; -1 is no check. */
+int16_t part_check_epoch(const struct part *part, int32_t current_leader_epoch);
+
+/* --- append
+ * --------------------------------------------------------------------------------------------------------------- */
+
+/* Caller-owned until done. Appends to one part are done in the order of the calls, also when one of them has to be
+ * checked in slices or has to wait for memory. */
+struct part_append {
+    /* in */
+    struct view records;      /* exactly one batch; valid until done */
+    bool        zstd_allowed; /* Produce 7 and later */
+    bool        internal;     /* a coordinator's or job's own write: control batches and internal topics allowed */
+    bool        wait_durable; /* false (acks=0): done as soon as it is committed or refused; still written durably */
+    void (*done)(struct part_append *append);
+    /* out */
+    int16_t     error; /* Kafka's code; 0 also for a duplicate, which then shows the first append's offset and time */
+    const char *error_message;    /* static text or NULL */
+    int32_t     bad_record_index; /* -1: the batch as a whole */
+    int64_t     base_offset;      /* -1 on error */
+    int64_t     last_offset;
+    int64_t     append_time_ms; /* -1 unless LogAppendTime */
+    int64_t     log_start_offset;
+    /* private */
+    struct list_node    link_;
+    struct part        *part_;
+    struct store_append store_;
+    struct rec_check    check_;
+    uint32_t            state_;
+    struct arena       *arena_; /* holds the recompressed batch */
+    struct rec_batch    batch_; /* what will be written */
+    int64_t             wait_offset_;
+};
+
+/* done is never called inside this function. */
+void part_append(struct part *part, struct part_append *append);
+
+/* --- read
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+struct part_read {
+    /* in */
+    int64_t offset;
+    size_t  bytes_max;
+    bool    at_least_one;
+    bool    committed; /* read_committed: bounded by the last stable offset */
+    void (*done)(struct part_read *read);
+    void *user; /* the caller's */
+    /* out */
+    int16_t           error; /* 0, OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE */
+    int64_t           high_watermark, last_stable_offset, log_start_offset;
+    struct store_read store; /* its slices are the records; release with part_read_release() */
+    struct part      *part_;
+    struct list_node  link_;
+};
+
+/* true: done at once, `done` is not called. false: it comes later. When there is no memory for it, a read with
+ * at_least_one waits for some; one without gives no bytes and no error, so that a fetch that already holds slices never
+ * waits for other fetches to let go of theirs. Set at_least_one therefore only while the fetch holds none. */
+MUST_USE bool part_read(struct part *part, struct part_read *read);
+void          part_read_release(struct part_read *read);
+/* Bytes a reader at `offset` could get now, without reading: for min_bytes. Close for what was appended since the part
+ * was opened; older offsets are counted at the log's average density. 0 exactly when a read would give nothing. */
+uint64_t part_available_bytes(struct part *part, int64_t offset, bool committed);
+
+/* A long poll's place in a part: `ready` is called (from the loop) when the readable end moves, the part goes away or
+ * goes offline. Stays armed until removed; the caller embeds one per partition it waits on. */
+struct part_waiter {
+    struct list_node link;
+    void (*ready)(struct part_waiter *waiter);
+    struct part *part; /* NULL after the part has gone */
+};
+void part_wait(struct part *part, struct part_waiter *waiter);
+void part_unwait(struct part_waiter *waiter);
+
+/* --- offsets
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+/* ListOffsets by timestamp (>= 0) or by KIP's sentinels -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5
+ * latest tiered. */
+struct part_offset_lookup {
+    int64_t timestamp_ms;
+    bool    committed;
+    void (*done)(struct part_offset_lookup *lookup);
+    int16_t                  error;
+    int64_t                  offset;           /* -1: none */
+    int64_t                  out_timestamp_ms; /* -1: none */
+    int32_t                  leader_epoch;     /* -1: none */
+    struct store_time_lookup store_;
+    struct part             *part_;
+};
+/* true: done at once. */
+MUST_USE bool part_find_offset(struct part *part, struct part_offset_lookup *lookup);
+/* OffsetForLeaderEpoch: the largest epoch <= asked and its end offset; -1/-1 when unknown. */
+void part_epoch_end(const struct part *part, int32_t epoch, int32_t *out_epoch, int64_t *out_end_offset);
+/* DeleteRecords: offset -1 = high watermark. done gets 0 or OFFSET_OUT_OF_RANGE; the new start is part_log_start(). */
+void part_delete_records(struct part *part, int64_t offset, part_done_fn *done, void *context);
+
+/* --- producers (for DescribeProducers and tests)
+ * ----------------------------------------------------------------------------- */
+
+struct part_producer_info {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t last_sequence;
+    int64_t last_timestamp_ms;
+};
+bool part_producer_next(const struct part *part, size_t *position, struct part_producer_info *out_info);
+
+#endif

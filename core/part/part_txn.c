@@ -1,0 +1,71 @@
+/* Transactions as far as a partition sees them: which hold back the last stable offset.
+ *
+ * A transaction is open from its first batch to its marker, in the log's order. Its marker frees it for new data at
+ * commit, but readers are held back until the marker is durable. Nodes are reused: a part allocates as many as it ever
+ * had at once. */
+#include "core/part/part_internal.h"
+
+void part__txn_begin(struct part *part, struct part_producer *producer, int64_t first_offset)
+{
+    struct list_node *node = list_pop_front(&part->free_txns);
+    struct part_txn  *txn =
+        node != NULL ? LIST_ENTRY(node, struct part_txn, open_link) : mem_alloc(MEM_PART, sizeof(*txn));
+
+    CHECK(producer->txn == NULL);
+    txn->first_offset = first_offset;
+    txn->marker_offset = -1;
+    list_init(&txn->close_link);
+    list_init(&txn->open_link);
+    producer->txn = txn;
+    /* Batches come in the log's order: it is nearly always the last. A snapshot names producers in another order. */
+    node = &part->txns;
+    while (node->prev != &part->txns &&
+           LIST_ENTRY(node->prev, struct part_txn, open_link)->first_offset > first_offset) {
+        node = node->prev;
+    }
+    list_insert_between(&txn->open_link, node->prev, node);
+}
+
+void part__txn_close(struct part *part, struct part_producer *producer, int64_t marker_offset)
+{
+    struct part_txn *txn = producer->txn;
+
+    producer->txn = NULL;
+    txn->marker_offset = marker_offset;
+    list_push_back(&part->closing, &txn->close_link);
+}
+
+void part__txns_durable(struct part *part, int64_t durable_end)
+{
+    struct list_node *node;
+
+    while ((node = list_first(&part->closing)) != NULL) {
+        struct part_txn *txn = LIST_ENTRY(node, struct part_txn, close_link);
+
+        if (txn->marker_offset >= durable_end) {
+            break;
+        }
+        list_remove(&txn->close_link);
+        list_remove(&txn->open_link);
+        list_push_back(&part->free_txns, &txn->open_link);
+    }
+}
+
+/* Producers must not be used with their transactions afterwards: the caller drops them, too. */
+void part__txns_clear(struct part *part)
+{
+    struct list_node *node;
+
+    list_splice_back(&part->free_txns, &part->txns);
+    list_init(&part->closing);
+    while ((node = list_pop_front(&part->free_txns)) != NULL) {
+        mem_free(MEM_PART, LIST_ENTRY(node, struct part_txn, open_link));
+    }
+}
+
+int64_t part__txn_first_unstable(const struct part *part)
+{
+    const struct list_node *first = list_first(&part->txns);
+
+    return first == NULL ? INT64_MAX : LIST_ENTRY(first, struct part_txn, open_link)->first_offset;
+}
