@@ -1,6 +1,6 @@
 """Compares the schemas with Kafka's own JSON message files, field by field, and prints every difference.
 
-A difference is not always a mistake: Kafka's files may be older than a schema (then newer fields are ours alone) or hold
+A difference is not always a mistake: Kafka's files may be older than a schema (newer fields are then ours alone) or hold
 versions that are no longer decoded. The check says what to look at; a person decides."""
 
 import json
@@ -32,7 +32,7 @@ def default_of(text, base):
     """Defaults as both sides mean them: 0x10 and 16 are one, "" and absent are one."""
     text = None if text is None else str(text)
     if base == "bool":
-        return text or "false"
+        return (text or "false").lower()
     if base.startswith(("int", "uint")):
         return int(text or "0", 0)
     if base == "float64":

@@ -166,10 +166,21 @@ def resolve(message, where):
             fail(field, f"tagged field '{field.name}' in versions that are not flexible")
         check_default(field, fail)
 
-    def visit(struct, outer):
-        if struct.range is not None:  # shared: the widest of its uses
+    def spread(struct, outer):
+        """Sets the versions in which `struct` can appear: for a shared one, from its first use to its last."""
+        if struct.range is not None:
             outer = Range(min(outer.lo, struct.range.lo), max(outer.hi, struct.range.hi))
         struct.range = outer
+        for field in struct.fields:
+            if field.shared is not None:
+                if field.shared not in message.shared:
+                    fail(field, f"unknown type '{field.shared}'")
+                field.struct = message.shared[field.shared]
+            cut = field.versions.cut(outer)
+            if field.struct is not None and cut is not None:
+                spread(field.struct, cut)
+
+    def check_struct(struct):
         names, tags = set(), []
         for field in struct.fields:
             names_of = [field.name] + ([field.name + "_count"] if field.array else [])
@@ -179,19 +190,15 @@ def resolve(message, where):
                 if name in names:
                     fail(field, f"'{name}' appears twice in one struct")
                 names.add(name)
-            check_field(field, outer)
+            check_field(field, struct.range)
             if field.tag is not None:
                 tags.append(field.tag)
-            if field.shared is not None:
-                if field.shared not in message.shared:
-                    fail(field, f"unknown type '{field.shared}'")
-                field.struct = message.shared[field.shared]
-            if field.struct is not None:
-                visit(field.struct, field.versions)
         if sorted(tags) != list(range(len(tags))):
             fail(struct.fields[0] if struct.fields else None, f"tags of {struct.c_name} are not 0..n-1")
 
-    visit(message.root, message.versions)
+    spread(message.root, message.versions)
+    for struct in message.structs():
+        check_struct(struct)
 
 
 def check_default(field, fail):
