@@ -1,7 +1,7 @@
 """Compares the schemas with Kafka's own JSON message files, field by field, and prints every difference.
 
-A difference is not always a mistake: Kafka's files may be older than a schema (newer fields are then ours alone) or hold
-versions that are no longer decoded. The check says what to look at; a person decides."""
+A difference is not always a mistake: Kafka's files may be older than a schema (newer fields are then ours alone) or
+hold versions that are no longer decoded. The check says what to look at; a person decides."""
 
 import json
 import os

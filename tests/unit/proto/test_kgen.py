@@ -66,7 +66,8 @@ class Kgen(unittest.TestCase):
         return done.returncode, done.stdout + done.stderr
 
     def run_schema(self, text, name="ping.kp"):
-        record = self.write("mark_record.kp", "record MarkRecord\nkey 1\nversions 0\nflexible 0+\n\nbody\n    a int8 0+\n")
+        record = self.write("mark_record.kp",
+                            "record MarkRecord\nkey 1\nversions 0\nflexible 0+\n\nbody\n    a int8 0+\n")
         return self.run_kgen("--out", os.path.join(self.place.name, "out"), self.write(name, text), record)
 
     def read_output(self, name):
