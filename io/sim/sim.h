@@ -1,32 +1,38 @@
-/* sim.h: a deterministic world behind io.h, for tests: one seed drives time, latencies, short counts, faults and scheduling.
+/* sim.h: a deterministic world behind io.h, for tests: one seed drives time, latencies, short counts, faults and
+ * scheduling.
  *
- * A *world* (struct sim) has hosts; a host has one disk and up to SIM_CORES_MAX back ends (struct io), one per core. Everything runs
- * on the caller's thread. Time is virtual: it moves only when nobody has anything to do at the present instant.
+ * A *world* (struct sim) has hosts; a host has one disk and up to SIM_CORES_MAX back ends (struct io), one per core.
+ * Everything runs on the caller's thread. Time is virtual: it moves only when nobody has anything to do at the present
+ * instant.
  *
  * Driving it
- *  - One back end: plain io_run()/io_wait(). io_run() runs what is due and else moves the clock to the next event or its deadline.
- *  - Several cores or hosts: sim_add_turn() (or sim_add_host()) registers each core's loop; sim_step() gives every core one turn in a
- *    seeded order and moves the clock when all were idle. io_run() inside a turn never moves the clock, it only notes its deadline. An
- *    io_wait() from outside a turn steps the other cores by itself.
+ *  - One back end: plain io_run()/io_wait(). io_run() runs what is due and else moves the clock to the next event or
+ * its deadline.
+ *  - Several cores or hosts: sim_add_turn() (or sim_add_host()) registers each core's loop; sim_step() gives every core
+ * one turn in a seeded order and moves the clock when all were idle. io_run() inside a turn never moves the clock, it
+ * only notes its deadline. An io_wait() from outside a turn steps the other cores by itself.
  *  - A world in which nothing can ever happen any more (no event, no deadline, no turn did work) is a deadlock: CHECK.
  *
- * The disk. A completed write is visible to reads at once and lies in a list of unsynced changes until it is covered by IO_WRITE_DURABLE
- * or io_sync(); names likewise, in a list of the directory. sim_crash() decides over each unsynced and each in-flight change: kept, dropped,
- * torn at 512-byte sectors, or (data) garbled over the whole physical blocks it touches. What was durable is never touched, except
- * where such a block is shared: that is the hazard the frame format exists for.
- *  - fua true: IO_WRITE_DURABLE makes its own range durable and nothing else. fua false: also all earlier completed direct writes of the
- *    disk whose space was durable before. io_sync() covers the completed changes of its own file only (a device flush may
- *    cover more; nobody may rely on it).
+ * The disk. A completed write is visible to reads at once and lies in a list of unsynced changes until it is covered by
+ * IO_WRITE_DURABLE or io_sync(); names likewise, in a list of the directory. sim_crash() decides over each unsynced and
+ * each in-flight change: kept, dropped, torn at 512-byte sectors, or (data) garbled over the whole physical blocks it
+ * touches. What was durable is never touched, except where such a block is shared: that is the hazard the frame format
+ * exists for.
+ *  - fua true: IO_WRITE_DURABLE makes its own range durable and nothing else. fua false: also all earlier completed
+ * direct writes of the disk whose space was durable before. io_sync() covers the completed changes of its own file only
+ * (a device flush may cover more; nobody may rely on it).
  *  - Size and reserved space are changes like any other; a durable write makes the size it needs durable with it.
- *  - A failed io_sync() leaves what it should have covered lost for later syncs, too: still readable, never again promised.
+ *  - A failed io_sync() leaves what it should have covered lost for later syncs, too: still readable, never again
+ * promised.
  *
- * After a crash the host's back ends are dead: in-flight callbacks do not run. sim_reap() then lets the old process end politely: everything in
- * flight and everything new completes with ERR_IO and touches nothing, so that its close path can free memory. A crash that comes by
- * itself (sim_cut_at) reaps at once, because the caller stands somewhere inside the old process's loop. New back ends for the host see the disk
- * as it survived.
+ * After a crash the host's back ends are dead: in-flight callbacks do not run. sim_reap() then lets the old process end
+ * politely: everything in flight and everything new completes with ERR_IO and touches nothing, so that its close path
+ * can free memory. A crash that comes by itself (sim_cut_at) reaps at once, because the caller stands somewhere inside
+ * the old process's loop. New back ends for the host see the disk as it survived.
  *
- * Checked on our own code (CHECK): direct I/O alignment; memory of a write or send changed while in flight; two overlapping writes of one
- * file in flight; use of a closed handle; closing a file with operations in flight. Memory of a read is scribbled over at submission. */
+ * Checked on our own code (CHECK): direct I/O alignment; memory of a write or send changed while in flight; two
+ * overlapping writes of one file in flight; use of a closed handle; closing a file with operations in flight. Memory of
+ * a read is scribbled over at submission. */
 #ifndef MILLRACE_SIM_H
 #define MILLRACE_SIM_H
 
@@ -54,12 +60,12 @@ struct sim_options {
     int64_t  wall_start_ms;
 
     /* disk */
-    uint32_t direct_align_bytes;   /* 0: no direct I/O on this file system */
-    uint32_t block_bytes;          /* file-system block */
-    uint32_t physical_block_bytes; /* what the device writes at a time; garbled as a whole */
-    bool     fua;
-    bool     durable_writes;    /* as io_volume */
-    uint64_t capacity_bytes;
+    uint32_t         direct_align_bytes;   /* 0: no direct I/O on this file system */
+    uint32_t         block_bytes;          /* file-system block */
+    uint32_t         physical_block_bytes; /* what the device writes at a time; garbled as a whole */
+    bool             fua;
+    bool             durable_writes; /* as io_volume */
+    uint64_t         capacity_bytes;
     struct sim_range read_latency, write_latency, sync_latency, name_latency;
     struct sim_ratio slow_operation; /* this operation takes 20 times as long */
     struct sim_ratio short_read, short_write;
@@ -68,29 +74,30 @@ struct sim_options {
     /* network */
     struct sim_range net_latency;
     struct sim_ratio short_recv, short_send;
-    struct sim_ratio reset;         /* per send: the connection breaks */
-    struct sim_ratio connect_error; /* ERR_CLOSED, as ECONNREFUSED maps */
-    uint32_t socket_buffer_bytes;   /* per direction */
-    uint32_t recv_chunk_bytes;      /* largest IO_RECV_MULTI callback */
-    struct sim_ratio recv_no_buffers; /* IO_RECV_MULTI ends with ERR_NO_BUFFERS */
-    uint32_t descriptors_max;       /* per back end; ERR_DESCRIPTORS above */
+    struct sim_ratio reset;               /* per send: the connection breaks */
+    struct sim_ratio connect_error;       /* ERR_CLOSED, as ECONNREFUSED maps */
+    uint32_t         socket_buffer_bytes; /* per direction */
+    uint32_t         recv_chunk_bytes;    /* largest IO_RECV_MULTI callback */
+    struct sim_ratio recv_no_buffers;     /* IO_RECV_MULTI ends with ERR_NO_BUFFERS */
+    uint32_t         descriptors_max;     /* per back end; ERR_DESCRIPTORS above */
 };
 
 /* Sound defaults: latencies that reorder, 512-byte direct I/O on 4 KiB physical blocks, FUA, no faults, 64 GiB. */
 void sim_options_default(struct sim_options *out_options, uint64_t seed);
-/* Swarm testing: a random subset of the faults and odd settings that a correct program must survive without failing an operation:
- * short counts, latency spread, FUA or not, small receive pieces. `harsh` adds errors and resets. */
+/* Swarm testing: a random subset of the faults and odd settings that a correct program must survive without failing an
+ * operation: short counts, latency spread, FUA or not, small receive pieces. `harsh` adds errors and resets. */
 void sim_options_swarm(struct sim_options *out_options, uint64_t seed, bool harsh);
 
 struct sim *sim_create(const struct sim_options *options);
 /* Every back end must have been destroyed (checked). NULL is allowed. */
-void        sim_destroy(struct sim *sim);
-/* A back end for one core of one host. After a crash a new one replaces the dead one (which must still be io_destroy()ed). */
-struct io  *sim_io(struct sim *sim, uint32_t host, uint32_t core);
+void sim_destroy(struct sim *sim);
+/* A back end for one core of one host. After a crash a new one replaces the dead one (which must still be
+ * io_destroy()ed). */
+struct io *sim_io(struct sim *sim, uint32_t host, uint32_t core);
 /* Live settings: faults, latencies and capacity may be changed while running; the geometry may not. */
 struct sim_options *sim_settings(struct sim *sim);
 
-/* --- time and turns ------------------------------------------------------------------------------------------------- */
+/* --- time and turns --------------------------------------------------------------------------- */
 
 /* Work done (>= 0), e.g. io_core_turn(core, INT64_MAX). Errors count as no work. */
 typedef int sim_turn_fn(void *context);
@@ -105,36 +112,38 @@ MUST_USE bool sim_step(struct sim *sim);
 /* Steps until condition(context) holds or virtual time has moved by max_ns. True: it held. */
 MUST_USE bool sim_run_until(struct sim *sim, bool (*condition)(void *context), void *context, int64_t max_ns);
 /* Steps until virtual time has moved by duration_ns. */
-void     sim_run_for(struct sim *sim, int64_t duration_ns);
-int64_t  sim_now_ns(const struct sim *sim);
+void    sim_run_for(struct sim *sim, int64_t duration_ns);
+int64_t sim_now_ns(const struct sim *sim);
 /* The wall clock jumps. */
-void     sim_wall_jump(struct sim *sim, int64_t delta_ms);
+void sim_wall_jump(struct sim *sim, int64_t delta_ms);
 /* Hash over every completion so far (time, back end, kind, result): equal for equal seeds. */
 uint64_t sim_trace_hash(const struct sim *sim);
 /* The world's own generator, for tests that want one seed for everything. */
 struct prng *sim_prng(struct sim *sim);
 
-/* --- crash and faults ------------------------------------------------------------------------------------------------- */
+/* --- crash and faults ------------------------------------------------------------------------- */
 
 enum sim_crash_style {
-    SIM_CRASH_MIX,   /* each change on its own: kept, dropped, torn or garbled */
-    SIM_CRASH_DROP,  /* everything not durable is gone */
-    SIM_CRASH_KEEP,  /* everything submitted has arrived */
+    SIM_CRASH_MIX,    /* each change on its own: kept, dropped, torn or garbled */
+    SIM_CRASH_DROP,   /* everything not durable is gone */
+    SIM_CRASH_KEEP,   /* everything submitted has arrived */
     SIM_CRASH_GARBLE, /* every physical block of an unsynced or in-flight write is garbled, names by chance */
     SIM_CRASH_STYLE_COUNT,
 };
 
 /* Power cut of a host, now. Deterministic in `seed`. */
 void sim_crash(struct sim *sim, uint32_t host, uint64_t seed, enum sim_crash_style style);
-/* kill -9 of a host: its back ends are dead, operations in flight have or have not happened, the disk's caches survive. */
+/* kill -9 of a host: its back ends are dead, operations in flight have or have not happened, the disk's caches survive.
+ */
 void sim_kill(struct sim *sim, uint32_t host, uint64_t seed);
 /* See the head of this file. */
 void sim_reap(struct sim *sim, uint32_t host);
 /* True from a crash, kill or cut until sim_io() makes a new back end for the host. */
 bool sim_is_down(const struct sim *sim, uint32_t host);
 
-/* Disk operations are counted when they are submitted; only those that change something (writes, syncs, allocations, names, creating
- * or truncating opens) count here, so that a cut "at every operation" needs no more runs than necessary. */
+/* Disk operations are counted when they are submitted; only those that change something (writes, syncs, allocations,
+ * names, creating or truncating opens) count here, so that a cut "at every operation" needs no more runs than
+ * necessary. */
 uint64_t sim_change_count(const struct sim *sim, uint32_t host);
 uint64_t sim_operation_count(const struct sim *sim, uint32_t host); /* reads, opens, stats included */
 
@@ -146,7 +155,8 @@ enum sim_cut_when {
 };
 
 /* Power cut exactly at the n-th change from now (1 = the next one), then sim_reap(). n == 0 disarms. */
-void sim_cut_at(struct sim *sim, uint32_t host, uint64_t n, enum sim_cut_when when, uint64_t seed, enum sim_crash_style style);
+void sim_cut_at(struct sim *sim, uint32_t host, uint64_t n, enum sim_cut_when when, uint64_t seed,
+                enum sim_crash_style style);
 
 enum sim_fail_class {
     SIM_FAIL_READ = 1 << 0,
@@ -156,18 +166,19 @@ enum sim_fail_class {
     SIM_FAIL_ANY = 15,
 };
 
-/* The n-th operation of these classes from now (1 = the next) fails with `error`, and all later ones if sticky. n == 0 heals. */
+/* The n-th operation of these classes from now (1 = the next) fails with `error`, and all later ones if sticky. n == 0
+ * heals. */
 void sim_fail_nth(struct sim *sim, uint32_t host, uint64_t n, uint32_t classes, int error, bool sticky);
 /* How many operations of the armed classes were seen since sim_fail_nth(). */
 uint64_t sim_fail_seen(const struct sim *sim, uint32_t host);
 void     sim_set_capacity(struct sim *sim, uint32_t host, uint64_t capacity_bytes);
 uint64_t sim_used_bytes(const struct sim *sim, uint32_t host);
 
-/* --- the disk from outside: no operation, no time, durable at once ---------------------------------------------------- */
+/* --- the disk from outside: no operation, no time, durable at once ---------------------------- */
 
 /* Called for each file (not directory) by full path, sorted. */
 typedef void sim_file_fn(void *context, const char *path, uint64_t size_bytes);
-void sim_disk_each(struct sim *sim, uint32_t host, sim_file_fn *each, void *context);
+void         sim_disk_each(struct sim *sim, uint32_t host, sim_file_fn *each, void *context);
 /* Bytes read; 0 past the end or when there is no such file. */
 size_t sim_disk_peek(struct sim *sim, uint32_t host, const char *path, uint64_t offset, struct span into);
 /* False when there is no such file or the range is outside of it. */
@@ -179,7 +190,7 @@ MUST_USE bool sim_disk_remove(struct sim *sim, uint32_t host, const char *path);
 /* Reads that touch the range fail with ERR_IO until it is written again. */
 MUST_USE bool sim_disk_unreadable(struct sim *sim, uint32_t host, const char *path, uint64_t offset, uint64_t length);
 
-/* --- the network from outside ----------------------------------------------------------------------------------------- */
+/* --- the network from outside ----------------------------------------------------------------- */
 
 /* While cut, bytes and connects between the two hosts stay under way (half-open). */
 void sim_net_partition(struct sim *sim, uint32_t host_a, uint32_t host_b, bool cut);

@@ -2,100 +2,16 @@
  *
  * Invariants
  *  1. visible == durable + changes, applied in order. A change leaves the list when it is applied to the durable image.
- *  2. A durable change is applied as soon as no earlier unsynced change overlaps it; until then it waits in the list, because the earlier
- *     one, were it to survive a crash, must not end up on top.
+ *  2. A durable change is applied as soon as no earlier unsynced change overlaps it; until then it waits in the list,
+ * because the earlier one, were it to survive a crash, must not end up on top.
  *  3. A page is written only while one reference to it exists; everyone else holds a copy of the past.
  *  4. What lies beyond the durable size is not there after a crash.
  *
- * Sizes are tracked to the byte, data and space in pages of 4 KiB, survival in sectors of 512 bytes and physical blocks. */
+ * Sizes are tracked to the byte, data and space in pages of 4 KiB, survival in sectors of 512 bytes and physical
+ * blocks. */
 #include "io/sim/sim_internal.h"
 
-/* --- pages ---------------------------------------------------------------------------------------------------------- */
-
-static struct sim_page *page_ref(struct sim_page *page)
-{
-    if (page != NULL) {
-        page->refs++;
-    }
-    return page;
-}
-
-static void page_unref(struct sim_page *page)
-{
-    if (page != NULL && --page->refs == 0) {
-        mem_free(MEM_TEST, page);
-    }
-}
-
-/* A page of which only *slot has a reference, with the same content. */
-static struct sim_page *page_own(struct sim_page **slot)
-{
-    struct sim_page *page = *slot;
-
-    if (page == NULL || page->refs > 1) {
-        struct sim_page *copy = mem_alloc(MEM_TEST, sizeof(*copy));
-
-        if (page != NULL) {
-            memcpy(copy->bytes, page->bytes, SIM_PAGE_BYTES);
-        }
-        copy->refs = 1;
-        page_unref(page);
-        *slot = copy;
-    }
-    return *slot;
-}
-
-static bool bytes_zero(const uint8_t *bytes, size_t len)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
-}
-
-/* Replaces part of a page. Whole pages of zeros are shared: pre-written files are mostly that. */
-static void page_write(struct sim *sim, struct sim_page **slot, size_t at, const uint8_t *bytes, size_t len)
-{
-    if (len == SIM_PAGE_BYTES && bytes_zero(bytes, len)) {
-        page_unref(*slot);
-        *slot = page_ref(sim->zero_page);
-        return;
-    }
-    memcpy(page_own(slot)->bytes + at, bytes, len);
-}
-
-static void page_zero(struct sim_page **slot, size_t at, size_t len)
-{
-    if (*slot == NULL) {
-        return;
-    }
-    if (len == SIM_PAGE_BYTES) {
-        page_unref(*slot);
-        *slot = NULL;
-        return;
-    }
-    memset(page_own(slot)->bytes + at, 0, len);
-}
-
-/* The part of [offset, offset + length) that lies in page `index`. */
-static size_t page_part(uint64_t offset, uint64_t length, size_t index, size_t *out_at)
-{
-    uint64_t begin = MAX(offset, (uint64_t)index * SIM_PAGE_BYTES);
-    uint64_t end = MIN(offset + length, ((uint64_t)index + 1) * SIM_PAGE_BYTES);
-
-    CHECK(end > begin);
-    *out_at = (size_t)(begin % SIM_PAGE_BYTES);
-    return (size_t)(end - begin);
-}
-
-static size_t page_first(uint64_t offset)
-{
-    return (size_t)(offset / SIM_PAGE_BYTES);
-}
-
-static size_t page_end(uint64_t offset, uint64_t length)
-{
-    return length == 0 ? page_first(offset) : (size_t)div_ceil_u64(offset + length, SIM_PAGE_BYTES);
-}
-
-/* --- life ----------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void sim__disk_init(struct sim_disk *disk, struct sim *sim)
 {
@@ -107,13 +23,13 @@ void sim__disk_init(struct sim_disk *disk, struct sim *sim)
     disk->root->visible_links = 1;
 }
 
-static void changes_clear(struct sim_inode *inode)
+void sim__changes_clear(struct sim_inode *inode)
 {
     while (!list_empty(&inode->changes)) {
         struct sim_change *change = LIST_ENTRY(list_pop_front(&inode->changes), struct sim_change, link);
 
         for (size_t i = 0; i < change->page_count; i++) {
-            page_unref(change->pages[i]);
+            sim__page_unref(change->pages[i]);
         }
         mem_free(MEM_TEST, change);
     }
@@ -122,10 +38,10 @@ static void changes_clear(struct sim_inode *inode)
 static void slots_clear(struct sim_inode *inode, bool durable_too)
 {
     for (size_t i = 0; i < inode->slot_count; i++) {
-        page_unref(inode->slots[i].visible);
+        sim__page_unref(inode->slots[i].visible);
         inode->slots[i].visible = NULL;
         if (durable_too) {
-            page_unref(inode->slots[i].durable);
+            sim__page_unref(inode->slots[i].durable);
             inode->slots[i].durable = NULL;
         }
     }
@@ -167,7 +83,7 @@ void sim__inode_unref(struct sim_inode *inode)
         return;
     }
     sim__fs_deinit(inode);
-    changes_clear(inode);
+    sim__changes_clear(inode);
     slots_clear(inode, true);
     space_take_back(inode);
     list_remove(&inode->link);
@@ -190,9 +106,9 @@ void sim__disk_deinit(struct sim_disk *disk)
     CHECK(list_empty(&disk->inodes));
 }
 
-/* --- space ---------------------------------------------------------------------------------------------------------- */
+/* --- space ------------------------------------------------------------------------------------ */
 
-static void slots_reach(struct sim_inode *inode, size_t count)
+void sim__slots_reach(struct sim_inode *inode, size_t count)
 {
     if (count > inode->slot_count) {
         size_t capacity = MAX(count, inode->slot_count * 2);
@@ -219,7 +135,7 @@ static bool slot_allocate(struct sim_inode *inode, size_t index)
     return true;
 }
 
-static void slot_deallocate(struct sim_inode *inode, size_t index)
+void sim__slot_deallocate(struct sim_inode *inode, size_t index)
 {
     if (inode->slots[index].allocated) {
         inode->slots[index].allocated = false;
@@ -228,13 +144,13 @@ static void slot_deallocate(struct sim_inode *inode, size_t index)
     }
 }
 
-/* --- changes -------------------------------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 static struct sim_change *change_create(struct sim_inode *inode, enum sim_change_kind kind, uint64_t offset,
                                         uint64_t length)
 {
-    size_t first = page_first(offset);
-    size_t count = kind == SIM_CHANGE_WRITE ? page_end(offset, length) - first : 0;
+    size_t first = sim__page_first(offset);
+    size_t count = kind == SIM_CHANGE_WRITE ? sim__page_end(offset, length) - first : 0;
 
     struct sim_change *change = mem_alloc(MEM_TEST, sizeof(*change) + count * sizeof(struct sim_page *));
 
@@ -244,7 +160,7 @@ static struct sim_change *change_create(struct sim_inode *inode, enum sim_change
     change->length = length;
     change->page_count = count;
     for (size_t i = 0; i < count; i++) {
-        change->pages[i] = page_ref(inode->slots[first + i].visible);
+        change->pages[i] = sim__page_ref(inode->slots[first + i].visible);
     }
     inode->modified_ms = sim__wall_ms(inode->disk->sim);
     list_push_back(&inode->changes, &change->link);
@@ -254,7 +170,7 @@ static struct sim_change *change_create(struct sim_inode *inode, enum sim_change
 static void change_remove(struct sim_change *change)
 {
     for (size_t i = 0; i < change->page_count; i++) {
-        page_unref(change->pages[i]);
+        sim__page_unref(change->pages[i]);
     }
     list_remove(&change->link);
     mem_free(MEM_TEST, change);
@@ -271,45 +187,45 @@ static bool change_overlap(const struct sim_change *a, const struct sim_change *
     return a->offset < b->offset + b->length && b->offset < a->offset + a->length;
 }
 
-static void durable_write(struct sim_inode *inode, const struct sim_change *change, uint64_t offset, uint64_t length)
+void sim__durable_write(struct sim_inode *inode, const struct sim_change *change, uint64_t offset, uint64_t length)
 {
-    size_t first = page_first(change->offset);
+    size_t first = sim__page_first(change->offset);
 
-    for (size_t i = page_first(offset); i < page_end(offset, length); i++) {
+    for (size_t i = sim__page_first(offset); i < sim__page_end(offset, length); i++) {
         struct sim_page **slot = &inode->slots[i].durable;
         struct sim_page  *page = change->pages[i - first];
         size_t            at;
-        size_t            part = page_part(offset, length, i, &at);
+        size_t            part = sim__page_part(offset, length, i, &at);
 
         if (part == SIM_PAGE_BYTES) {
-            page_unref(*slot);
-            *slot = page_ref(page);
+            sim__page_unref(*slot);
+            *slot = sim__page_ref(page);
         } else {
-            page_write(inode->disk->sim, slot, at, page->bytes + at, part);
+            sim__page_write(inode->disk->sim, slot, at, page->bytes + at, part);
         }
     }
 }
 
-static void durable_apply(struct sim_inode *inode, const struct sim_change *change)
+void sim__durable_apply(struct sim_inode *inode, const struct sim_change *change)
 {
     switch (change->kind) {
     case SIM_CHANGE_WRITE:
-        durable_write(inode, change, change->offset, change->length);
+        sim__durable_write(inode, change, change->offset, change->length);
         inode->durable_size = MAX(inode->durable_size, change->offset + change->length);
         break;
     case SIM_CHANGE_PUNCH:
-        for (size_t i = page_first(change->offset); i < page_end(change->offset, change->length); i++) {
+        for (size_t i = sim__page_first(change->offset); i < sim__page_end(change->offset, change->length); i++) {
             size_t at;
-            size_t part = page_part(change->offset, change->length, i, &at);
+            size_t part = sim__page_part(change->offset, change->length, i, &at);
 
             if (i < inode->slot_count) {
-                page_zero(&inode->slots[i].durable, at, part);
+                sim__page_zero(&inode->slots[i].durable, at, part);
             }
         }
         break;
     case SIM_CHANGE_TRUNCATE:
         for (size_t i = 0; i < inode->slot_count; i++) {
-            page_zero(&inode->slots[i].durable, 0, SIM_PAGE_BYTES);
+            sim__page_zero(&inode->slots[i].durable, 0, SIM_PAGE_BYTES);
         }
         inode->durable_size = 0;
         break;
@@ -322,7 +238,7 @@ static void durable_apply(struct sim_inode *inode, const struct sim_change *chan
 /* Applies every durable change that no earlier unsynced one overlaps. */
 static void changes_settle(struct sim_inode *inode)
 {
-    LIST_EACH (&inode->changes, node) {
+    LIST_EACH(&inode->changes, node) {
         struct sim_change *change = LIST_ENTRY(node, struct sim_change, link);
         bool               blocked = false;
 
@@ -333,13 +249,13 @@ static void changes_settle(struct sim_inode *inode)
             blocked = change_overlap(LIST_ENTRY(at, struct sim_change, link), change);
         }
         if (!blocked) {
-            durable_apply(inode, change);
+            sim__durable_apply(inode, change);
             change_remove(change);
         }
     }
 }
 
-/* --- what operations do ----------------------------------------------------------------------------------------------- */
+/* --- what operations do ----------------------------------------------------------------------- */
 
 static void unreadable_heal(struct sim_inode *inode, uint64_t offset, uint64_t length)
 {
@@ -360,15 +276,15 @@ int64_t sim__inode_write(struct sim_inode *inode, uint64_t offset, struct view b
     struct sim_change *change;
     uint64_t           done = 0;
 
-    slots_reach(inode, page_end(offset, bytes.len));
-    for (size_t i = page_first(offset); i < page_end(offset, bytes.len); i++) {
+    sim__slots_reach(inode, sim__page_end(offset, bytes.len));
+    for (size_t i = sim__page_first(offset); i < sim__page_end(offset, bytes.len); i++) {
         size_t at;
-        size_t part = page_part(offset, bytes.len, i, &at);
+        size_t part = sim__page_part(offset, bytes.len, i, &at);
 
         if (!slot_allocate(inode, i)) {
             break;
         }
-        page_write(inode->disk->sim, &inode->slots[i].visible, at, bytes.base + done, part);
+        sim__page_write(inode->disk->sim, &inode->slots[i].visible, at, bytes.base + done, part);
         done += part;
     }
     if (done == 0) {
@@ -391,9 +307,9 @@ static size_t image_read(const struct sim_inode *inode, uint64_t offset, struct 
         return 0;
     }
     want = (size_t)MIN((uint64_t)into.len, inode->visible_size - offset);
-    for (size_t i = page_first(offset); done < want; i++) {
+    for (size_t i = sim__page_first(offset); done < want; i++) {
         size_t                 at;
-        size_t                 part = page_part(offset, want, i, &at);
+        size_t                 part = sim__page_part(offset, want, i, &at);
         const struct sim_page *page = i < inode->slot_count ? inode->slots[i].visible : NULL;
 
         if (page != NULL) {
@@ -427,14 +343,14 @@ int sim__inode_allocate(struct sim_inode *inode, uint64_t offset, uint64_t lengt
 {
     uint64_t need = 0;
 
-    slots_reach(inode, page_end(offset, length));
-    for (size_t i = page_first(offset); i < page_end(offset, length); i++) {
+    sim__slots_reach(inode, sim__page_end(offset, length));
+    for (size_t i = sim__page_first(offset); i < sim__page_end(offset, length); i++) {
         need += !inode->slots[i].allocated;
     }
     if ((inode->disk->used_pages + need) * SIM_PAGE_BYTES > inode->disk->capacity_bytes) {
         return ERR_NO_SPACE;
     }
-    for (size_t i = page_first(offset); i < page_end(offset, length); i++) {
+    for (size_t i = sim__page_first(offset); i < sim__page_end(offset, length); i++) {
         CHECK(slot_allocate(inode, i));
     }
     inode->visible_size = MAX(inode->visible_size, offset + length);
@@ -444,13 +360,13 @@ int sim__inode_allocate(struct sim_inode *inode, uint64_t offset, uint64_t lengt
 
 void sim__inode_punch(struct sim_inode *inode, uint64_t offset, uint64_t length)
 {
-    for (size_t i = page_first(offset); i < MIN(page_end(offset, length), inode->slot_count); i++) {
+    for (size_t i = sim__page_first(offset); i < MIN(sim__page_end(offset, length), inode->slot_count); i++) {
         size_t at;
-        size_t part = page_part(offset, length, i, &at);
+        size_t part = sim__page_part(offset, length, i, &at);
 
-        page_zero(&inode->slots[i].visible, at, part);
+        sim__page_zero(&inode->slots[i].visible, at, part);
         if (part == SIM_PAGE_BYTES) {
-            slot_deallocate(inode, i);
+            sim__slot_deallocate(inode, i);
         }
     }
     (void)change_create(inode, SIM_CHANGE_PUNCH, offset, length);
@@ -463,8 +379,8 @@ void sim__inode_truncate(struct sim_inode *inode)
         return;
     }
     for (size_t i = 0; i < inode->slot_count; i++) {
-        page_zero(&inode->slots[i].visible, 0, SIM_PAGE_BYTES);
-        slot_deallocate(inode, i);
+        sim__page_zero(&inode->slots[i].visible, 0, SIM_PAGE_BYTES);
+        sim__slot_deallocate(inode, i);
     }
     inode->visible_size = 0;
     inode->unreadable_count = 0;
@@ -473,7 +389,7 @@ void sim__inode_truncate(struct sim_inode *inode)
 
 void sim__inode_sync(struct sim_inode *inode, uint64_t snapshot, bool failed)
 {
-    LIST_EACH (&inode->changes, node) {
+    LIST_EACH(&inode->changes, node) {
         struct sim_change *change = LIST_ENTRY(node, struct sim_change, link);
 
         if (change->sequence > snapshot) {
@@ -496,7 +412,7 @@ static bool change_in_device_cache(const struct sim_inode *inode, const struct s
         return false;
     }
     for (size_t i = 0; i < change->page_count; i++) {
-        if (inode->slots[page_first(change->offset) + i].durable == NULL) {
+        if (inode->slots[sim__page_first(change->offset) + i].durable == NULL) {
             return false; /* the extent is still marked unwritten */
         }
     }
@@ -505,10 +421,10 @@ static bool change_in_device_cache(const struct sim_inode *inode, const struct s
 
 static void device_flush(struct sim_disk *disk, uint64_t snapshot)
 {
-    LIST_EACH (&disk->inodes, node) {
+    LIST_EACH(&disk->inodes, node) {
         struct sim_inode *inode = LIST_ENTRY(node, struct sim_inode, link);
 
-        LIST_EACH (&inode->changes, at) {
+        LIST_EACH(&inode->changes, at) {
             struct sim_change *change = LIST_ENTRY(at, struct sim_change, link);
 
             if (change->sequence <= snapshot && change_in_device_cache(inode, change)) {
@@ -522,7 +438,7 @@ static void device_flush(struct sim_disk *disk, uint64_t snapshot)
 /* What lies wholly under a durable write can no longer come back. */
 static void changes_bury(struct sim_inode *inode, const struct sim_change *durable)
 {
-    LIST_EACH (&inode->changes, node) {
+    LIST_EACH(&inode->changes, node) {
         struct sim_change *change = LIST_ENTRY(node, struct sim_change, link);
 
         if (change == durable) {
@@ -540,7 +456,7 @@ static void changes_bury(struct sim_inode *inode, const struct sim_change *durab
 
 void sim__inode_make_durable(struct sim_inode *inode, uint64_t sequence, uint64_t snapshot)
 {
-    LIST_EACH (&inode->changes, node) {
+    LIST_EACH(&inode->changes, node) {
         struct sim_change *change = LIST_ENTRY(node, struct sim_change, link);
 
         if (change->sequence == sequence) {
@@ -554,179 +470,5 @@ void sim__inode_make_durable(struct sim_inode *inode, uint64_t sequence, uint64_
     } else {
         changes_settle(inode);
         device_flush(inode->disk, snapshot);
-    }
-}
-
-/* --- from outside ----------------------------------------------------------------------------------------------------- */
-
-void sim__inode_poke(struct sim_inode *inode, uint64_t offset, struct view bytes)
-{
-    uint64_t done = 0;
-
-    slots_reach(inode, page_end(offset, bytes.len));
-    for (size_t i = page_first(offset); i < page_end(offset, bytes.len); i++) {
-        size_t at;
-        size_t part = page_part(offset, bytes.len, i, &at);
-
-        page_write(inode->disk->sim, &inode->slots[i].visible, at, bytes.base + done, part);
-        page_write(inode->disk->sim, &inode->slots[i].durable, at, bytes.base + done, part);
-        done += part;
-    }
-}
-
-void sim__inode_resize(struct sim_inode *inode, uint64_t size_bytes)
-{
-    if (size_bytes < inode->visible_size) {
-        for (size_t i = page_first(size_bytes); i < inode->slot_count; i++) {
-            size_t at = i == page_first(size_bytes) ? (size_t)(size_bytes % SIM_PAGE_BYTES) : 0;
-
-            page_zero(&inode->slots[i].visible, at, SIM_PAGE_BYTES - at);
-            page_zero(&inode->slots[i].durable, at, SIM_PAGE_BYTES - at);
-        }
-    }
-    changes_clear(inode);
-    inode->visible_size = size_bytes;
-    inode->durable_size = size_bytes;
-}
-
-void sim__inode_bad(struct sim_inode *inode, uint64_t offset, uint64_t length)
-{
-    inode->unreadable = mem_realloc(MEM_TEST, inode->unreadable,
-                                    (inode->unreadable_count + 1) * sizeof(*inode->unreadable));
-    inode->unreadable[inode->unreadable_count++] = (struct sim_range_bytes){offset, length};
-}
-
-/* --- crash ---------------------------------------------------------------------------------------------------------- */
-
-/* One physical block of an unsynced write gets random bytes in every sector, the untouched ones included. */
-static void crash_garble(struct sim_inode *inode, struct prng *prng, uint64_t block_offset, size_t block_bytes)
-{
-    uint8_t garbage[SIM_SECTOR_BYTES];
-
-    slots_reach(inode, page_end(block_offset, block_bytes));
-    for (size_t at = 0; at < block_bytes; at += SIM_SECTOR_BYTES) {
-        uint64_t offset = block_offset + at;
-
-        prng_fill(prng, span_of(garbage, sizeof(garbage)));
-        page_write(inode->disk->sim, &inode->slots[page_first(offset)].durable, (size_t)(offset % SIM_PAGE_BYTES),
-                   garbage, sizeof(garbage));
-    }
-}
-
-/* Keeps the sectors that `keep` draws. Sectors are the unit a device writes whole. */
-static void crash_tear(struct sim_inode *inode, const struct sim_change *change, struct prng *prng)
-{
-    uint64_t end = change->offset + change->length;
-    uint64_t sectors = div_ceil_u64(change->length, SIM_SECTOR_BYTES) + 1;
-    uint64_t cut = prng_below(prng, sectors + 1);
-    uint64_t shape = prng_below(prng, 3); /* a prefix, a suffix, or sectors at random */
-    uint64_t index = 0;
-
-    for (uint64_t at = change->offset; at < end; index++) {
-        uint64_t next = MIN(end, align_down(at, SIM_SECTOR_BYTES) + SIM_SECTOR_BYTES);
-        bool     keep = shape == 0 ? index < cut : shape == 1 ? index >= cut : prng_chance(prng, 1, 2);
-
-        if (keep) {
-            durable_write(inode, change, at, next - at);
-        }
-        at = next;
-    }
-}
-
-static void crash_garble_blocks(struct sim_inode *inode, const struct sim_change *change, struct prng *prng, bool all)
-{
-    uint32_t block_bytes = inode->disk->sim->options.physical_block_bytes;
-    uint64_t end = change->offset + change->length;
-
-    for (uint64_t at = align_down(change->offset, block_bytes); at < end; at += block_bytes) {
-        uint64_t from = MAX(at, change->offset);
-        uint64_t choice = all ? 0 : prng_below(prng, 3);
-
-        if (choice == 0) {
-            crash_garble(inode, prng, at, block_bytes);
-        } else if (choice == 1) {
-            durable_write(inode, change, from, MIN(at + block_bytes, end) - from);
-        }
-    }
-}
-
-enum crash_fate { FATE_KEEP, FATE_DROP, FATE_TEAR, FATE_GARBLE, FATE_COUNT };
-
-static enum crash_fate crash_fate(const struct sim_change *change, struct prng *prng, enum sim_crash_style style)
-{
-    switch (style) {
-    case SIM_CRASH_DROP:
-        return FATE_DROP;
-    case SIM_CRASH_KEEP:
-        return FATE_KEEP;
-    case SIM_CRASH_GARBLE:
-        return change->kind == SIM_CHANGE_WRITE ? FATE_GARBLE : (enum crash_fate)prng_below(prng, 2);
-    case SIM_CRASH_MIX:
-    case SIM_CRASH_STYLE_COUNT:
-        break;
-    }
-    return (enum crash_fate)prng_below(prng, change->kind == SIM_CHANGE_WRITE ? FATE_COUNT : FATE_TEAR);
-}
-
-static void crash_change(struct sim_inode *inode, const struct sim_change *change, struct prng *prng,
-                         enum sim_crash_style style)
-{
-    enum crash_fate fate = change->durable ? FATE_KEEP : crash_fate(change, prng, style);
-
-    if (fate == FATE_KEEP) {
-        durable_apply(inode, change);
-    } else if (fate == FATE_TEAR || fate == FATE_GARBLE) {
-        if (fate == FATE_TEAR) {
-            crash_tear(inode, change, prng);
-        } else {
-            crash_garble_blocks(inode, change, prng, style == SIM_CRASH_GARBLE);
-        }
-        if (prng_chance(prng, 1, 2)) { /* the size is metadata: it may be there without all of the data */
-            inode->durable_size = MAX(inode->durable_size, change->offset + change->length);
-        }
-    }
-}
-
-/* Nothing is left beyond the end, so that a file that grows again shows zeros there. */
-static void crash_trim(struct sim_inode *inode)
-{
-    for (size_t i = page_first(inode->durable_size); i < inode->slot_count; i++) {
-        size_t at = i == page_first(inode->durable_size) ? (size_t)(inode->durable_size % SIM_PAGE_BYTES) : 0;
-
-        page_zero(&inode->slots[i].durable, at, SIM_PAGE_BYTES - at);
-    }
-}
-
-void sim__inode_crash(struct sim_inode *inode, struct prng *prng, enum sim_crash_style style)
-{
-    bool old_generation = false; /* a truncation did not survive: nor does what came after it */
-
-    LIST_EACH (&inode->changes, node) {
-        struct sim_change *change = LIST_ENTRY(node, struct sim_change, link);
-
-        if (change->kind == SIM_CHANGE_TRUNCATE && !change->durable && crash_fate(change, prng, style) != FATE_KEEP) {
-            old_generation = true;
-        } else if (change->kind == SIM_CHANGE_TRUNCATE) {
-            durable_apply(inode, change);
-            old_generation = false;
-        } else if (!old_generation || change->durable) {
-            crash_change(inode, change, prng, style);
-        }
-    }
-    changes_clear(inode);
-    crash_trim(inode);
-    inode->visible_size = inode->durable_size;
-    for (size_t i = 0; i < inode->slot_count; i++) {
-        struct sim_slot *slot = &inode->slots[i];
-
-        page_unref(slot->visible);
-        slot->visible = page_ref(slot->durable);
-        if (slot->durable != NULL && !slot->allocated) {
-            slot->allocated = true; /* a punch that did not survive; the disk may be over its capacity now */
-            inode->allocated_pages++;
-            inode->disk->used_pages++;
-        } else if ((uint64_t)i * SIM_PAGE_BYTES >= inode->durable_size) {
-            slot_deallocate(inode, i);
-        }
     }
 }

@@ -35,7 +35,7 @@ static struct sim_ratio fail_ratio(const struct sim_options *options, uint32_t c
 int sim__fault(struct sim_host *host, enum io_kind kind)
 {
     struct sim_fail *fail = &host->fail;
-    uint32_t         class = fail_class(kind);
+    uint32_t class = fail_class(kind);
 
     if ((fail->classes & class) != 0) {
         fail->seen++;
@@ -53,7 +53,8 @@ int sim__fault(struct sim_host *host, enum io_kind kind)
 void sim_fail_nth(struct sim *sim, uint32_t host, uint64_t n, uint32_t classes, int error, bool sticky)
 {
     CHECK(error < 0);
-    sim__host(sim, host)->fail = (struct sim_fail){.countdown = n, .classes = classes, .error = error, .sticky = sticky};
+    sim__host(sim, host)->fail =
+        (struct sim_fail){.countdown = n, .classes = classes, .error = error, .sticky = sticky};
 }
 
 uint64_t sim_fail_seen(const struct sim *sim, uint32_t host)
@@ -87,7 +88,7 @@ uint64_t sim_used_bytes(const struct sim *sim, uint32_t host)
     return sim__host(sim, host)->disk.used_pages * SIM_PAGE_BYTES;
 }
 
-/* --- swarm ------------------------------------------------------------------------------------------------------------ */
+/* --- swarm ------------------------------------------------------------------------------------ */
 
 static struct sim_ratio swarm_ratio(struct prng *prng, uint64_t numerator_max, uint64_t denominator)
 {
@@ -129,7 +130,7 @@ void sim_options_swarm(struct sim_options *out_options, uint64_t seed, bool hars
     *out_options = options;
 }
 
-/* --- the disk from outside ---------------------------------------------------------------------------------------------- */
+/* --- the disk from outside -------------------------------------------------------------------- */
 
 static struct sim_inode *outside_file(struct sim *sim, uint32_t host, const char *path)
 {

@@ -1,7 +1,7 @@
 /* File operations: what each does when its event fires, and the power cut over a whole disk.
  *
- * An operation takes effect at one instant between submission and callback. Until then it is in flight: a cut decides whether it
- * happened, and a sync does not cover it. */
+ * An operation takes effect at one instant between submission and callback. Until then it is in flight: a cut decides
+ * whether it happened, and a sync does not cover it. */
 #include "io/sim/sim_internal.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #define SIM_SLOW_FACTOR 20
 
-/* --- submission checks ------------------------------------------------------------------------------------------------ */
+/* --- submission checks ------------------------------------------------------------------------ */
 
 static void check_alignment(const struct sim_pending *pending)
 {
@@ -34,12 +34,13 @@ static void check_no_overlap(const struct sim_pending *pending)
         if (host->cores[i] == NULL) {
             continue;
         }
-        LIST_EACH (&host->cores[i]->pending, node) {
+        LIST_EACH(&host->cores[i]->pending, node) {
             const struct sim_pending *other = LIST_ENTRY(node, struct sim_pending, link);
 
             if (other != pending && other->event.index != 0 && other->op->kind == IO_WRITE &&
                 other->handle->inode == pending->handle->inode) {
-                CHECK(other->op->offset >= op->offset + op->length || op->offset >= other->op->offset + other->op->length);
+                CHECK(other->op->offset >= op->offset + op->length ||
+                      op->offset >= other->op->offset + other->op->length);
             }
         }
     }
@@ -76,7 +77,7 @@ static struct sim_range op_latency(const struct sim_options *options, enum io_ki
     }
 }
 
-/* --- effects -------------------------------------------------------------------------------------------------------- */
+/* --- effects ---------------------------------------------------------------------------------- */
 
 static int open_inode(struct sim_disk *disk, const struct io_op *op, struct sim_inode **out_inode)
 {
@@ -267,7 +268,7 @@ static int file_apply(struct sim_pending *pending)
     }
 }
 
-/* --- submission ------------------------------------------------------------------------------------------------------- */
+/* --- submission ------------------------------------------------------------------------------- */
 
 static void host_cut_now(struct sim_host *host)
 {
@@ -350,7 +351,7 @@ void sim__file_submit(struct sim_pending *pending)
     }
 }
 
-/* --- crash of a disk ---------------------------------------------------------------------------------------------------- */
+/* --- crash of a disk -------------------------------------------------------------------------- */
 
 /* What a change in flight has done when the power goes off: as if it had just completed, unsynced. */
 static void crash_in_flight(struct sim_pending *pending)
@@ -383,12 +384,12 @@ static int inode_collect(struct sim_disk *disk, struct sim_inode ***out_inodes)
     int count = 0;
     int at = 0;
 
-    LIST_EACH (&disk->inodes, node) {
+    LIST_EACH(&disk->inodes, node) {
         MAYBE(node);
         count++;
     }
     *out_inodes = mem_alloc(MEM_TEST, (size_t)count * sizeof(struct sim_inode *));
-    LIST_EACH (&disk->inodes, other) {
+    LIST_EACH(&disk->inodes, other) {
         (*out_inodes)[at++] = sim__inode_ref(LIST_ENTRY(other, struct sim_inode, link));
     }
     return count;
@@ -428,14 +429,15 @@ static void host_settle_in_flight(struct sim_host *host, struct prng *prng, enum
         if (host->cores[i] == NULL) {
             continue;
         }
-        LIST_EACH (&host->cores[i]->pending, node) {
+        LIST_EACH(&host->cores[i]->pending, node) {
             struct sim_pending *pending = LIST_ENTRY(node, struct sim_pending, link);
             bool                happens = prng_chance(prng, 3, 4);
 
             if (pending->event.index == 0 || !op_changes_disk(pending->op) || pending->fault != 0) {
                 continue;
             }
-            /* A sync that was under way may have flushed everything: only by chance, and never in the style that drops. */
+            /* A sync that was under way may have flushed everything: only by chance, and never in the style that drops.
+             */
             if (style == SIM_CRASH_DROP || (style != SIM_CRASH_KEEP && !happens)) {
                 continue;
             }
@@ -480,7 +482,7 @@ void sim_reap(struct sim *sim, uint32_t host_index)
 {
     struct sim_host *host = sim__host(sim, host_index);
 
-    LIST_EACH (&sim->ios, node) {
+    LIST_EACH(&sim->ios, node) {
         struct sim_io *io = LIST_ENTRY(node, struct sim_io, link);
 
         if (io->host == host && io->dead) {
@@ -494,7 +496,7 @@ bool sim_is_down(const struct sim *sim, uint32_t host)
     return sim__host(sim, host)->down;
 }
 
-/* --- volume --------------------------------------------------------------------------------------------------------- */
+/* --- volume ----------------------------------------------------------------------------------- */
 
 static uint64_t disk_free_bytes(const struct sim_disk *disk)
 {

@@ -2,7 +2,8 @@
  *
  * Invariants
  *  1. A name change is atomic: after a crash a rename has happened or has not, never half.
- *  2. Changes of one directory survive independently of each other, whatever their order: only io_sync() on the directory orders them.
+ *  2. Changes of one directory survive independently of each other, whatever their order: only io_sync() on the
+ * directory orders them.
  *  3. A rename between directories belongs to the directory it leads to. */
 #include "io/sim/sim_internal.h"
 
@@ -255,7 +256,7 @@ int sim__fs_list(struct sim_disk *disk, struct prng *prng, const char *path, io_
     return 0;
 }
 
-/* --- durability ----------------------------------------------------------------------------------------------------- */
+/* --- durability ------------------------------------------------------------------------------- */
 
 static void durable_remove(struct sim_inode *directory, struct view name, const struct sim_inode *only)
 {
@@ -276,7 +277,7 @@ static void durable_put(struct sim_inode *directory, struct view name, struct si
 /* A creation that is not durable yet has been overtaken by a durable rename to another directory. */
 static void forget_creation(struct sim_inode *directory, const struct sim_name_change *rename)
 {
-    LIST_EACH (&directory->name_changes, node) {
+    LIST_EACH(&directory->name_changes, node) {
         struct sim_name_change *change = LIST_ENTRY(node, struct sim_name_change, link);
 
         if (change != rename && change->kind != SIM_NAME_UNLINK && change->inode == rename->inode &&
@@ -309,7 +310,7 @@ static void name_change_apply(struct sim_inode *directory, struct sim_name_chang
 
 void sim__fs_sync(struct sim_inode *directory, uint64_t snapshot, bool failed)
 {
-    LIST_EACH (&directory->name_changes, node) {
+    LIST_EACH(&directory->name_changes, node) {
         struct sim_name_change *change = LIST_ENTRY(node, struct sim_name_change, link);
 
         if (change->sequence > snapshot || change->lost) {
@@ -326,7 +327,7 @@ void sim__fs_sync(struct sim_inode *directory, uint64_t snapshot, bool failed)
 
 void sim__fs_crash(struct sim_inode *directory, struct prng *prng, enum sim_crash_style style)
 {
-    LIST_EACH (&directory->name_changes, node) {
+    LIST_EACH(&directory->name_changes, node) {
         struct sim_name_change *change = LIST_ENTRY(node, struct sim_name_change, link);
         bool                    kept = prng_chance(prng, 1, 2);
 

@@ -1,8 +1,8 @@
 /* sim_internal.h: what the files of io/sim share. See sim.h for what the world promises.
  *
- * The life of an operation here: sim__submit() wraps the caller's op in a struct sim_pending, which is in flight until its last
- * callback. Disk operations take effect when their event fires (sim__disk_apply), network operations when bytes move. The result is queued on
- * the back end (sim__ready) and delivered by its next io_run(). */
+ * The life of an operation here: sim__submit() wraps the caller's op in a struct sim_pending, which is in flight until
+ * its last callback. Disk operations take effect when their event fires (sim__disk_apply), network operations when
+ * bytes move. The result is queued on the back end (sim__ready) and delivered by its next io_run(). */
 #ifndef MILLRACE_SIM_INTERNAL_H
 #define MILLRACE_SIM_INTERNAL_H
 
@@ -50,10 +50,10 @@ struct sim_pending {
     struct sim_event   event;
     struct sim_io     *io;
     struct io_op      *op;
-    struct sim_handle *handle; /* NULL when the kind has none */
-    uint64_t           snapshot;  /* disk sequence at submission: what a sync covers */
-    uint32_t           checksum;  /* of the memory of a write or send */
-    int                fault;     /* ERR_ to end with, 0 = none */
+    struct sim_handle *handle;   /* NULL when the kind has none */
+    uint64_t           snapshot; /* disk sequence at submission: what a sync covers */
+    uint32_t           checksum; /* of the memory of a write or send */
+    int                fault;    /* ERR_ to end with, 0 = none */
     bool               cut_after;
     bool               finished; /* its last result is queued */
     uint64_t           moved;    /* bytes so far: IO_RECV_ALL */
@@ -69,25 +69,25 @@ struct sim_ready {
 };
 
 struct sim_io {
-    struct io          io;
-    struct sim        *sim;
-    struct sim_host   *host;
-    uint32_t           core;
-    bool               dead;   /* its host is down: no callbacks */
-    bool               reaped; /* dead, and everything ends with ERR_IO */
-    bool               woken;
-    int64_t            sleep_until_ns; /* noted by io_run() inside a turn */
-    struct list_node   link;           /* sim.ios */
-    struct list_node   pending;
-    struct list_node   ready;
+    struct io           io;
+    struct sim         *sim;
+    struct sim_host    *host;
+    uint32_t            core;
+    bool                dead;   /* its host is down: no callbacks */
+    bool                reaped; /* dead, and everything ends with ERR_IO */
+    bool                woken;
+    int64_t             sleep_until_ns; /* noted by io_run() inside a turn */
+    struct list_node    link;           /* sim.ios */
+    struct list_node    pending;
+    struct list_node    ready;
     struct sim_handle **handles; /* by id; ids are not used again, so that a stale one is found */
-    uint32_t           handle_count;
-    uint32_t           handle_capacity;
-    uint32_t           handles_open;
-    uint64_t           delivered; /* callbacks run */
+    uint32_t            handle_count;
+    uint32_t            handle_capacity;
+    uint32_t            handles_open;
+    uint64_t            delivered; /* callbacks run */
 };
 
-/* --- disk model --------------------------------------------------------------------------------------------------- */
+/* --- disk model ------------------------------------------------------------------------------- */
 
 /* Shared between the visible image, the durable image and the unsynced changes; written only while refs == 1. */
 struct sim_page {
@@ -108,8 +108,8 @@ struct sim_change {
     struct list_node     link;
     enum sim_change_kind kind;
     uint64_t             sequence;
-    uint64_t             offset; /* WRITE, PUNCH: the range. SIZE: 0 */
-    uint64_t             length; /* SIZE: the size to grow to. TRUNCATE: 0 */
+    uint64_t             offset;  /* WRITE, PUNCH: the range. SIZE: 0 */
+    uint64_t             length;  /* SIZE: the size to grow to. TRUNCATE: 0 */
     bool                 durable; /* covered, but an earlier overlapping change is not */
     bool                 lost;    /* a sync over it failed: no later one may cover it */
     bool                 buffered;
@@ -138,14 +138,14 @@ struct sim_range_bytes {
 };
 
 struct sim_inode {
-    struct list_node        link; /* sim_disk.inodes, in order of creation */
-    struct sim_disk        *disk;
-    uint32_t                refs; /* names (visible and durable), name changes, handles, temporary holds */
-    uint32_t                visible_links;
-    uint32_t                handles;
-    bool                    is_directory;
-    bool                    space_given_back;
-    int64_t                 modified_ms;
+    struct list_node link; /* sim_disk.inodes, in order of creation */
+    struct sim_disk *disk;
+    uint32_t         refs; /* names (visible and durable), name changes, handles, temporary holds */
+    uint32_t         visible_links;
+    uint32_t         handles;
+    bool             is_directory;
+    bool             space_given_back;
+    int64_t          modified_ms;
     /* file */
     uint64_t                visible_size;
     uint64_t                durable_size;
@@ -156,18 +156,43 @@ struct sim_inode {
     struct sim_range_bytes *unreadable;
     size_t                  unreadable_count;
     /* directory */
-    struct map              visible;
-    struct map              durable;
-    struct list_node        name_changes;
+    struct map       visible;
+    struct map       durable;
+    struct list_node name_changes;
 };
 
 struct sim_disk {
-    struct sim      *sim;
+    struct sim       *sim;
     struct sim_inode *root;
-    struct list_node inodes;
-    uint64_t         sequence;
-    uint64_t         capacity_bytes;
-    uint64_t         used_pages;
+    struct list_node  inodes;
+    uint64_t          sequence;
+    uint64_t          capacity_bytes;
+    uint64_t          used_pages;
+};
+
+/* --- network model ------------------------------------------------------------------------------- */
+
+/* One end of a connection. */
+struct sim_end {
+    struct list_node    link; /* sim.ends */
+    struct list_node    queued;
+    struct sim         *sim;
+    struct sim_host    *host;
+    struct sim_end     *peer; /* NULL once the peer's end is gone */
+    struct io_address   local;
+    struct io_address   remote;
+    bool                open;  /* a handle names it, or it waits in an accept queue */
+    bool                ended; /* no more bytes will come: end of stream read */
+    bool                reset;
+    bool                shut;      /* we have sent end of stream */
+    struct list_node    under_way; /* to this end */
+    struct list_node    arrived;
+    size_t              buffered; /* bytes under way and arrived */
+    int64_t             last_arrival_ns;
+    struct sim_event    arrival;
+    struct sim_event    send_event;
+    struct sim_pending *receiver; /* RECV or RECV_MULTI */
+    struct sim_pending *sender;
 };
 
 struct sim_fail {
@@ -187,16 +212,16 @@ struct sim_cut {
 };
 
 struct sim_host {
-    struct sim      *sim;
-    uint32_t         index;
-    bool             down;
-    struct sim_io   *cores[SIM_CORES_MAX];
-    struct sim_disk  disk;
-    struct map       locks; /* path -> struct sim_io * */
-    uint64_t         change_count;
-    uint64_t         operation_count;
-    struct sim_fail  fail;
-    struct sim_cut   cut;
+    struct sim     *sim;
+    uint32_t        index;
+    bool            down;
+    struct sim_io  *cores[SIM_CORES_MAX];
+    struct sim_disk disk;
+    struct map      locks; /* path -> struct sim_io * */
+    uint64_t        change_count;
+    uint64_t        operation_count;
+    struct sim_fail fail;
+    struct sim_cut  cut;
 };
 
 struct sim_turn {
@@ -213,7 +238,7 @@ struct sim {
     struct prng        prng_fault;    /* short counts, errors */
     struct prng        prng_program;  /* io_random() */
     struct prng        prng_test;     /* sim_prng() */
-    struct sim_event **heap; /* 1-based */
+    struct sim_event **heap;          /* 1-based */
     size_t             heap_count;
     size_t             heap_capacity;
     uint64_t           event_sequence;
@@ -225,22 +250,22 @@ struct sim {
     uint32_t           turn_count;
     bool               in_step;
     /* network */
-    struct list_node   listeners;
-    struct list_node   ends;
-    uint16_t           port_next;
-    bool               partitioned[SIM_HOSTS_MAX][SIM_HOSTS_MAX];
+    struct list_node listeners;
+    struct list_node ends;
+    uint16_t         port_next;
+    bool             partitioned[SIM_HOSTS_MAX][SIM_HOSTS_MAX];
 };
 
 /* sim_world.c */
-void     sim__schedule(struct sim *sim, struct sim_event *event, int64_t delay_ns, sim_fire_fn *fire, void *context);
-void     sim__unschedule(struct sim *sim, struct sim_event *event);
-int64_t  sim__draw(struct sim *sim, struct sim_range range);
+void    sim__schedule(struct sim *sim, struct sim_event *event, int64_t delay_ns, sim_fire_fn *fire, void *context);
+void    sim__unschedule(struct sim *sim, struct sim_event *event);
+int64_t sim__draw(struct sim *sim, struct sim_range range);
 /* io_run() with nothing to do: time passes, or the deadline is noted for the world. */
-void     sim__idle(struct sim_io *io, int64_t deadline_ns);
+void sim__idle(struct sim_io *io, int64_t deadline_ns);
 /* Fires what is due at the present instant. */
-void     sim__due(struct sim *sim);
-bool     sim__chance(struct sim *sim, struct sim_ratio ratio);
-int64_t  sim__wall_ms(const struct sim *sim);
+void             sim__due(struct sim *sim);
+bool             sim__chance(struct sim *sim, struct sim_ratio ratio);
+int64_t          sim__wall_ms(const struct sim *sim);
 struct sim_host *sim__host(const struct sim *sim, uint32_t host);
 
 /* sim_io.c */
@@ -254,13 +279,30 @@ struct sim_handle *sim__handle(struct sim_io *io, struct io_handle handle);
 void               sim__handle_free(struct sim_io *io, struct io_handle handle);
 struct sim_io     *sim__io(struct io *io);
 /* The process behind these back ends has stopped: handles and locks are gone, nothing calls back. */
-void sim__io_die(struct sim_io *io);
-void sim__io_reap(struct sim_io *io);
+void     sim__io_die(struct sim_io *io);
+void     sim__io_reap(struct sim_io *io);
 uint32_t sim__op_checksum(const struct io_op *op);
 
+/* sim_page.c */
+struct sim_page *sim__page_ref(struct sim_page *page);
+void             sim__page_unref(struct sim_page *page);
+/* Replaces part of a page. Whole pages of zeros are shared: pre-written files are mostly that. */
+void sim__page_write(struct sim *sim, struct sim_page **slot, size_t at, const uint8_t *bytes, size_t len);
+void sim__page_zero(struct sim_page **slot, size_t at, size_t len);
+/* The part of [offset, offset + length) that lies in page `index`: its place in the page, its length. */
+size_t sim__page_part(uint64_t offset, uint64_t length, size_t index, size_t *out_at);
+size_t sim__page_first(uint64_t offset);
+size_t sim__page_end(uint64_t offset, uint64_t length);
+
 /* sim_disk.c: contents of files */
-void              sim__disk_init(struct sim_disk *disk, struct sim *sim);
-void              sim__disk_deinit(struct sim_disk *disk);
+void sim__slots_reach(struct sim_inode *inode, size_t count);
+void sim__slot_deallocate(struct sim_inode *inode, size_t index);
+void sim__changes_clear(struct sim_inode *inode);
+/* A range of a write, or a whole change, reaches the durable image. */
+void sim__durable_write(struct sim_inode *inode, const struct sim_change *change, uint64_t offset, uint64_t length);
+void sim__durable_apply(struct sim_inode *inode, const struct sim_change *change);
+void sim__disk_init(struct sim_disk *disk, struct sim *sim);
+void sim__disk_deinit(struct sim_disk *disk);
 struct sim_inode *sim__inode_create(struct sim_disk *disk, bool is_directory);
 struct sim_inode *sim__inode_ref(struct sim_inode *inode);
 void              sim__inode_unref(struct sim_inode *inode);
@@ -301,6 +343,17 @@ int  sim__volume_free(struct io *io, const char *path, uint64_t *out_free_bytes,
 
 /* sim_fault.c: decides whether this operation fails; 0 or ERR_ */
 int sim__fault(struct sim_host *host, enum io_kind kind);
+
+/* sim_stream.c */
+struct sim_end *sim__end_create(struct sim_host *host, const struct io_address *local, const struct io_address *remote);
+/* Closes and frees it; died: with a reset. */
+void sim__end_close(struct sim_end *end, bool died);
+void sim__end_free(struct sim_end *end);
+/* The connection breaks at this end: what waits on it ends with ERR_CLOSED. */
+void sim__end_break(struct sim_end *end);
+void sim__submit_recv(struct sim_pending *pending);
+void sim__submit_send(struct sim_pending *pending);
+void sim__submit_shutdown(struct sim_pending *pending);
 
 /* sim_net.c */
 void sim__net_submit(struct sim_pending *pending);

@@ -1,8 +1,9 @@
-/* One core's back end: the table of io.h over the world. Operations are wrapped at submit, results queued by the models and delivered here.
+/* One core's back end: the table of io.h over the world. Operations are wrapped at submit, results queued by the models
+ * and delivered here.
  *
  * Invariants
- *  1. A callback runs from sim_run() only, and only those that were queued when sim_run() began: what a callback submits waits
- *     for the next turn.
+ *  1. A callback runs from sim_run() only, and only those that were queued when sim_run() began: what a callback
+ * submits waits for the next turn.
  *  2. A struct sim_pending lives until its last callback; its op is not touched afterwards, it may be gone.
  *  3. A dead back end delivers nothing; a reaped one delivers ERR_IO and reaches neither disk nor network. */
 #include "io/sim/sim_internal.h"
@@ -18,7 +19,7 @@ struct sim_io *sim__io(struct io *io)
     return CONTAINER_OF(io, struct sim_io, io);
 }
 
-/* --- handles -------------------------------------------------------------------------------------------------------- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 int sim__handle_open(struct sim_io *io, enum sim_handle_kind kind, struct sim_handle **out_handle)
 {
@@ -65,7 +66,7 @@ void sim__handle_free(struct sim_io *io, struct io_handle id)
     struct sim_handle *handle = sim__handle(io, id);
 
     io->handles[id.id] = NULL;
-    LIST_EACH (&io->pending, node) {
+    LIST_EACH(&io->pending, node) {
         struct sim_pending *pending = LIST_ENTRY(node, struct sim_pending, link);
 
         if (pending->handle == handle) {
@@ -75,7 +76,7 @@ void sim__handle_free(struct sim_io *io, struct io_handle id)
     handle_release(io, handle, false);
 }
 
-/* --- results -------------------------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 void sim__ready(struct sim_pending *pending, int32_t result, bool more, struct span received)
 {
@@ -211,7 +212,7 @@ static int sim_run(struct io *base, int64_t deadline_ns)
     return count;
 }
 
-/* --- submit --------------------------------------------------------------------------------------------------------- */
+/* --- submit ----------------------------------------------------------------------------------- */
 
 static void submit_close(struct sim_pending *pending)
 {
@@ -227,7 +228,7 @@ static void submit_close(struct sim_pending *pending)
 
 static struct sim_pending *pending_of(struct sim_io *io, const struct io_op *op)
 {
-    LIST_EACH (&io->pending, node) {
+    LIST_EACH(&io->pending, node) {
         struct sim_pending *pending = LIST_ENTRY(node, struct sim_pending, link);
 
         if (pending->op == op) {
@@ -302,7 +303,7 @@ static void sim_submit(struct io *base, struct io_op *op)
     pending_start(pending);
 }
 
-/* --- end of life ------------------------------------------------------------------------------------------------------ */
+/* --- end of life ------------------------------------------------------------------------------ */
 
 static void io_drop_ready(struct sim_io *io)
 {
@@ -326,7 +327,7 @@ void sim__io_die(struct sim_io *io)
     }
     io->dead = true;
     io_drop_ready(io);
-    LIST_EACH (&io->pending, node) {
+    LIST_EACH(&io->pending, node) {
         struct sim_pending *pending = LIST_ENTRY(node, struct sim_pending, link);
 
         sim__unschedule(io->sim, &pending->event);
@@ -356,7 +357,7 @@ void sim__io_reap(struct sim_io *io)
         return;
     }
     io->reaped = true;
-    LIST_EACH (&io->pending, node) {
+    LIST_EACH(&io->pending, node) {
         struct sim_pending *pending = LIST_ENTRY(node, struct sim_pending, link);
 
         if (!pending->finished) {
@@ -379,7 +380,7 @@ static void sim_io_destroy(struct io *base)
     mem_free(MEM_TEST, io);
 }
 
-/* --- the rest of the table ---------------------------------------------------------------------------------------------- */
+/* --- the rest of the table -------------------------------------------------------------------- */
 
 static int64_t sim_io_now_ns(struct io *base)
 {

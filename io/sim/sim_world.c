@@ -158,7 +158,7 @@ bool sim__chance(struct sim *sim, struct sim_ratio ratio)
            prng_chance(&sim->prng_fault, ratio.numerator, ratio.denominator);
 }
 
-/* --- events --------------------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static bool event_before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -254,7 +254,7 @@ static void world_advance(struct sim *sim, int64_t to_ns)
     }
 }
 
-/* --- turns ---------------------------------------------------------------------------------------------------------- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static void world_add_turn(struct sim *sim, sim_turn_fn *turn, void *context, const void *owner)
 {
@@ -294,7 +294,7 @@ void sim_remove_turn(struct sim *sim, const void *context)
 
 static bool world_somebody_ready(const struct sim *sim)
 {
-    LIST_EACH (&sim->ios, node) {
+    LIST_EACH(&sim->ios, node) {
         const struct sim_io *io = LIST_ENTRY(node, struct sim_io, link);
 
         if ((!io->dead || io->reaped) && (io->woken || !list_empty(&io->ready))) {
@@ -308,7 +308,7 @@ static int64_t world_next_deadline_ns(const struct sim *sim)
 {
     int64_t next_ns = INT64_MAX;
 
-    LIST_EACH (&sim->ios, node) {
+    LIST_EACH(&sim->ios, node) {
         const struct sim_io *io = LIST_ENTRY(node, struct sim_io, link);
 
         if (!io->dead || io->reaped) {
@@ -330,7 +330,7 @@ static int world_turns(struct sim *sim)
         order[i] = order[j];
         order[j] = i;
     }
-    LIST_EACH (&sim->ios, node) {
+    LIST_EACH(&sim->ios, node) {
         LIST_ENTRY(node, struct sim_io, link)->sleep_until_ns = INT64_MAX;
     }
     for (uint32_t i = 0; i < sim->turn_count; i++) {
@@ -388,7 +388,7 @@ void sim_run_for(struct sim *sim, int64_t duration_ns)
     }
 }
 
-/* --- io_run() when nothing is ready ----------------------------------------------------------------------------------- */
+/* --- io_run() when nothing is ready ----------------------------------------------------------- */
 
 void sim__idle(struct sim_io *io, int64_t deadline_ns)
 {

@@ -33,7 +33,7 @@ int  rig_stat(struct rig *rig, const char *path, struct io_stat *out_stat);
 /* A file at `path` that is durable with its name: `len` bytes of `fill`. */
 void rig_durable_file(struct rig *rig, const char *path, uint8_t fill, size_t len);
 /* The byte at an offset as the disk shows it now, or -1. */
-int  rig_peek(struct rig *rig, const char *path, uint64_t offset);
+int rig_peek(struct rig *rig, const char *path, uint64_t offset);
 /* True when len bytes from `offset` all are `fill`. */
 bool rig_all(struct rig *rig, const char *path, uint64_t offset, size_t len, uint8_t fill);
 

@@ -127,7 +127,8 @@ static void test_durable_write_covers_itself(void **state)
     rig_close(&rig);
 }
 
-/* Without FUA the device's cache is flushed with it: earlier direct writes into space that was written before are covered, too. */
+/* Without FUA the device's cache is flushed with it: earlier direct writes into space that was written before are
+ * covered, too. */
 static void test_without_fua_the_cache_is_flushed(void **state)
 {
     struct sim_options options;
@@ -143,7 +144,8 @@ static void test_without_fua_the_cache_is_flushed(void **state)
     rig_durable_file(&rig, "b", 1, BLOCK);
     handle = open_rw(&rig, "a");
     assert_int_equal(rig_write(&rig, handle, twos, BLOCK, 0, 0), BLOCK);
-    assert_int_equal(rig_write(&rig, open_rw(&rig, "b"), twos, BLOCK, BLOCK, 0), BLOCK); /* grows b: metadata is missing */
+    assert_int_equal(rig_write(&rig, open_rw(&rig, "b"), twos, BLOCK, BLOCK, 0),
+                     BLOCK); /* grows b: metadata is missing */
     assert_int_equal(rig_write(&rig, handle, twos, BLOCK, BLOCK, IO_WRITE_DURABLE), BLOCK);
     rig_crash(&rig, 1, SIM_CRASH_DROP);
     assert_true(rig_all(&rig, "a", 0, 2 * BLOCK, 2));
@@ -174,7 +176,8 @@ static void test_older_write_never_on_top(void **state)
     }
 }
 
-/* A garbled physical block takes the untouched sectors in it along: 512-byte writes beside durable data are not safe. */
+/* A garbled physical block takes the untouched sectors in it along: 512-byte writes beside durable data are not safe.
+ */
 static void test_garble_hits_the_physical_block(void **state)
 {
     struct rig rig;
