@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,10 @@
 #define URING_RECV_COUNT_DEFAULT 128
 #define URING_RECV_BYTES_DEFAULT ((uint32_t)(32 * KIB))
 #define URING_RECV_COUNT_MAX     32768
+#define URING_PAGES_MIN          3 /* submission entries, rings, buffer ring */
+#define URING_PAGE_BYTES         4096
+#define URING_SETUP_ATTEMPTS     300
+#define URING_SETUP_PAUSE_NS     (10 * NS_PER_MS)
 #define URING_SIGSET_BYTES       8 /* the kernel's sigset_t */
 
 static const char *const uring_feature_names[] = {
@@ -552,41 +557,74 @@ static int uring_fail_setup(struct uring_failure *out_why, int number)
     return uring_fail(out_why, "io_uring_setup", number, text);
 }
 
-/* Tries the best set of ring flags, then weaker ones; each with fewer entries when lockable memory is short. */
+/* Newer kernels count the memory of rings against RLIMIT_MEMLOCK (seen on 6.18), for all rings of a user together.
+ * Takes a ring's share of it: shrinks *entries, and gives up the buffer ring where its page would be one too many. */
+static void uring_fit_locked_memory(struct uring *uring, const struct uring_options *options, uint32_t *entries)
+{
+    const uint64_t entry_bytes = sizeof(struct io_uring_sqe) + sizeof(uint32_t) + URING_CQ_FACTOR * 16;
+    struct rlimit  limit = {0};
+    uint64_t       share_bytes;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return;
+    }
+    share_bytes = (uint64_t)limit.rlim_cur / MAX(options->ring_count, 1U);
+    while (*entries > URING_ENTRIES_MIN && *entries * entry_bytes > share_bytes / 4 * 3) {
+        *entries /= 2;
+    }
+    if (share_bytes < URING_PAGES_MIN * URING_PAGE_BYTES) {
+        uring->features &= ~(uint32_t)URING_BUFFER_RING;
+    }
+}
+
+static int uring_setup_flags(struct uring *uring, uint32_t set, uint32_t entries)
+{
+    struct io_uring_params params = {.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL |
+                                              IORING_SETUP_R_DISABLED,
+                                     .cq_entries = entries * URING_CQ_FACTOR};
+
+    params.flags |= (set & URING_SINGLE_ISSUER) != 0 ? IORING_SETUP_SINGLE_ISSUER : 0;
+    params.flags |= (set & URING_DEFER_TASKRUN) != 0 ? IORING_SETUP_DEFER_TASKRUN : 0;
+    params.flags |= (set & URING_COOP_TASKRUN) != 0 ? IORING_SETUP_COOP_TASKRUN : 0;
+    params.flags |= (set & (URING_COOP_TASKRUN | URING_DEFER_TASKRUN)) != 0 ? IORING_SETUP_TASKRUN_FLAG : 0;
+    return io_uring_queue_init_params(entries, &uring->ring, &params);
+}
+
+/* Tries the best set of ring flags, then weaker ones. Without memory: fewer entries, and then patience, because the
+ * kernel gives the memory of a ring back some time after its process has ended, which may have been our predecessor. */
 static int uring_setup_ring(struct uring *uring, uint32_t entries)
 {
     static const uint32_t sets[] = {
         URING_SINGLE_ISSUER | URING_DEFER_TASKRUN,
         URING_SINGLE_ISSUER | URING_COOP_TASKRUN,
         URING_COOP_TASKRUN,
+        URING_SINGLE_ISSUER,
         0,
     };
-    const uint32_t mask = URING_SINGLE_ISSUER | URING_DEFER_TASKRUN | URING_COOP_TASKRUN;
-    int            result = -EINVAL;
+    const uint32_t  mask = URING_SINGLE_ISSUER | URING_DEFER_TASKRUN | URING_COOP_TASKRUN;
+    struct timespec pause = {.tv_nsec = URING_SETUP_PAUSE_NS};
+    size_t          set = 0;
+    int             result = -EINVAL;
 
-    for (size_t i = 0; i < COUNT_OF(sets); i++) {
-        if ((sets[i] & ~uring->features) != 0) {
-            continue;
+    for (uint32_t attempt = 0; attempt < URING_SETUP_ATTEMPTS; attempt++) {
+        while (set < COUNT_OF(sets) && (sets[set] & ~uring->features) != 0) {
+            set++;
         }
-        for (uint32_t size = entries; size >= URING_ENTRIES_MIN; size /= 2) {
-            struct io_uring_params params = {.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
-                                                      IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED,
-                                             .cq_entries = size * URING_CQ_FACTOR};
-
-            params.flags |= (sets[i] & URING_SINGLE_ISSUER) != 0 ? IORING_SETUP_SINGLE_ISSUER : 0;
-            params.flags |= (sets[i] & URING_DEFER_TASKRUN) != 0 ? IORING_SETUP_DEFER_TASKRUN : 0;
-            params.flags |= (sets[i] & URING_COOP_TASKRUN) != 0 ? IORING_SETUP_COOP_TASKRUN : 0;
-            params.flags |= (sets[i] & (URING_COOP_TASKRUN | URING_DEFER_TASKRUN)) != 0 ? IORING_SETUP_TASKRUN_FLAG : 0;
-            result = io_uring_queue_init_params(size, &uring->ring, &params);
-            if (result == 0) {
-                uring->features = (uring->features & ~mask) | sets[i];
-                return 0;
-            }
-            if (result != -ENOMEM) {
-                break;
-            }
+        if (set == COUNT_OF(sets)) {
+            break;
         }
-        if (result != -EINVAL) {
+        result = uring_setup_flags(uring, sets[set], entries);
+        if (result == 0) {
+            uring->features = (uring->features & ~mask) | sets[set];
+            return 0;
+        }
+        if (result == -EINVAL) {
+            set++;
+        } else if (result == -ENOMEM && entries > URING_ENTRIES_MIN) {
+            entries /= 2;
+        } else if (result == -ENOMEM || result == -EAGAIN) {
+            (void)nanosleep(&pause, NULL);
+        } else {
             break;
         }
     }
@@ -633,6 +671,7 @@ int uring_create(const struct uring_options *options, struct io **out_io, struct
 
     CHECK(is_power_of_two(entries) && entries >= URING_ENTRIES_MIN);
     uring_init(uring, options);
+    uring_fit_locked_memory(uring, options, &entries);
     result = uring_setup_ring(uring, entries);
     if (result < 0) {
         mem_free(MEM_IO, uring);

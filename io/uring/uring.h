@@ -38,6 +38,7 @@ struct uring_options {
     uint32_t entries; /* submission queue; power of two; 0 = 1,024. Not a limit: what does not fit waits in a list */
     uint32_t recv_buffer_count; /* power of two up to 32,768; 0 = 128 */
     uint32_t recv_buffer_bytes; /* 0 = 32 KiB */
+    uint32_t ring_count;        /* rings this process will have; 0 = 1. They share what memory may be locked */
     uint32_t disable_features;  /* uring_feature bits not to use even if the kernel has them */
 };
 
