@@ -89,8 +89,7 @@ void store__journal_finish(struct store_journal *journal, int result)
     }
 }
 
-/* --- positions -----------------------------------------------------------------------------------------------------
- */
+/* --- positions ------------------------------------------------------------------------------------------- */
 
 static struct journal_write *gathering(const struct store_journal *journal)
 {
@@ -152,8 +151,7 @@ void store_journal_stats(const struct store_journal *journal, struct store_journ
     *out_stats = journal->stats;
 }
 
-/* --- appending -----------------------------------------------------------------------------------------------------
- */
+/* --- appending ------------------------------------------------------------------------------------------- */
 
 /* May a frame of the next `bytes` stand at lsn? */
 static bool has_space(const struct store_journal *journal, uint64_t lsn, size_t bytes)
@@ -298,8 +296,7 @@ int store_journal_append(struct store_journal *journal, struct store_journal_ent
     return ERR_OK;
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------------------- */
 
 static void write_done(struct io_file_op *op);
 
@@ -326,13 +323,17 @@ static void write_start(struct store_journal *journal, struct journal_write *wri
 
 void store_journal_submit(struct store_journal *journal)
 {
+    uint32_t under_way = 0;
+
     if (journal->state != JOURNAL_RUNNING) {
         return;
     }
+    /* What has completed ahead of an earlier one counts: a frame says what was durable when it left, and rot in frames that none says to
+     * be durable cannot be told from a torn tail. This keeps them few. */
     LIST_EACH(&journal->writes, node) {
         struct journal_write *write = LIST_ENTRY(node, struct journal_write, link);
 
-        if (journal->in_flight >= STORE_JOURNAL_IN_FLIGHT_MAX) {
+        if (under_way >= STORE_JOURNAL_IN_FLIGHT_MAX) {
             break;
         }
         if (write->state == WRITE_GATHERING) {
@@ -341,6 +342,7 @@ void store_journal_submit(struct store_journal *journal)
         if (write->state == WRITE_CLOSED) {
             write_start(journal, write);
         }
+        under_way++;
     }
 }
 
@@ -461,8 +463,7 @@ void store__journal_fail(struct store_journal *journal, const char *what, uint64
     answer(&entries, ERR_OFFLINE);
 }
 
-/* --- giving space back ----------------------------------------------------------------------------------------------
- */
+/* --- giving space back ----------------------------------------------------------------------------------- */
 
 void store_journal_release(struct store_journal *journal, uint64_t lsn)
 {
@@ -549,8 +550,7 @@ void store__journal_write_header(struct store_journal *journal, const struct sto
     header_write_next(journal);
 }
 
-/* --- reset and close ------------------------------------------------------------------------------------------------
- */
+/* --- reset and close ------------------------------------------------------------------------------------- */
 
 static void reset_done(void *context, int result)
 {
@@ -586,19 +586,23 @@ void store_journal_reset(struct store_journal *journal, store_done_fn *done, voi
     store__journal_write_header(journal, &header, reset_done, journal);
 }
 
-static void close_done(struct io_op *op)
+static void close_end(struct store_journal *journal, int result)
 {
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-    int                   result = op->result < 0 ? op->result : ERR_OK;
-
-    journal->file = IO_HANDLE_NONE;
-    buf_unref(journal->header_buf);
-    journal->header_buf = NULL;
     if (journal->state == JOURNAL_OFFLINE) {
         result = ERR_OFFLINE;
     }
+    buf_unref(journal->header_buf);
+    journal->header_buf = NULL;
     journal->state = JOURNAL_CLOSED;
     store__journal_finish(journal, result);
+}
+
+static void close_done(struct io_op *op)
+{
+    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
+
+    journal->file = IO_HANDLE_NONE;
+    close_end(journal, op->result < 0 ? op->result : ERR_OK);
 }
 
 static void close_marked(void *context, int result)
@@ -611,10 +615,7 @@ static void close_marked(void *context, int result)
 
 static void close_posted(struct io_op *op)
 {
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-
-    journal->state = JOURNAL_CLOSED;
-    store__journal_finish(journal, ERR_OK);
+    close_end(CONTAINER_OF(op, struct store_journal, op), ERR_OK);
 }
 
 /* Goes on with closing once nothing is under way. */

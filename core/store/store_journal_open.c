@@ -22,8 +22,7 @@ static void load_reopen(struct io_op *op);
 static void scan_next(struct store_journal *journal);
 static void replay_next(struct store_journal *journal);
 
-/* --- the end of opening
- * ------------------------------------------------------------------------------------------------ */
+/* --- the end of opening ---------------------------------------------------------------------------------- */
 
 static void open_end(struct store_journal *journal, int result)
 {
@@ -93,8 +92,7 @@ static uint32_t open_flags(const struct store_journal *journal)
     return (uint32_t)IO_OPEN_READ | IO_OPEN_WRITE | (journal->direct ? (uint32_t)IO_OPEN_DIRECT : 0);
 }
 
-/* --- creating
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- creating -------------------------------------------------------------------------------------------- */
 
 static void create_zero_next(struct store_journal *journal);
 
@@ -242,8 +240,7 @@ static void create_start(struct store_journal *journal)
             open_flags(journal) | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, create_opened);
 }
 
-/* --- header
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- header ---------------------------------------------------------------------------------------------- */
 
 /* The newest valid copy; false: none is. */
 static bool choose_header(struct store_journal *journal, struct view bytes)
@@ -362,8 +359,7 @@ static void load_reopen(struct io_op *op)
     load_start(journal);
 }
 
-/* --- windows
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- windows --------------------------------------------------------------------------------------------- */
 
 /* Reads the window at scan->window_at; what lies behind the end of the file reads as zeros. */
 static void window_read(struct store_journal *journal, size_t bytes, io_file_done_fn *done)
@@ -376,8 +372,7 @@ static void window_read(struct store_journal *journal, size_t bytes, io_file_don
                       JOURNAL_RING_OFFSET + scan->window_at, done);
 }
 
-/* --- first pass: which frames are there
- * ---------------------------------------------------------------------------------- */
+/* --- first pass: which frames are there ------------------------------------------------------------------ */
 
 static bool scan_add(struct journal_scan *scan, const struct store_journal_frame *frame)
 {
@@ -531,8 +526,7 @@ static void scan_next(struct store_journal *journal)
     window_read(journal, MIN(WINDOW_BYTES, rest), scan_read_done);
 }
 
-/* --- second pass: replay
- * --------------------------------------------------------------------------------------------------- */
+/* --- second pass: replay --------------------------------------------------------------------------------- */
 
 static void report_entry(struct store_journal *journal, const struct store_journal_frame *frame, size_t place,
                          const struct store_journal_record *record)
