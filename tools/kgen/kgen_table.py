@@ -59,9 +59,11 @@ def emit_api_table(apis):
     lines = [NOTE + '#include "net/api/api.h"', ""]
     lines += [f"void api_{schema.snake()}(struct api_call *call);" for schema in apis]
     size = max(schema.key for schema in apis) + 1
-    lines += ["", f"void (*const api_table[{size}])(struct api_call *call) = {{"]
+    lines += ["", f"static api_call_fn *const api_table[{size}] = {{"]
     lines += [f"    [{schema.key}] = api_{schema.snake()}," for schema in apis]
-    return "\n".join(lines + ["};", ""])
+    lines += ["};", "", "api_call_fn *api_handler(int16_t api_key)", "{",
+              f"    return api_key >= 0 && api_key < {size} ? api_table[api_key] : NULL;", "}", ""]
+    return "\n".join(lines)
 
 
 def emit_protocol(apis, records):
