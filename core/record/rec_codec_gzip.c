@@ -1,4 +1,5 @@
-/* gzip: ISA-L's igzip, which inflates about three times as fast as zlib. One member per batch; its checksum and length are verified.
+/* gzip: ISA-L's igzip, which inflates about three times as fast as zlib. One member per batch; its checksum and length
+ * are verified.
  *
  * Kafka's levels 1 to 9 map to the library's 1 to 3. */
 #include <isa-l/igzip_lib.h>
@@ -53,7 +54,9 @@ static int gzip_inflate_pull(void *context, struct view *input, struct span out,
     state->next_out = out.base;
     state->avail_out = (uint32_t)out.len;
     rc = isal_inflate(state);
-    *input = view_of(input->base + (input->len - state->avail_in), state->avail_in);
+    /* At the end the library may give back more than this call took: bytes that earlier calls left in its bit reader.
+     * They stand before input->base, in the same memory. */
+    *input = view_of(state->next_in, state->avail_in);
     *out_len = out.len - state->avail_out;
     if (rc != ISAL_DECOMP_OK) {
         return ERR_CORRUPT;
