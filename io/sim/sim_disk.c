@@ -100,8 +100,41 @@ void sim__inode_settle_space(struct sim_inode *inode)
     }
 }
 
+struct sim_inode **sim__inodes_hold(struct sim_disk *disk, size_t *out_count)
+{
+    struct sim_inode **inodes;
+    size_t             count = 0;
+    size_t             at = 0;
+
+    LIST_EACH(&disk->inodes, node) {
+        MAYBE(node);
+        count++;
+    }
+    inodes = mem_alloc(MEM_TEST, count * sizeof(struct sim_inode *));
+    LIST_EACH(&disk->inodes, other) {
+        inodes[at++] = sim__inode_ref(LIST_ENTRY(other, struct sim_inode, link));
+    }
+    *out_count = count;
+    return inodes;
+}
+
+void sim__inodes_release(struct sim_inode **inodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        sim__inode_unref(inodes[i]);
+    }
+    mem_free(MEM_TEST, inodes);
+}
+
 void sim__disk_deinit(struct sim_disk *disk)
 {
+    size_t             count;
+    struct sim_inode **inodes = sim__inodes_hold(disk, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        sim__fs_clear(inodes[i]); /* unsynced renames may refer to directories in a circle */
+    }
+    sim__inodes_release(inodes, count);
     sim__inode_unref(disk->root);
     CHECK(list_empty(&disk->inodes));
 }

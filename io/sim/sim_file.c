@@ -379,47 +379,28 @@ static void crash_in_flight(struct sim_pending *pending)
     }
 }
 
-static int inode_collect(struct sim_disk *disk, struct sim_inode ***out_inodes)
-{
-    int count = 0;
-    int at = 0;
-
-    LIST_EACH(&disk->inodes, node) {
-        MAYBE(node);
-        count++;
-    }
-    *out_inodes = mem_alloc(MEM_TEST, (size_t)count * sizeof(struct sim_inode *));
-    LIST_EACH(&disk->inodes, other) {
-        (*out_inodes)[at++] = sim__inode_ref(LIST_ENTRY(other, struct sim_inode, link));
-    }
-    return count;
-}
-
 static void disk_crash(struct sim_disk *disk, struct prng *prng, enum sim_crash_style style)
 {
-    struct sim_inode **inodes;
-    int                count = inode_collect(disk, &inodes);
+    size_t             count;
+    struct sim_inode **inodes = sim__inodes_hold(disk, &count);
 
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (inodes[i]->space_given_back) { /* it may come back: its name was not removed durably */
             inodes[i]->space_given_back = false;
             disk->used_pages += inodes[i]->allocated_pages;
         }
     }
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (inodes[i]->is_directory) {
             sim__fs_crash(inodes[i], prng, style);
         } else {
             sim__inode_crash(inodes[i], prng, style);
         }
     }
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         sim__fs_adopt(inodes[i]);
     }
-    for (int i = 0; i < count; i++) {
-        sim__inode_unref(inodes[i]);
-    }
-    mem_free(MEM_TEST, inodes);
+    sim__inodes_release(inodes, count);
 }
 
 /* Each disk change in flight has happened or not. */

@@ -100,11 +100,11 @@ static struct sim_name_change *name_change(struct sim_inode *directory, enum sim
     return change;
 }
 
-static void name_change_free(struct sim_name_change *change)
+static void name_change_free(struct sim_inode *directory, struct sim_name_change *change)
 {
     list_remove(&change->link);
     sim__inode_unref(change->inode);
-    if (change->from_directory != NULL) {
+    if (change->from_directory != NULL && change->from_directory != directory) {
         sim__inode_unref(change->from_directory);
     }
     mem_free(MEM_TEST, change);
@@ -208,7 +208,10 @@ int sim__fs_rename(struct sim_disk *disk, const char *from, const char *to)
         return result;
     }
     change = name_change(to_parent, SIM_NAME_RENAME, to_name, inode);
-    change->from_directory = sim__inode_ref(from_parent);
+    change->from_directory = from_parent;
+    if (from_parent != to_parent) {
+        sim__inode_ref(from_parent);
+    }
     memcpy(change->from, from_name.base, from_name.len);
     if (target != NULL) {
         visible_remove(to_parent, to_name);
@@ -282,7 +285,7 @@ static void forget_creation(struct sim_inode *directory, const struct sim_name_c
 
         if (change != rename && change->kind != SIM_NAME_UNLINK && change->inode == rename->inode &&
             change->sequence < rename->sequence) {
-            name_change_free(change);
+            name_change_free(directory, change);
         }
     }
 }
@@ -320,7 +323,7 @@ void sim__fs_sync(struct sim_inode *directory, uint64_t snapshot, bool failed)
             change->lost = true;
         } else {
             name_change_apply(directory, change);
-            name_change_free(change);
+            name_change_free(directory, change);
         }
     }
 }
@@ -334,7 +337,7 @@ void sim__fs_crash(struct sim_inode *directory, struct prng *prng, enum sim_cras
         if (style == SIM_CRASH_KEEP || (style != SIM_CRASH_DROP && kept)) {
             name_change_apply(directory, change);
         }
-        name_change_free(change);
+        name_change_free(directory, change);
     }
 }
 
@@ -363,13 +366,18 @@ void sim__fs_adopt(struct sim_inode *directory)
     }
 }
 
-void sim__fs_deinit(struct sim_inode *directory)
+void sim__fs_clear(struct sim_inode *directory)
 {
     while (!list_empty(&directory->name_changes)) {
-        name_change_free(LIST_ENTRY(list_first(&directory->name_changes), struct sim_name_change, link));
+        name_change_free(directory, LIST_ENTRY(list_first(&directory->name_changes), struct sim_name_change, link));
     }
     names_clear(&directory->visible, true);
     names_clear(&directory->durable, false);
+}
+
+void sim__fs_deinit(struct sim_inode *directory)
+{
+    sim__fs_clear(directory);
     map_deinit(&directory->visible);
     map_deinit(&directory->durable);
 }

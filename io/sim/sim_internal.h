@@ -192,7 +192,7 @@ struct sim_end {
     struct sim_event    arrival;
     struct sim_event    send_event;
     struct sim_pending *receiver; /* RECV or RECV_MULTI */
-    struct sim_pending *sender;
+    struct list_node    senders;  /* sim_pending.wait: SEND and SEND_FILE, in order */
 };
 
 struct sim_fail {
@@ -295,9 +295,12 @@ size_t sim__page_first(uint64_t offset);
 size_t sim__page_end(uint64_t offset, uint64_t length);
 
 /* sim_disk.c: contents of files */
-void sim__slots_reach(struct sim_inode *inode, size_t count);
-void sim__slot_deallocate(struct sim_inode *inode, size_t index);
-void sim__changes_clear(struct sim_inode *inode);
+/* All inodes, each with a reference, in order of creation; sim__inodes_release() gives it back. */
+struct sim_inode **sim__inodes_hold(struct sim_disk *disk, size_t *out_count);
+void               sim__inodes_release(struct sim_inode **inodes, size_t count);
+void               sim__slots_reach(struct sim_inode *inode, size_t count);
+void               sim__slot_deallocate(struct sim_inode *inode, size_t index);
+void               sim__changes_clear(struct sim_inode *inode);
 /* A range of a write, or a whole change, reaches the durable image. */
 void sim__durable_write(struct sim_inode *inode, const struct sim_change *change, uint64_t offset, uint64_t length);
 void sim__durable_apply(struct sim_inode *inode, const struct sim_change *change);
@@ -333,6 +336,8 @@ int  sim__fs_list(struct sim_disk *disk, struct prng *prng, const char *path, io
 void sim__fs_sync(struct sim_inode *directory, uint64_t snapshot, bool failed);
 void sim__fs_crash(struct sim_inode *directory, struct prng *prng, enum sim_crash_style style);
 void sim__fs_adopt(struct sim_inode *directory); /* after a crash: the durable names are the visible ones */
+/* Forgets all names; the inode stays usable. */
+void sim__fs_clear(struct sim_inode *directory);
 void sim__fs_deinit(struct sim_inode *directory);
 
 /* sim_file.c: file operations and the crash of a whole disk */
@@ -351,6 +356,7 @@ void sim__end_close(struct sim_end *end, bool died);
 void sim__end_free(struct sim_end *end);
 /* The connection breaks at this end: what waits on it ends with ERR_CLOSED. */
 void sim__end_break(struct sim_end *end);
+void sim__end_fail_sends(struct sim_end *end);
 void sim__submit_recv(struct sim_pending *pending);
 void sim__submit_send(struct sim_pending *pending);
 void sim__submit_shutdown(struct sim_pending *pending);

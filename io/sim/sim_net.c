@@ -217,8 +217,8 @@ bool sim__net_cancel(struct sim_pending *pending)
         return false;
     case IO_SEND:
     case IO_SEND_FILE:
-        if (end->sender == pending) {
-            end->sender = NULL;
+        if (list_linked(&pending->wait)) {
+            list_remove(&pending->wait);
             return true;
         }
         return false;
@@ -256,8 +256,8 @@ void sim__net_close(struct sim_io *io, struct sim_handle *handle, bool died)
         if (!died && end->receiver != NULL) {
             sim__finish(end->receiver, end->receiver->moved > 0 ? (int32_t)end->receiver->moved : ERR_CLOSED);
         }
-        if (!died && end->sender != NULL) {
-            sim__finish(end->sender, ERR_CLOSED);
+        if (!died) {
+            sim__end_fail_sends(end);
         }
         sim__end_close(end, died);
     }

@@ -32,6 +32,7 @@ struct sim_end *sim__end_create(struct sim_host *host, const struct io_address *
     list_init(&end->queued);
     list_init(&end->under_way);
     list_init(&end->arrived);
+    list_init(&end->senders);
     list_push_back(&host->sim->ends, &end->link);
     return end;
 }
@@ -91,9 +92,17 @@ static void parcel_post_sign(struct sim_end *to, enum parcel_kind kind)
     parcel_post(to, parcel);
 }
 
+/* The send whose turn it is. The kernel promises no order between two; here it is that of submission. */
+static struct sim_pending *end_sender(const struct sim_end *end)
+{
+    struct list_node *first = list_first(&end->senders);
+
+    return first == NULL ? NULL : LIST_ENTRY(first, struct sim_pending, wait);
+}
+
 static void end_wake_sender(struct sim_end *end)
 {
-    if (end->sender != NULL && end->send_event.index == 0) {
+    if (!list_empty(&end->senders) && end->send_event.index == 0) {
         sim__schedule(end->sim, &end->send_event, sim__draw(end->sim, end->sim->options.net_latency), end_send, end);
     }
 }
@@ -204,20 +213,22 @@ static void end_receive(struct sim_end *end)
     sim__finish(pending, pending->moved > 0 ? (int32_t)pending->moved : end->reset ? ERR_CLOSED : 0);
 }
 
+void sim__end_fail_sends(struct sim_end *end)
+{
+    while (!list_empty(&end->senders)) {
+        sim__finish(LIST_ENTRY(list_pop_front(&end->senders), struct sim_pending, wait), ERR_CLOSED);
+    }
+}
+
 void sim__end_break(struct sim_end *end)
 {
-    struct sim_pending *sender = end->sender;
-
     end->reset = true;
     parcels_free(&end->arrived);
     parcels_free(&end->under_way);
     sim__unschedule(end->sim, &end->arrival);
     end->buffered = 0;
     end_receive(end);
-    if (sender != NULL) {
-        end->sender = NULL;
-        sim__finish(sender, ERR_CLOSED);
-    }
+    sim__end_fail_sends(end);
 }
 
 static void end_arrival(struct sim *sim, void *context)
@@ -305,10 +316,11 @@ static size_t send_fill(struct sim_pending *pending, uint8_t *into, size_t len)
 
 static void end_finish_send(struct sim_end *end, int32_t result)
 {
-    struct sim_pending *pending = end->sender;
+    struct sim_pending *pending = end_sender(end);
 
-    end->sender = NULL;
+    list_remove(&pending->wait);
     sim__finish(pending, result);
+    end_wake_sender(end);
 }
 
 static void end_send(struct sim *sim, void *context)
@@ -318,7 +330,7 @@ static void end_send(struct sim *sim, void *context)
     size_t             total;
     size_t             room;
 
-    if (end->sender == NULL) {
+    if (list_empty(&end->senders)) {
         return;
     }
     if (end->reset || end->shut || end->peer == NULL) {
@@ -331,9 +343,9 @@ static void end_send(struct sim *sim, void *context)
         return;
     }
     room = sim->options.socket_buffer_bytes - MIN(end->peer->buffered, (size_t)sim->options.socket_buffer_bytes);
-    total = MIN(send_total(end->sender), room);
+    total = MIN(send_total(end_sender(end)), room);
     if (total == 0) {
-        if (send_total(end->sender) == 0) {
+        if (send_total(end_sender(end)) == 0) {
             end_finish_send(end, 0);
         }
         return; /* the reader wakes us */
@@ -343,7 +355,7 @@ static void end_send(struct sim *sim, void *context)
     }
     parcel = mem_alloc(MEM_TEST, sizeof(*parcel) + total);
     parcel->kind = PARCEL_BYTES;
-    parcel->len = send_fill(end->sender, parcel->bytes, total);
+    parcel->len = send_fill(end_sender(end), parcel->bytes, total);
     end_finish_send(end, (int32_t)parcel->len);
     if (parcel->len == 0) {
         mem_free(MEM_TEST, parcel);
@@ -356,8 +368,7 @@ void sim__submit_send(struct sim_pending *pending)
 {
     struct sim_end *end = pending->handle->end;
 
-    CHECK(end->sender == NULL); /* two sends in flight on one connection have no order */
-    end->sender = pending;
+    list_push_back(&end->senders, &pending->wait);
     end_wake_sender(end);
 }
 
@@ -377,9 +388,7 @@ void sim__submit_shutdown(struct sim_pending *pending)
     end->ended = true;
     parcels_free(&end->arrived);
     end_receive(end);
-    if (end->sender != NULL) {
-        end_finish_send(end, ERR_CLOSED);
-    }
+    sim__end_fail_sends(end);
     sim__finish(pending, 0);
 }
 

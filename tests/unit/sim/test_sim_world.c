@@ -243,11 +243,11 @@ static void test_crash_stops_callbacks(void **state)
 }
 
 struct ball {
-    struct io_mail mail;
-    struct timer   timer;
+    struct io_mail  mail;
+    struct timer    timer;
     struct io_host *host;
-    int            hops;
-    int            fired;
+    int             hops;
+    int             fired;
 };
 
 static void ball_hop(struct io_mail *mail, struct io_shard *to)
@@ -286,10 +286,11 @@ static void test_cores_take_turns(void **state)
     for (uint32_t i = 0; i < 3; i++) {
         ios[i] = sim_io(sim, 0, i);
     }
-    ball.host = io_host_create(
-        &(struct io_host_options){
-            .core_count = 3, .shard_count = 5, .region_bytes_per_core = BUF_BYTES_MAX, .budget_bytes_per_core = 8 * MIB},
-        ios);
+    ball.host = io_host_create(&(struct io_host_options){.core_count = 3,
+                                                         .shard_count = 5,
+                                                         .region_bytes_per_core = BUF_BYTES_MAX,
+                                                         .budget_bytes_per_core = 8 * MIB},
+                               ios);
     sim_add_host(sim, ball.host);
     start_ns = sim_now_ns(sim);
     timer_arm(io_host_shard(ball.host, 1)->timers, &ball.timer, start_ns + NS_PER_S, ball_fire);
