@@ -121,8 +121,11 @@ static inline bool uring__has(const struct uring *uring, enum uring_feature feat
 }
 
 /* uring.c */
-void uring__start(struct uring *uring, struct io_op *op);
-void uring__post(struct uring *uring, struct io_op *op);
+extern const struct io_backend uring__backend;
+int64_t                        uring__clock_ns(int clock);
+void                           uring__destroy(struct io *io);
+void                           uring__start(struct uring *uring, struct io_op *op);
+void                           uring__post(struct uring *uring, struct io_op *op);
 /* The callback comes on the next turn; never inside submit. */
 void uring__finish_later(struct uring *uring, struct io_op *op, int32_t result);
 void uring__finish(struct uring *uring, struct io_op *op, int32_t result);

@@ -1,0 +1,96 @@
+#include "net/api/api_internal.h"
+
+#include "core/base/slog.h"
+
+static void api_answer(struct api_call *call, int outcome, const void *response)
+{
+    list_remove(&call->link);
+    call->canceled = NULL;
+    call->finish(call, outcome, response);
+}
+
+void api_reply(struct api_call *call, const void *response)
+{
+    CHECK(response != NULL);
+    api_answer(call, API_REPLY, response);
+}
+
+void api_reply_nothing(struct api_call *call)
+{
+    api_answer(call, API_REPLY_NOTHING, NULL);
+}
+
+void api_close(struct api_call *call, const char *why)
+{
+    slog_info("api", "%s: closing the connection: %s", call->api->name, why);
+    api_answer(call, API_CLOSE, NULL);
+}
+
+void *api_alloc(struct api_call *call, size_t count, size_t element_bytes)
+{
+    return arena_alloc_array(call->arena, count, element_bytes);
+}
+
+void api_shard_init(struct api_shard *shard)
+{
+    list_init(&shard->waiting);
+    shard->sessions = NULL;
+    shard->producer_ids = api__producer_ids_create();
+}
+
+void api_shard_deinit(struct api_shard *shard)
+{
+    CHECK(list_empty(&shard->waiting));
+    api__producer_ids_destroy(shard->producer_ids);
+    shard->producer_ids = NULL;
+}
+
+void api_shard_stop(struct api_shard *shard)
+{
+    shard->stopping = true;
+    LIST_EACH(&shard->waiting, node) {
+        struct api_call *call = LIST_ENTRY(node, struct api_call, link);
+
+        if (call->canceled != NULL) {
+            call->canceled(call);
+        }
+    }
+}
+
+const struct meta_endpoint *api__endpoint(const struct api_call *call, const struct meta_broker *broker)
+{
+    for (uint32_t i = 0; i < broker->endpoint_count; i++) {
+        if (view_equal(broker->endpoints[i].listener, call->listener)) {
+            return &broker->endpoints[i];
+        }
+    }
+    return NULL;
+}
+
+struct part *api__part(struct api_call *call, struct view topic, struct uuid topic_id, int32_t partition, int16_t *out_error)
+{
+    const struct meta_topic *known =
+        topic.base == NULL ? meta_topic_by_id(call->shard->meta, topic_id) : meta_topic(call->shard->meta, topic);
+    struct part *part = NULL;
+
+    *out_error = 0;
+    if (known == NULL) {
+        *out_error = topic.base == NULL ? KP_ERR_UNKNOWN_TOPIC_ID : KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (partition < 0 || partition >= known->partition_count) {
+        *out_error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (known->partitions[partition].leader != meta_node_id(call->shard->meta)) {
+        *out_error = KP_ERR_NOT_LEADER_OR_FOLLOWER;
+    } else {
+        part = part_find_id(call->shard->parts, known->id, partition);
+        if (part == NULL || !part_ready(part)) {
+            *out_error = KP_ERR_LEADER_NOT_AVAILABLE;
+            part = NULL;
+        }
+    }
+    return part;
+}
+
+struct view api__text(struct api_call *call, const char *text)
+{
+    return text == NULL ? (struct view){0} : arena_copy(call->arena, view_text(text));
+}

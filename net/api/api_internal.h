@@ -1,0 +1,19 @@
+/* api_internal.h: what handlers share among themselves. */
+#ifndef MILLRACE_API_INTERNAL_H
+#define MILLRACE_API_INTERNAL_H
+
+#include "net/api/api.h"
+
+/* The endpoint of `broker` that a client of this call's listener reaches; NULL when the broker does not have that listener. */
+const struct meta_endpoint *api__endpoint(const struct api_call *call, const struct meta_broker *broker);
+/* The partition this shard serves, by name or, where topic.base is NULL, by id. NULL: *out_error is UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID,
+ * NOT_LEADER_OR_FOLLOWER or LEADER_NOT_AVAILABLE. */
+struct part *api__part(struct api_call *call, struct view topic, struct uuid topic_id, int32_t partition, int16_t *out_error);
+/* A copy of `text` that lives as long as the call; base NULL for NULL. */
+struct view api__text(struct api_call *call, const char *text);
+
+/* Producer ids without a transactional id: handed out of blocks that the controller gives. */
+struct api_producer_ids *api__producer_ids_create(void);
+void                     api__producer_ids_destroy(struct api_producer_ids *ids);
+
+#endif

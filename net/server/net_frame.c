@@ -1,0 +1,385 @@
+/* Frames: from received bytes to whole requests.
+ *
+ * Invariants: 1. at most one receive is in flight per connection; 2. frame != NULL implies frame_bytes known or bulk (predicted
+ * buffer, prefix inside the buffer); 3. bytes are never lost: what cannot be taken now (no memory, too much pending) is kept in
+ * `spill`, which is bounded by one received piece because nothing is received while it is not empty. */
+#include "core/base/bytes.h"
+#include "core/base/slog.h"
+#include "net/server/net_internal.h"
+
+static void net_recv_done(struct io_op *op);
+
+void net__frame_drop(struct net_conn *conn)
+{
+    buf_unref(conn->frame);
+    conn->frame = NULL;
+    conn->frame_bytes = 0;
+    conn->frame_got = 0;
+    conn->prefix_len = 0;
+}
+
+static bool net_over_pending(const struct net_conn *conn)
+{
+    return conn->call_count >= NET_CALLS_MAX || (conn->pending_bytes >= NET_PENDING_BYTES_MAX && conn->call_count > 0);
+}
+
+/* Waits in line for memory; net__read_starved() comes back. */
+static void net_starve(struct net_conn *conn)
+{
+    if (!list_linked(&conn->starved_link)) {
+        conn->server->stats.paused_memory++;
+        list_push_back(&conn->server->starved, &conn->starved_link);
+    }
+}
+
+/* The prefix is complete: checks the length. False: the connection is closing. */
+static bool net_frame_begin(struct net_conn *conn, const uint8_t *prefix)
+{
+    uint32_t size = load_be32(prefix);
+
+    if (size > conn->server->limits.request_bytes_max) {
+        conn->server->stats.closed_garbage++;
+        net__conn_close(conn, "a frame's length is negative or above socket.request.max.bytes");
+        return false;
+    }
+    conn->frame_bytes = (size_t)size + NET_PREFIX_BYTES;
+    conn->frame_started_ns = io_now_ns(conn->server->io);
+    net__conn_watch(conn, conn->frame_started_ns + conn->server->limits.frame_header_ns);
+    return true;
+}
+
+/* Makes room for at least one more byte of the frame. False: no memory now. */
+static bool net_frame_room(struct net_conn *conn)
+{
+    size_t      wanted;
+    struct buf *larger;
+
+    if (conn->frame != NULL && conn->frame_got < MIN(conn->frame->capacity_bytes, conn->frame_bytes)) {
+        return true;
+    }
+    wanted = conn->frame == NULL ? MIN(conn->frame_bytes, NET_FRAME_FIRST_BYTES)
+                                 : MIN(conn->frame_bytes, conn->frame->capacity_bytes * 4);
+    larger = buf_acquire(conn->server->api->shard->bufs, wanted);
+    if (larger == NULL) {
+        return false;
+    }
+    if (conn->frame != NULL) {
+        memcpy(larger->data, conn->frame->data, conn->frame_got);
+        buf_unref(conn->frame);
+    } else {
+        memcpy(larger->data, conn->prefix, NET_PREFIX_BYTES);
+        conn->frame_got = NET_PREFIX_BYTES;
+    }
+    conn->frame = larger;
+    return true;
+}
+
+/* A frame that is whole goes to dispatch. */
+static void net_frame_finish(struct net_conn *conn)
+{
+    struct buf *frame = conn->frame;
+    size_t      frame_bytes = conn->frame_bytes;
+
+    conn->frame = NULL;
+    conn->frame_bytes_last = frame_bytes;
+    net__frame_drop(conn);
+    net__dispatch(conn, frame, frame_bytes);
+}
+
+/* Consumes what can be consumed; returns how much was. Less than `len`: the connection must pause (or is closing). */
+static size_t net_take(struct net_conn *conn, const uint8_t *bytes, size_t len)
+{
+    size_t at = 0;
+
+    CHECK(!conn->taking);
+    conn->taking = true;
+    while (conn->state == NET_OPEN) {
+        if (conn->frame_bytes == 0) {
+            size_t piece = MIN(len - at, (size_t)(NET_PREFIX_BYTES - conn->prefix_len));
+
+            if (net_over_pending(conn) || piece == 0) {
+                break;
+            }
+            memcpy(conn->prefix + conn->prefix_len, bytes + at, piece);
+            conn->prefix_len += (uint32_t)piece;
+            at += piece;
+            if (conn->prefix_len < NET_PREFIX_BYTES || !net_frame_begin(conn, conn->prefix)) {
+                break;
+            }
+        }
+        if (!net_frame_room(conn)) {
+            net_starve(conn);
+            break;
+        }
+        size_t piece = MIN(len - at, MIN(conn->frame->capacity_bytes, conn->frame_bytes) - conn->frame_got);
+
+        if (piece > 0) {
+            memcpy(conn->frame->data + conn->frame_got, bytes + at, piece);
+            conn->frame_got += piece;
+            at += piece;
+        }
+        if (conn->frame_got == conn->frame_bytes) {
+            net_frame_finish(conn);
+        } else if (at == len) {
+            break;
+        }
+    }
+    conn->taking = false;
+    return at;
+}
+
+static void net_spill_keep(struct net_conn *conn, const uint8_t *bytes, size_t len)
+{
+    size_t rest = conn->spill_len - conn->spill_at;
+    uint8_t *joined;
+
+    if (len == 0) {
+        return;
+    }
+    joined = mem_alloc(MEM_NET, rest + len);
+    if (rest > 0) {
+        memcpy(joined, conn->spill + conn->spill_at, rest);
+    }
+    memcpy(joined + rest, bytes, len);
+    mem_free(MEM_NET, conn->spill);
+    conn->spill = joined;
+    conn->spill_len = rest + len;
+    conn->spill_at = 0;
+}
+
+/* Bytes from a receive: first come, first served behind what was kept. */
+static void net_received(struct net_conn *conn, const uint8_t *bytes, size_t len)
+{
+    size_t used = 0;
+
+    conn->active_ns = io_now_ns(conn->server->io);
+    conn->server->stats.receives++;
+    conn->server->stats.received_bytes += len;
+    if (conn->spill == NULL) {
+        used = net_take(conn, bytes, len);
+    }
+    if (used < len && conn->state == NET_OPEN) {
+        net_spill_keep(conn, bytes + used, len - used);
+    }
+}
+
+static void net_bulk_received(struct net_conn *conn, size_t len)
+{
+    struct buf *over = NULL;
+    size_t      over_at = 0;
+    size_t      over_len = 0;
+
+    conn->active_ns = io_now_ns(conn->server->io);
+    conn->server->stats.receives++;
+    conn->server->stats.received_bytes += len;
+    conn->frame_got += len;
+    if (conn->frame_bytes == 0) {
+        if (conn->frame_got < NET_PREFIX_BYTES) {
+            return;
+        }
+        memcpy(conn->prefix, conn->frame->data, NET_PREFIX_BYTES);
+        conn->prefix_len = NET_PREFIX_BYTES;
+        if (!net_frame_begin(conn, conn->prefix)) {
+            return;
+        }
+    }
+    if (conn->frame_got > conn->frame_bytes) { /* a smaller frame than predicted, and the start of the next */
+        over = buf_ref(conn->frame);
+        over_at = conn->frame_bytes;
+        over_len = conn->frame_got - conn->frame_bytes;
+        conn->frame_got = conn->frame_bytes;
+    }
+    if (conn->frame_got == conn->frame_bytes) {
+        conn->bulk = conn->frame_bytes >= NET_BULK_BYTES;
+        net_frame_finish(conn);
+    }
+    if (over != NULL) {
+        size_t used = net_take(conn, over->data + over_at, over_len);
+
+        if (used < over_len && conn->state == NET_OPEN) {
+            net_spill_keep(conn, over->data + over_at + used, over_len - used);
+        }
+        buf_unref(over);
+    }
+}
+
+/* What was kept, as far as it goes now. True: nothing is kept any more. */
+static bool net_spill_take(struct net_conn *conn)
+{
+    if (conn->spill == NULL) {
+        return true;
+    }
+    conn->spill_at += net_take(conn, conn->spill + conn->spill_at, conn->spill_len - conn->spill_at);
+    if (conn->spill_at < conn->spill_len) {
+        return false;
+    }
+    mem_free(MEM_NET, conn->spill);
+    conn->spill = NULL;
+    conn->spill_len = 0;
+    conn->spill_at = 0;
+    return true;
+}
+
+static void net_cancel_done(struct io_op *op)
+{
+    struct net_conn *conn = CONTAINER_OF(op, struct net_conn, cancel_op);
+
+    conn->canceling = false;
+    if (conn->state == NET_OPEN) {
+        net__read_next(conn);
+    } else {
+        net__conn_settle(conn);
+    }
+}
+
+static void net_recv_cancel(struct net_conn *conn)
+{
+    if (!conn->canceling && conn->reading != NET_READ_NONE) {
+        conn->canceling = true;
+        io_cancel(conn->server->io, &conn->cancel_op, &conn->recv_op, net_cancel_done);
+    }
+}
+
+void net__read_idle(struct net_conn *conn)
+{
+    net_recv_cancel(conn);
+}
+
+static void net_recv_bulk(struct net_conn *conn)
+{
+    struct span into;
+
+    if (conn->frame == NULL) { /* predicted: as long as the last one */
+        conn->frame = buf_acquire(conn->server->api->shard->bufs,
+                                  MIN(MAX(conn->frame_bytes_last, NET_BULK_BYTES), NET_FRAME_FIRST_BYTES * 4));
+        if (conn->frame == NULL) {
+            net_starve(conn);
+            return;
+        }
+        conn->frame_got = conn->prefix_len;
+        memcpy(conn->frame->data, conn->prefix, conn->prefix_len);
+        into = span_of(conn->frame->data + conn->frame_got,
+                       MIN(conn->frame->capacity_bytes, MAX(conn->frame_bytes_last, NET_BULK_BYTES)) - conn->frame_got);
+    } else if (conn->frame_bytes == 0) {
+        into = span_of(conn->frame->data + conn->frame_got, conn->frame->capacity_bytes - conn->frame_got);
+    } else {
+        if (!net_frame_room(conn)) {
+            net_starve(conn);
+            return;
+        }
+        into = span_of(conn->frame->data + conn->frame_got,
+                       MIN(conn->frame->capacity_bytes, conn->frame_bytes) - conn->frame_got);
+    }
+    conn->reading = NET_READ_BULK;
+    net__conn_watch(conn, io_now_ns(conn->server->io) + NET_BULK_IDLE_NS);
+    io_recv(conn->server->io, &conn->recv_op, conn->socket, into, conn->frame_bytes == 0 ? 0 : IO_RECV_ALL, net_recv_done);
+}
+
+void net__read_next(struct net_conn *conn)
+{
+    bool wants_bulk;
+
+    if (conn->state != NET_OPEN || conn->taking || list_linked(&conn->starved_link)) {
+        return;
+    }
+    if (!net_spill_take(conn) || conn->state != NET_OPEN) {
+        return; /* resumed by a finished call or by memory */
+    }
+    wants_bulk = conn->frame != NULL ? conn->frame_bytes == 0 || conn->frame_bytes - conn->frame_got >= NET_BULK_BYTES
+                                     : conn->bulk && conn->frame_bytes == 0;
+    if (conn->reading == NET_READ_MULTI) {
+        if (wants_bulk || net_over_pending(conn)) {
+            net_recv_cancel(conn);
+        }
+        return;
+    }
+    if (conn->reading != NET_READ_NONE || conn->canceling || conn->peer_closed) {
+        return;
+    }
+    if (conn->frame_bytes == 0 && conn->frame_got == 0 && net_over_pending(conn)) {
+        return;
+    }
+    if (wants_bulk) {
+        net_recv_bulk(conn);
+        return;
+    }
+    if (conn->frame_bytes != 0 && !net_frame_room(conn)) {
+        net_starve(conn);
+        return;
+    }
+    conn->reading = NET_READ_MULTI;
+    io_recv_multi(conn->server->io, &conn->recv_op, conn->socket, net_recv_done);
+}
+
+/* The receive ended without data. True: the connection goes on. */
+static bool net_recv_ended(struct net_conn *conn, int32_t result)
+{
+    if (result == ERR_CANCELED) {
+        if (conn->frame != NULL && conn->frame_bytes == 0 && conn->frame_got == 0) {
+            net__frame_drop(conn); /* the predicted buffer of a connection that fell silent */
+            conn->bulk = false;
+        }
+        return true;
+    }
+    if (result == ERR_NO_BUFFERS || result == ERR_AGAIN) {
+        return true;
+    }
+    conn->peer_closed = true;
+    if (result == 0) {
+        net__conn_drain(conn); /* half-closed: what was asked is still answered */
+    } else {
+        net__conn_close(conn, NULL);
+    }
+    return false;
+}
+
+static void net_recv_done(struct io_op *op)
+{
+    struct net_conn   *conn = CONTAINER_OF(op, struct net_conn, recv_op);
+    enum net_read_mode mode = conn->reading;
+
+    if (!op->more) {
+        conn->reading = NET_READ_NONE;
+    }
+    if (conn->state != NET_OPEN) {
+        net__conn_settle(conn);
+        return;
+    }
+    if (op->result > 0 && mode == NET_READ_MULTI) {
+        net_received(conn, op->received.base, op->received.len);
+    } else if (op->result > 0) {
+        net_bulk_received(conn, (size_t)op->result);
+    } else if (!net_recv_ended(conn, op->result)) {
+        return;
+    }
+    if (conn->state == NET_OPEN) {
+        net__read_next(conn);
+    } else {
+        net__conn_settle(conn);
+    }
+}
+
+static void net_starved_fire(struct timer *timer)
+{
+    net__read_starved(CONTAINER_OF(timer, struct net_server, starved_timer));
+}
+
+/* Memory may be there again: connections that wait for it try in order; the first that fails ends the round. */
+void net__read_starved(struct net_server *server)
+{
+    struct list_node *node;
+
+    while ((node = list_pop_front(&server->starved)) != NULL) {
+        struct net_conn *conn = LIST_ENTRY(node, struct net_conn, starved_link);
+
+        net__read_next(conn);
+        if (list_linked(&conn->starved_link)) {
+            list_remove(&conn->starved_link);
+            list_push_front(&server->starved, &conn->starved_link);
+            break;
+        }
+    }
+    if (!list_empty(&server->starved) && !timer_armed(&server->starved_timer)) {
+        timer_arm(server->timers, &server->starved_timer, io_now_ns(server->io) + 5 * NS_PER_MS, net_starved_fire);
+    }
+}
