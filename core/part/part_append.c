@@ -63,6 +63,7 @@ void part_append(struct part *part, struct part_append *append)
     append->arena_ = NULL;
     append->wait_offset_ = -1;
     append->state_ = APPEND_NEW;
+    list_init(&append->link_);
     list_push_back(&part->queue, &append->link_);
     if (first) {
         part__append_run(part);

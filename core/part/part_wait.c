@@ -8,6 +8,7 @@ void part_wait(struct part *part, struct part_waiter *waiter)
 {
     CHECK(waiter->ready != NULL);
     waiter->part = part;
+    list_init(&waiter->link);
     list_push_back(&part->waiters, &waiter->link);
     if (part->gone_error != 0) {
         part__post(part);
