@@ -195,8 +195,7 @@ size_t store_index_memory_bytes(const struct store_index *index)
     return sizeof(*index) + index->capacity * sizeof(struct entry);
 }
 
-/* --- file image ----------------------------------------------------------------------------------------------------
- */
+/* --- file image ------------------------------------------------------------------------------------------ */
 
 size_t store_index_encoded_bytes(const struct store_index *index)
 {

@@ -328,8 +328,8 @@ void store_journal_submit(struct store_journal *journal)
     if (journal->state != JOURNAL_RUNNING) {
         return;
     }
-    /* What has completed ahead of an earlier one counts: a frame says what was durable when it left, and rot in frames that none says to
-     * be durable cannot be told from a torn tail. This keeps them few. */
+    /* What has completed ahead of an earlier one counts: a frame says what was durable when it left, and rot in frames
+     * that none says to be durable cannot be told from a torn tail. This keeps them few. */
     LIST_EACH(&journal->writes, node) {
         struct journal_write *write = LIST_ENTRY(node, struct journal_write, link);
 
