@@ -1,14 +1,17 @@
 /* meta.h: the metadata of this Kafka cluster of one host: brokers, topics, partitions, settings, producer id blocks.
  *
- * The truth is a log of Kafka's own metadata records (KRaft; core/proto/schema/metadata): on one host a local log on the
- * controller shard (shard 0), in a cluster the controller quorum's log. Every shard holds its own *image*, made by replaying those
- * records, and opens, changes and deletes its partitions as records are applied. Everything above sees only the image (D7).
+ * The truth is a log of Kafka's own metadata records (KRaft; core/proto/schema/metadata): on one host a local log on
+ * the controller shard (shard 0), in a cluster the controller quorum's log. Every shard holds its own *image*, made by
+ * replaying those records, and opens, changes and deletes its partitions as records are applied. Everything above sees
+ * only the image (D7).
  *
- * A change goes: any shard calls meta_submit() -> mail to the controller shard -> checked against the controller's image -> records appended to the
- * log -> durable -> sent to every shard -> each applies them and opens or deletes its partitions -> all have answered -> the change's
- * done() on the shard that asked. So whoever was told of a change finds it on every shard (D2). Changes are applied in one order.
+ * A change goes: any shard calls meta_submit() -> mail to the controller shard -> checked against the controller's
+ * image -> records appended to the log -> durable -> sent to every shard -> each applies them and opens or deletes its
+ * partitions -> all have answered -> the change's done() on the shard that asked. So whoever was told of a change finds
+ * it on every shard (D2). Changes are applied in one order.
  *
- * Threading: a struct meta belongs to one shard. Pointers into the image are valid until the shard returns to its loop. */
+ * Threading: a struct meta belongs to one shard. Pointers into the image are valid until the shard returns to its loop.
+ */
 #ifndef MILLRACE_META_H
 #define MILLRACE_META_H
 
@@ -21,7 +24,8 @@
 
 struct meta;
 
-/* --- image ------------------------------------------------------------------------------------------------------------- */
+/* --- image
+ * ------------------------------------------------------------------------------------------------------------- */
 
 struct meta_endpoint {
     struct view listener; /* "PLAINTEXT" */
@@ -46,12 +50,12 @@ struct meta_partition {
 };
 
 struct meta_topic {
-    struct uuid              id;
-    struct view              name;
-    struct meta_partition   *partitions;
-    int32_t                  partition_count;
-    struct meta_config_set   configs; /* overrides of this topic */
-    bool                     internal; /* __consumer_offsets, __transaction_state */
+    struct uuid            id;
+    struct view            name;
+    struct meta_partition *partitions;
+    int32_t                partition_count;
+    struct meta_config_set configs;  /* overrides of this topic */
+    bool                   internal; /* __consumer_offsets, __transaction_state */
 };
 
 struct meta_image {
@@ -66,7 +70,8 @@ struct meta_image {
     int64_t                 last_offset; /* of the newest record applied */
 };
 
-/* --- one shard's metadata -------------------------------------------------------------------------------------------------- */
+/* --- one shard's metadata
+ * -------------------------------------------------------------------------------------------------- */
 
 /* Fixed at start, the same on every shard; owned by net/broker, outlives everything. */
 struct meta_host {
@@ -78,14 +83,15 @@ struct meta_host {
 };
 
 /* parts: this shard's table; store: this shard's store (the controller shard keeps the metadata log in it). */
-struct meta *meta_create(struct io_shard *shard, const struct meta_host *host, struct store *store, struct part_table *parts);
+struct meta *meta_create(struct io_shard *shard, const struct meta_host *host, struct store *store,
+                         struct part_table *parts);
 void         meta_destroy(struct meta *meta);
-/* Start-up. On the controller shard: opens the metadata log, replays it, registers the brokers (RegisterBrokerRecord with this start's
- * incarnation ids), sends everything to all shards. On the others: waits for that. done: 0 or ERR_ when every partition of this shard has been opened
- * (a partition that is offline does not fail the start). */
+/* Start-up. On the controller shard: opens the metadata log, replays it, registers the brokers (RegisterBrokerRecord
+ * with this start's incarnation ids), sends everything to all shards. On the others: waits for that. done: 0 or ERR_
+ * when every partition of this shard has been opened (a partition that is offline does not fail the start). */
 typedef void meta_done_fn(void *context, int result);
-void meta_open(struct meta *meta, meta_done_fn *done, void *context);
-void meta_close(struct meta *meta, meta_done_fn *done, void *context);
+void         meta_open(struct meta *meta, meta_done_fn *done, void *context);
+void         meta_close(struct meta *meta, meta_done_fn *done, void *context);
 
 const struct meta_image *meta_image(const struct meta *meta);
 const struct meta_host  *meta_host(const struct meta *meta);
@@ -96,7 +102,8 @@ const struct meta_topic *meta_topic_by_id(const struct meta *meta, struct uuid i
 /* Kafka's rule for names: 1..249 of [a-zA-Z0-9._-], not "." or "..". */
 bool meta_topic_name_valid(struct view name);
 
-/* --- changes -------------------------------------------------------------------------------------------------------------- */
+/* --- changes
+ * -------------------------------------------------------------------------------------------------------------- */
 
 struct meta_config_entry {
     struct view name;
@@ -111,7 +118,8 @@ struct meta_create_topic {
     const struct meta_config_entry *configs;
     int32_t                         config_count;
     /* out */
-    int16_t     error; /* TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, INVALID_CONFIG, ... */
+    int16_t error; /* TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR,
+                      INVALID_CONFIG, ... */
     char        message[160];
     struct uuid id;
     int32_t     out_partition_count;
@@ -164,7 +172,9 @@ enum meta_change_kind {
     META_ALLOCATE_PRODUCER_IDS,
 };
 
-/* Owned by the caller, with all it points to, until done: the controller's core reads the inputs and writes the outputs meanwhile. */
+/* An item whose `error` is already set when the change is submitted is skipped and keeps it.
+ * Owned by the caller, with all it points to, until done: the controller's core reads the inputs and writes the outputs
+ * meanwhile. */
 struct meta_change {
     enum meta_change_kind kind;
     bool                  validate_only;
@@ -179,7 +189,8 @@ struct meta_change {
             int32_t id_count; /* out: block size, 1000 */
         } producer_ids;
     };
-    int16_t error; /* of the change as a whole: 0, or KAFKA_STORAGE_ERROR / NOT_CONTROLLER when nothing was done or its fate is unknown */
+    int16_t error; /* of the change as a whole: 0, or KAFKA_STORAGE_ERROR / NOT_CONTROLLER when nothing was done or its
+                      fate is unknown */
     void (*done)(struct meta_change *change);
     struct io_mail   mail_;
     struct list_node link_;
@@ -189,19 +200,23 @@ struct meta_change {
 /* done runs on the shard that submitted, never inside this call. */
 void meta_submit(struct meta *meta, struct meta_change *change);
 
-/* --- effective settings --------------------------------------------------------------------------------------------------- */
+/* --- effective settings
+ * --------------------------------------------------------------------------------------------------- */
 
-/* The value in force and where it comes from, as DescribeConfigs shows it. topic NULL: broker setting of this shard. The text lives as long as the image. */
+/* The value in force and where it comes from, as DescribeConfigs shows it. topic NULL: broker setting of this shard.
+ * The text lives as long as the image. */
 struct meta_config_value {
     const struct meta_config_key *key;
     const char                   *text; /* NULL: no value */
     enum meta_config_source       source;
 };
-struct meta_config_value meta_topic_config(const struct meta *meta, const struct meta_topic *topic, const struct meta_config_key *key);
+struct meta_config_value meta_topic_config(const struct meta *meta, const struct meta_topic *topic,
+                                           const struct meta_config_key *key);
 struct meta_config_value meta_broker_config(const struct meta *meta, uint32_t shard, const struct meta_config_key *key);
-/* All places where the value could come from, strongest first (synonyms of DescribeConfigs); returns how many of out_values were filled. */
-size_t meta_config_synonyms(const struct meta *meta, const struct meta_topic *topic, uint32_t shard, const struct meta_config_key *key,
-                            struct meta_config_value *out_values, size_t capacity);
+/* All places where the value could come from, strongest first (synonyms of DescribeConfigs); returns how many of
+ * out_values were filled. */
+size_t meta_config_synonyms(const struct meta *meta, const struct meta_topic *topic, uint32_t shard,
+                            const struct meta_config_key *key, struct meta_config_value *out_values, size_t capacity);
 void   meta_part_settings(const struct meta *meta, const struct meta_topic *topic, struct part_settings *out_settings);
 /* Typed reads of broker settings in force on this shard; the key must exist and have that type (checked). */
 int64_t     meta_broker_int(const struct meta *meta, const char *name);

@@ -102,7 +102,8 @@ const char *meta_config_nearest(bool is_topic, struct view name)
     return nearest;
 }
 
-/* --- checks ------------------------------------------------------------------------------------------------------------------ */
+/* --- checks
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static int config_refuse(struct span out_reason, const char *format, const char *a, const char *b)
 {
@@ -239,7 +240,9 @@ bool meta_config_to_bool(const char *text)
     return text != NULL && strcasecmp(text, "true") == 0;
 }
 
-/* --- sets -------------------------------------------------------------------------------------------------------------------- */
+/* --- sets
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 void meta_config_set_init(struct meta_config_set *set)
 {
@@ -276,21 +279,22 @@ const char *meta_static_get(const struct meta_static *statics, const char *name)
     return text != NULL ? text : meta_config_set_get(&statics->file, view_text(name));
 }
 
-/* --- reference --------------------------------------------------------------------------------------------------------------- */
+/* --- reference
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static const char *config_type_name(enum meta_config_type type)
 {
     static const char *const names[] = {
-        [META_TYPE_BOOLEAN] = "boolean", [META_TYPE_STRING] = "string", [META_TYPE_INT] = "int",     [META_TYPE_SHORT] = "short",
-        [META_TYPE_LONG] = "long",       [META_TYPE_DOUBLE] = "double", [META_TYPE_LIST] = "list",   [META_TYPE_CLASS] = "class",
-        [META_TYPE_PASSWORD] = "password",
+        [META_TYPE_BOOLEAN] = "boolean", [META_TYPE_STRING] = "string", [META_TYPE_INT] = "int",
+        [META_TYPE_SHORT] = "short",     [META_TYPE_LONG] = "long",     [META_TYPE_DOUBLE] = "double",
+        [META_TYPE_LIST] = "list",       [META_TYPE_CLASS] = "class",   [META_TYPE_PASSWORD] = "password",
     };
 
     return names[type];
 }
 
-static void config_reference_rows(bool is_topic, enum meta_config_effect effect, void (*write)(void *context, struct view text),
-                                  void *context)
+static void config_reference_rows(bool is_topic, enum meta_config_effect                effect,
+                                  void (*write)(void *context, struct view text), void *context)
 {
     char line[1024];
 
@@ -310,7 +314,10 @@ void meta_config_reference(void (*write)(void *context, struct view text), void 
 {
     static const char head[] = "\n| setting | type | default | meaning |\n| --- | --- | --- | --- |\n";
 
-    write(context, view_text("# Settings\n\nMade by `millrace config --reference` from the one table of settings, `core/meta/config.def`.\n"));
+    write(
+        context,
+        view_text(
+            "# Settings\n\nMade by `millrace config --reference` from the one table of settings, `core/meta/config.def`.\n"));
     write(context, view_text("\n## Broker settings\n"));
     write(context, view_text(head));
     config_reference_rows(false, META_EFFECT_USED, write, context);

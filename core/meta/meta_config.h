@@ -1,7 +1,9 @@
-/* meta_config.h: the one table of settings (config.def): every topic and broker setting Kafka users type, with type, default, source and meaning.
+/* meta_config.h: the one table of settings (config.def): every topic and broker setting Kafka users type, with type,
+ * default, source and meaning.
  *
- * Pure: no I/O. The properties file is read by net/broker, the topic overrides come from the metadata log; both are checked here. Names and
- * defaults are Kafka 4.3's (TopicConfig, ServerConfigs, SocketServerConfigs, ...); our own begin with "millrace.". */
+ * Pure: no I/O. The properties file is read by net/broker, the topic overrides come from the metadata log; both are
+ * checked here. Names and defaults are Kafka 4.3's (TopicConfig, ServerConfigs, SocketServerConfigs, ...); our own
+ * begin with "millrace.". */
 #ifndef MILLRACE_META_CONFIG_H
 #define MILLRACE_META_CONFIG_H
 
@@ -36,7 +38,11 @@ enum meta_config_effect {
     META_EFFECT_IGNORED,  /* means nothing here: accepted with one line of notice */
 };
 
-enum meta_config_update { META_READ_ONLY, META_PER_BROKER, META_CLUSTER_WIDE }; /* dynamic update mode of a broker setting */
+enum meta_config_update {
+    META_READ_ONLY,
+    META_PER_BROKER,
+    META_CLUSTER_WIDE
+}; /* dynamic update mode of a broker setting */
 
 struct meta_config_key {
     const char             *name;
@@ -47,8 +53,9 @@ struct meta_config_key {
     const char             *choices;      /* "a,b,c" for STRING and LIST, or NULL: free */
     enum meta_config_effect effect;
     enum meta_config_update update;
-    const char             *synonyms; /* for a topic setting: the broker setting(s) it defaults to, strongest first ("log.retention.ms,log.retention.minutes:60000,log.retention.hours:3600000"); NULL */
-    const char             *documentation; /* one sentence of ours */
+    const char             *synonyms; /* for a topic setting: the broker setting(s) it defaults to, strongest first
+                                         ("log.retention.ms,log.retention.minutes:60000,log.retention.hours:3600000"); NULL */
+    const char *documentation;        /* one sentence of ours */
 };
 
 /* All keys of the table, topic settings first, in table order. */

@@ -67,7 +67,8 @@ const struct meta_endpoint *api__endpoint(const struct api_call *call, const str
     return NULL;
 }
 
-struct part *api__part(struct api_call *call, struct view topic, struct uuid topic_id, int32_t partition, int16_t *out_error)
+struct part *api__part(struct api_call *call, struct view topic, struct uuid topic_id, int32_t partition,
+                       int16_t *out_error)
 {
     const struct meta_topic *known =
         topic.base == NULL ? meta_topic_by_id(call->shard->meta, topic_id) : meta_topic(call->shard->meta, topic);

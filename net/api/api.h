@@ -1,16 +1,18 @@
 /* api.h: what a handler of a Kafka API gets, may use and must do.
  *
- * One file per API, api_<name>.c, one function `void api_<name>(struct api_call *call)`, found through the generated table
- * (api_table.c). A handler runs on the shard whose port the client connected to; the scope in its schema says whether that shard has to own what is
- * asked for (D2). It knows no sockets.
+ * One file per API, api_<name>.c, one function `void api_<name>(struct api_call *call)`, found through the generated
+ * table (api_table.c). A handler runs on the shard whose port the client connected to; the scope in its schema says
+ * whether that shard has to own what is asked for (D2). It knows no sockets.
  *
- * A call: net/server has checked header and version and decoded the body into call->request (views into the frame, arrays in call->arena; both live until the
- * call ends). The handler answers exactly once, now or from a later callback on the same shard, with api_reply() (or api_reply_nothing() for acks=0,
- * api_close() when the connection cannot go on). The reply struct may live in the arena; it is encoded inside api_reply(). Memory that a reply splices
- * (records) must stay until call->release runs.
+ * A call: net/server has checked header and version and decoded the body into call->request (views into the frame,
+ * arrays in call->arena; both live until the call ends). The handler answers exactly once, now or from a later callback
+ * on the same shard, with api_reply() (or api_reply_nothing() for acks=0, api_close() when the connection cannot go
+ * on). The reply struct may live in the arena; it is encoded inside api_reply(). Memory that a reply splices (records)
+ * must stay until call->release runs.
  *
- * The client may go away while a call waits: call->canceled, if set, is then called; the handler stops waiting as soon as it can and still answers (the bytes are
- * thrown away). Everything a call allocates comes from its arena, so nothing has to be freed by hand except what release() gives back. */
+ * The client may go away while a call waits: call->canceled, if set, is then called; the handler stops waiting as soon
+ * as it can and still answers (the bytes are thrown away). Everything a call allocates comes from its arena, so nothing
+ * has to be freed by hand except what release() gives back. */
 #ifndef MILLRACE_API_H
 #define MILLRACE_API_H
 
@@ -33,26 +35,26 @@ struct api_shard {
     const char        *log_dir;  /* as configured, for DescribeLogDirs */
     bool               stopping; /* clean stop: long polls are answered at once */
     /* the room's own */
-    struct api_sessions *sessions; /* fetch sessions */
+    struct api_sessions     *sessions; /* fetch sessions */
     struct api_producer_ids *producer_ids;
-    struct list_node     waiting; /* calls that wait (long polls), for the stop */
+    struct list_node         waiting; /* calls that wait (long polls), for the stop */
 };
 
 struct api_call {
     struct api_shard    *shard;
     const struct kp_api *api;
     int16_t              version;
-    bool                 version_unsupported; /* ApiVersions only: answer UNSUPPORTED_VERSION in the form of version 0 (KIP-511) */
-    int32_t              correlation_id;
-    struct view          client_id;
-    struct view          listener; /* name of the listener the connection came through: which endpoint to show */
-    const void          *request;  /* struct kp_<name>_request */
-    struct arena        *arena;
-    int64_t              received_ns;
-    void                *state; /* the handler's, from the arena */
-    api_call_fn         *canceled;
-    api_call_fn         *release; /* after the reply's bytes were sent or thrown away */
-    struct list_node     link;    /* the handler's */
+    bool    version_unsupported; /* ApiVersions only: answer UNSUPPORTED_VERSION in the form of version 0 (KIP-511) */
+    int32_t correlation_id;
+    struct view      client_id;
+    struct view      listener; /* name of the listener the connection came through: which endpoint to show */
+    const void      *request;  /* struct kp_<name>_request */
+    struct arena    *arena;
+    int64_t          received_ns;
+    void            *state; /* the handler's, from the arena */
+    api_call_fn     *canceled;
+    api_call_fn     *release; /* after the reply's bytes were sent or thrown away */
+    struct list_node link;    /* the handler's */
     /* net/server's: how the answer gets back */
     void (*finish)(struct api_call *call, int outcome, const void *response);
 };
@@ -62,7 +64,8 @@ enum api_outcome { API_REPLY, API_REPLY_NOTHING, API_CLOSE };
 /* response: struct kp_<name>_response of call->api. */
 void api_reply(struct api_call *call, const void *response);
 void api_reply_nothing(struct api_call *call);
-/* Answers nothing and closes the connection, as Kafka does where the protocol has no error field. `why` goes to the log. */
+/* Answers nothing and closes the connection, as Kafka does where the protocol has no error field. `why` goes to the
+ * log. */
 void api_close(struct api_call *call, const char *why);
 /* Memory of the call; NULL over budget: answer with the API's error or api_close(). */
 MUST_USE void *api_alloc(struct api_call *call, size_t count, size_t element_bytes);

@@ -1,10 +1,11 @@
-/* ApiVersions: what is spoken here. Answered before anything else is known about a client, so it never fails. A version above ours is answered in
- * the form of version 0 with UNSUPPORTED_VERSION and the same list (KIP-511). */
+/* ApiVersions: what is spoken here. Answered before anything else is known about a client, so it never fails. A version
+ * above ours is answered in the form of version 0 with UNSUPPORTED_VERSION and the same list (KIP-511). */
 #include "net/api/api_internal.h"
 
 static bool api_software_char(uint8_t c, bool inside)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (inside && (c == '-' || c == '.'));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (inside && (c == '-' || c == '.'));
 }
 
 /* Kafka's rule: [a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])? */

@@ -1,9 +1,10 @@
 /* Fetch: reads partitions in the order of the request, at once when enough is there, else as a long poll.
  *
- * A fetch is answered when the bytes that could be read reach min_bytes, when max_wait_ms is over, when any partition has an error, or
- * when nothing was asked for. Then the partitions are read one after the other: the first that has data gives at least one whole batch
- * even above the limits, the others respect both limits (KIP-74). The slices of the reads go to the socket without a copy; they are given
- * back when the answer is sent. Sessions (KIP-227) only decide which partitions are asked for and shown: api_fetch_session.c.
+ * A fetch is answered when the bytes that could be read reach min_bytes, when max_wait_ms is over, when any partition
+ * has an error, or when nothing was asked for. Then the partitions are read one after the other: the first that has
+ * data gives at least one whole batch even above the limits, the others respect both limits (KIP-74). The slices of the
+ * reads go to the socket without a copy; they are given back when the answer is sent. Sessions (KIP-227) only decide
+ * which partitions are asked for and shown: api_fetch_session.c.
  *
  *   states: CHECKING -> WAITING -> READING -> answered */
 #include "net/api/api_internal.h"
@@ -23,19 +24,19 @@ struct fetch_item {
 };
 
 struct fetch_state {
-    struct api_call         *call;
+    struct api_call              *call;
     struct api_fetch_session_view asked;
-    struct fetch_item       *items;
-    int32_t                  count;
-    int32_t                  reading_at;
-    size_t                   bytes_left;
-    size_t                   bytes_read;
-    bool                     reading;
-    bool                     no_memory;
-    struct timer             timer;
-    struct io_op             recheck;
-    bool                     rechecking;
-    bool                     expired; /* the wait is over: answer with what there is */
+    struct fetch_item            *items;
+    int32_t                       count;
+    int32_t                       reading_at;
+    size_t                        bytes_left;
+    size_t                        bytes_read;
+    bool                          reading;
+    bool                          no_memory;
+    struct timer                  timer;
+    struct io_op                  recheck;
+    bool                          rechecking;
+    bool                          expired; /* the wait is over: answer with what there is */
 };
 
 static void fetch_read_on(struct fetch_state *state);
@@ -81,12 +82,14 @@ static void fetch_resolve(struct fetch_state *state, struct fetch_item *item)
     struct api_fetch_partition *asked = item->asked;
     bool                        by_id = call->version >= 13;
 
-    item->part = api__part(call, by_id ? (struct view){0} : asked->topic, asked->topic_id, asked->partition, &item->error);
+    item->part =
+        api__part(call, by_id ? (struct view){0} : asked->topic, asked->topic_id, asked->partition, &item->error);
     if (item->part == NULL) {
         return;
     }
     item->error = part_check_epoch(item->part, asked->current_leader_epoch);
-    if (item->error == 0 && (asked->offset < part_log_start(item->part) || asked->offset > part_high_watermark(item->part))) {
+    if (item->error == 0 &&
+        (asked->offset < part_log_start(item->part) || asked->offset > part_high_watermark(item->part))) {
         item->error = KP_ERR_OFFSET_OUT_OF_RANGE;
     }
 }
@@ -104,8 +107,9 @@ static void fetch_answer(struct fetch_state *state)
     }
     kp_fetch_response_init(response);
     for (int32_t i = 0; i < state->count; i++) {
-        struct fetch_item         *item = &state->items[i];
-        struct api_fetch_result    result = {.error = item->error, .high_watermark = -1, .last_stable_offset = -1, .log_start_offset = -1};
+        struct fetch_item      *item = &state->items[i];
+        struct api_fetch_result result = {
+            .error = item->error, .high_watermark = -1, .last_stable_offset = -1, .log_start_offset = -1};
 
         if (item->part != NULL) {
             result.high_watermark = part_high_watermark(item->part);
@@ -263,8 +267,8 @@ static void fetch_wait(struct fetch_state *state)
             state->items[i].waiter.ready = fetch_ready;
             part_wait(state->items[i].part, &state->items[i].waiter);
         }
-        timer_arm(call->shard->shard->timers, &state->timer, call->received_ns + (int64_t)fetch_request(state)->max_wait_ms * NS_PER_MS,
-                  fetch_timeout);
+        timer_arm(call->shard->shard->timers, &state->timer,
+                  call->received_ns + (int64_t)fetch_request(state)->max_wait_ms * NS_PER_MS, fetch_timeout);
         call->canceled = fetch_canceled;
         list_push_back(&call->shard->waiting, &call->link);
     }
@@ -275,8 +279,8 @@ static void fetch_check(struct fetch_state *state)
     const struct kp_fetch_request *request = fetch_request(state);
     int64_t                        available = fetch_available(state);
 
-    if (available < 0 || available >= request->min_bytes || request->max_wait_ms <= 0 || state->count == 0 || state->expired ||
-        state->call->shard->stopping) {
+    if (available < 0 || available >= request->min_bytes || request->max_wait_ms <= 0 || state->count == 0 ||
+        state->expired || state->call->shard->stopping) {
         fetch_read_start(state);
     } else {
         fetch_wait(state);

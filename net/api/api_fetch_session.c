@@ -32,7 +32,8 @@ bool api__fetch_session_open(struct api_call *call, struct api_fetch_session_vie
     return true;
 }
 
-static bool fetch_same_topic(const struct api_call *call, const struct api_fetch_partition *a, const struct api_fetch_partition *b)
+static bool fetch_same_topic(const struct api_call *call, const struct api_fetch_partition *a,
+                             const struct api_fetch_partition *b)
 {
     return call->version >= 13 ? uuid_equal(a->topic_id, b->topic_id) : view_equal(a->topic, b->topic);
 }
@@ -51,7 +52,8 @@ static void fetch_fill(const struct api_fetch_partition *asked, struct kp_fetch_
     out->aborted_transactions_count = -1;
 }
 
-bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_view *view, struct kp_fetch_response *response)
+bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_view *view,
+                               struct kp_fetch_response *response)
 {
     struct kp_fetch_response_responses            *topic = NULL;
     struct kp_fetch_response_responses_partitions *partitions;

@@ -1,7 +1,8 @@
 /* api_fetch_session.h: which partitions a fetch is about, and which it shows (KIP-227).
  *
- * A full fetch names all its partitions; with session epoch 0 it opens a session, whose partitions the shard then remembers, so that later fetches name only what
- * changed and later answers show only what has news. Sessions are an optimisation: one may always be refused by answering with session id 0. */
+ * A full fetch names all its partitions; with session epoch 0 it opens a session, whose partitions the shard then
+ * remembers, so that later fetches name only what changed and later answers show only what has news. Sessions are an
+ * optimisation: one may always be refused by answering with session id 0. */
 #ifndef MILLRACE_API_FETCH_SESSION_H
 #define MILLRACE_API_FETCH_SESSION_H
 
@@ -17,14 +18,14 @@ struct api_fetch_result {
 };
 
 struct api_fetch_partition {
-    struct view topic; /* by name (before version 13) */
-    struct uuid topic_id;
-    int32_t     partition;
-    int32_t     current_leader_epoch;
-    int64_t     offset;
-    int32_t     bytes_max;
+    struct view             topic; /* by name (before version 13) */
+    struct uuid             topic_id;
+    int32_t                 partition;
+    int32_t                 current_leader_epoch;
+    int64_t                 offset;
+    int32_t                 bytes_max;
     struct api_fetch_result result;
-    void       *session_partition; /* the session's own record of it */
+    void                   *session_partition; /* the session's own record of it */
 };
 
 /* One call's view: in the call's arena, in the order in which partitions are to be served. */
@@ -38,6 +39,7 @@ struct api_fetch_session_view {
 /* Fills out_view. False: the call has been answered (session error) or closed. */
 bool api__fetch_session_open(struct api_call *call, struct api_fetch_session_view *out_view);
 /* Builds the response from the results. False: no memory. */
-bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_view *view, struct kp_fetch_response *response);
+bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_view *view,
+                               struct kp_fetch_response *response);
 
 #endif

@@ -1,5 +1,5 @@
-/* FindCoordinator: there are no coordinators on this broker, and it says so in the retriable way. Advertised because librdkafka 2.0
- * enables lz4 by it (rdkafka_feature.c). */
+/* FindCoordinator: there are no coordinators on this broker, and it says so in the retriable way. Advertised because
+ * librdkafka 2.0 enables lz4 by it (rdkafka_feature.c). */
 #include "net/api/api_internal.h"
 
 void api_find_coordinator(struct api_call *call)

@@ -1,5 +1,5 @@
-/* InitProducerId without a transactional id: a fresh producer id, epoch 0 (KIP-98). Ids come in blocks from the controller (KIP-730), one block per
- * shard at a time; requests that find the block used up wait for the next. */
+/* InitProducerId without a transactional id: a fresh producer id, epoch 0 (KIP-98). Ids come in blocks from the
+ * controller (KIP-730), one block per shard at a time; requests that find the block used up wait for the next. */
 #include "net/api/api_internal.h"
 
 struct api_producer_ids {
@@ -55,7 +55,8 @@ static void init_block_done(struct meta_change *change)
         struct api_call *call = LIST_ENTRY(list_pop_front(&ids->waiting), struct api_call, link);
 
         shard = call->shard;
-        init_answer(call, change->error == 0 ? 0 : KP_ERR_COORDINATOR_NOT_AVAILABLE, change->error == 0 ? ids->next_id++ : -1);
+        init_answer(call, change->error == 0 ? 0 : KP_ERR_COORDINATOR_NOT_AVAILABLE,
+                    change->error == 0 ? ids->next_id++ : -1);
     }
     if (!list_empty(&ids->waiting)) {
         shard = LIST_ENTRY(list_first(&ids->waiting), struct api_call, link)->shard;
@@ -83,8 +84,10 @@ void api_init_producer_id(struct api_call *call)
     const struct kp_init_producer_id_request *request = call->request;
     struct api_producer_ids                  *ids = call->shard->producer_ids;
 
-    if (request->transactional_id.base != NULL) { /* there is no transaction coordinator here; FindCoordinator says so, too */
-        init_answer(call, request->transactional_id.len == 0 ? KP_ERR_INVALID_REQUEST : KP_ERR_COORDINATOR_NOT_AVAILABLE, -1);
+    if (request->transactional_id.base !=
+        NULL) { /* there is no transaction coordinator here; FindCoordinator says so, too */
+        init_answer(call,
+                    request->transactional_id.len == 0 ? KP_ERR_INVALID_REQUEST : KP_ERR_COORDINATOR_NOT_AVAILABLE, -1);
     } else if (ids->next_id < ids->end_id) {
         init_answer(call, 0, ids->next_id++);
     } else {

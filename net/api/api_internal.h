@@ -4,11 +4,13 @@
 
 #include "net/api/api.h"
 
-/* The endpoint of `broker` that a client of this call's listener reaches; NULL when the broker does not have that listener. */
+/* The endpoint of `broker` that a client of this call's listener reaches; NULL when the broker does not have that
+ * listener. */
 const struct meta_endpoint *api__endpoint(const struct api_call *call, const struct meta_broker *broker);
-/* The partition this shard serves, by name or, where topic.base is NULL, by id. NULL: *out_error is UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID,
- * NOT_LEADER_OR_FOLLOWER or LEADER_NOT_AVAILABLE. */
-struct part *api__part(struct api_call *call, struct view topic, struct uuid topic_id, int32_t partition, int16_t *out_error);
+/* The partition this shard serves, by name or, where topic.base is NULL, by id. NULL: *out_error is
+ * UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER or LEADER_NOT_AVAILABLE. */
+struct part *api__part(struct api_call *call, struct view topic, struct uuid topic_id, int32_t partition,
+                       int16_t *out_error);
 /* A copy of `text` that lives as long as the call; base NULL for NULL. */
 struct view api__text(struct api_call *call, const char *text);
 

@@ -59,13 +59,13 @@ static bool list_offsets_duplicate(const struct kp_list_offsets_request_topics *
     return false;
 }
 
-static void list_offsets_partition(struct list_offsets_state *state, const struct kp_list_offsets_request_topics *topic, int32_t at,
-                                   struct list_offsets_item *item)
+static void list_offsets_partition(struct list_offsets_state *state, const struct kp_list_offsets_request_topics *topic,
+                                   int32_t at, struct list_offsets_item *item)
 {
-    const struct kp_list_offsets_request                  *request = state->call->request;
+    const struct kp_list_offsets_request                   *request = state->call->request;
     const struct kp_list_offsets_request_topics_partitions *asked = &topic->partitions[at];
-    int16_t                                                error = 0;
-    struct part *part;
+    int16_t                                                 error = 0;
+    struct part                                            *part;
 
     if (list_offsets_duplicate(topic, at)) {
         item->answer->error_code = KP_ERR_INVALID_REQUEST;
@@ -110,7 +110,7 @@ void api_list_offsets(struct api_call *call)
     for (int32_t i = 0; response->topics != NULL && i < request->topics_count; i++) {
         const struct kp_list_offsets_request_topics *topic = &request->topics[i];
         struct kp_list_offsets_response_topics      *answer = &response->topics[response->topics_count++];
-        struct list_offsets_item                    *items = api_alloc(call, (size_t)topic->partitions_count, sizeof(*items));
+        struct list_offsets_item *items = api_alloc(call, (size_t)topic->partitions_count, sizeof(*items));
 
         answer->name = topic->name;
         answer->partitions = api_alloc(call, (size_t)topic->partitions_count, sizeof(*answer->partitions));

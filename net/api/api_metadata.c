@@ -1,5 +1,6 @@
-/* Metadata: the brokers of this cluster (one per shard) and who leads what. Topics are created on demand here, when both the client and
- * auto.create.topics.enable say so; the answer then waits until every shard knows the topic (D2). */
+/* Metadata: the brokers of this cluster (one per shard) and who leads what. Topics are created on demand here, when
+ * both the client and auto.create.topics.enable say so; the answer then waits until every shard knows the topic (D2).
+ */
 #include "net/api/api_internal.h"
 
 #define METADATA_AUTHORIZED_NONE INT32_MIN /* "not asked for" */
@@ -24,14 +25,18 @@ static bool metadata_brokers(struct api_call *call, struct kp_metadata_response 
         const struct meta_endpoint *endpoint = api__endpoint(call, &image->brokers[i]);
 
         if (endpoint != NULL) {
-            response->brokers[response->brokers_count++] = (struct kp_metadata_response_brokers){
-                .node_id = image->brokers[i].node_id, .host = endpoint->host, .port = endpoint->port, .rack = image->brokers[i].rack};
+            response->brokers[response->brokers_count++] =
+                (struct kp_metadata_response_brokers){.node_id = image->brokers[i].node_id,
+                                                      .host = endpoint->host,
+                                                      .port = endpoint->port,
+                                                      .rack = image->brokers[i].rack};
         }
     }
     return true;
 }
 
-static bool metadata_topic(struct api_call *call, const struct meta_topic *topic, struct kp_metadata_response_topics *out)
+static bool metadata_topic(struct api_call *call, const struct meta_topic *topic,
+                           struct kp_metadata_response_topics *out)
 {
     const struct kp_metadata_request *request = call->request;
 
@@ -39,7 +44,8 @@ static bool metadata_topic(struct api_call *call, const struct meta_topic *topic
     out->name = topic->name;
     out->topic_id = topic->id;
     out->is_internal = topic->internal;
-    out->topic_authorized_operations = request->include_topic_authorized_operations ? METADATA_TOPIC_OPERATIONS : METADATA_AUTHORIZED_NONE;
+    out->topic_authorized_operations =
+        request->include_topic_authorized_operations ? METADATA_TOPIC_OPERATIONS : METADATA_AUTHORIZED_NONE;
     out->partitions = api_alloc(call, (size_t)topic->partition_count, sizeof(*out->partitions));
     if (out->partitions == NULL) {
         return false;
@@ -61,7 +67,8 @@ static bool metadata_topic(struct api_call *call, const struct meta_topic *topic
     return true;
 }
 
-static void metadata_missing(struct api_call *call, struct view name, struct uuid id, int16_t error, struct kp_metadata_response_topics *out)
+static void metadata_missing(struct api_call *call, struct view name, struct uuid id, int16_t error,
+                             struct kp_metadata_response_topics *out)
 {
     kp_metadata_response_topics_init(out);
     out->name = name;
@@ -84,7 +91,7 @@ static bool metadata_topics(struct api_call *call, struct kp_metadata_response *
 {
     const struct kp_metadata_request *request = call->request;
     const struct meta_image          *image = meta_image(call->shard->meta);
-    size_t                            count = metadata_all(call) ? map_count(&image->topics_by_name) : (size_t)request->topics_count;
+    size_t count = metadata_all(call) ? map_count(&image->topics_by_name) : (size_t)request->topics_count;
 
     response->topics = api_alloc(call, count, sizeof(*response->topics));
     if (response->topics == NULL) {
@@ -101,7 +108,8 @@ static bool metadata_topics(struct api_call *call, struct kp_metadata_response *
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct kp_metadata_request_topics *asked = &request->topics[i];
         bool                                     by_id = asked->name.base == NULL;
-        const struct meta_topic *topic = by_id ? meta_topic_by_id(call->shard->meta, asked->topic_id) : meta_topic(call->shard->meta, asked->name);
+        const struct meta_topic                 *topic =
+            by_id ? meta_topic_by_id(call->shard->meta, asked->topic_id) : meta_topic(call->shard->meta, asked->name);
         struct kp_metadata_response_topics *out = &response->topics[response->topics_count++];
 
         if (topic != NULL) {
@@ -112,7 +120,9 @@ static bool metadata_topics(struct api_call *call, struct kp_metadata_response *
             metadata_missing(call, asked->name, asked->topic_id, KP_ERR_UNKNOWN_TOPIC_ID, out);
         } else {
             metadata_missing(call, asked->name, asked->topic_id,
-                             meta_topic_name_valid(asked->name) ? KP_ERR_UNKNOWN_TOPIC_OR_PARTITION : KP_ERR_INVALID_TOPIC_EXCEPTION, out);
+                             meta_topic_name_valid(asked->name) ? KP_ERR_UNKNOWN_TOPIC_OR_PARTITION
+                                                                : KP_ERR_INVALID_TOPIC_EXCEPTION,
+                             out);
         }
     }
     return true;
@@ -175,12 +185,14 @@ void api_metadata(struct api_call *call)
     int32_t                           wanted;
 
     if (metadata_all(call) || !request->allow_auto_topic_creation ||
-        !meta_broker_bool(call->shard->meta, "auto.create.topics.enable") || (wanted = metadata_wanted(call, NULL)) == 0) {
+        !meta_broker_bool(call->shard->meta, "auto.create.topics.enable") ||
+        (wanted = metadata_wanted(call, NULL)) == 0) {
         metadata_answer(call);
         return;
     }
     state = api_alloc(call, 1, sizeof(*state));
-    if (state == NULL || (state->change.create_topics = api_alloc(call, (size_t)wanted, sizeof(struct meta_create_topic))) == NULL) {
+    if (state == NULL ||
+        (state->change.create_topics = api_alloc(call, (size_t)wanted, sizeof(struct meta_create_topic))) == NULL) {
         api_close(call, "no memory for the answer");
         return;
     }

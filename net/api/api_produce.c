@@ -1,11 +1,12 @@
-/* Produce: hands each partition's batch to the partition and answers when all are done (acks 1 and all: durable; acks 0: nothing is
- * answered, and an error closes the connection so that the client asks for metadata again). Decides nothing about records: core/part does. */
+/* Produce: hands each partition's batch to the partition and answers when all are done (acks 1 and all: durable; acks
+ * 0: nothing is answered, and an error closes the connection so that the client asks for metadata again). Decides
+ * nothing about records: core/part does. */
 #include "net/api/api_internal.h"
 
 struct produce_item {
-    struct part_append                                           append;
-    struct produce_state                                        *state;
-    struct kp_produce_response_responses_partition_responses    *answer;
+    struct part_append                                        append;
+    struct produce_state                                     *state;
+    struct kp_produce_response_responses_partition_responses *answer;
 };
 
 struct produce_state {
@@ -28,7 +29,8 @@ static void produce_finish(struct produce_state *state)
     }
 }
 
-static void produce_refuse(struct produce_state *state, struct kp_produce_response_responses_partition_responses *answer, int16_t error)
+static void produce_refuse(struct produce_state                                     *state,
+                           struct kp_produce_response_responses_partition_responses *answer, int16_t error)
 {
     answer->error_code = error;
     answer->base_offset = -1;
@@ -68,9 +70,9 @@ static void produce_redirect(struct produce_state *state, const struct meta_topi
                              struct kp_produce_response_responses_partition_responses *answer)
 {
     if (answer->error_code == KP_ERR_NOT_LEADER_OR_FOLLOWER && topic != NULL) {
-        const struct meta_image                 *image = meta_image(state->call->shard->meta);
-        const struct meta_broker                *leader = NULL;
-        const struct meta_endpoint              *endpoint;
+        const struct meta_image                   *image = meta_image(state->call->shard->meta);
+        const struct meta_broker                  *leader = NULL;
+        const struct meta_endpoint                *endpoint;
         struct kp_produce_response_node_endpoints *nodes;
 
         answer->current_leader.leader_id = topic->partitions[partition].leader;
@@ -97,16 +99,19 @@ static void produce_redirect(struct produce_state *state, const struct meta_topi
 }
 
 static void produce_partition(struct produce_state *state, const struct kp_produce_request_topic_data *topic,
-                              const struct kp_produce_request_topic_data_partition_data *data, struct produce_item *item)
+                              const struct kp_produce_request_topic_data_partition_data *data,
+                              struct produce_item                                       *item)
 {
     struct api_call *call = state->call;
     bool             by_id = call->version >= 13;
     int16_t          error = 0;
-    struct part     *part = api__part(call, by_id ? (struct view){0} : topic->name, topic->topic_id, data->index, &error);
+    struct part *part = api__part(call, by_id ? (struct view){0} : topic->name, topic->topic_id, data->index, &error);
 
     if (part == NULL) {
         produce_refuse(state, item->answer, error);
-        produce_redirect(state, by_id ? meta_topic_by_id(call->shard->meta, topic->topic_id) : meta_topic(call->shard->meta, topic->name),
+        produce_redirect(state,
+                         by_id ? meta_topic_by_id(call->shard->meta, topic->topic_id)
+                               : meta_topic(call->shard->meta, topic->name),
                          data->index, item->answer);
         return;
     }

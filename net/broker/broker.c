@@ -7,16 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BROKER_STOP_GRACE_NS      (5 * NS_PER_S)
-#define BROKER_HOT_BYTES_MIN      ((size_t)(16 * MIB))
-#define BROKER_HOT_BYTES_MAX      ((size_t)(96 * MIB)) /* touched at start: more would cost start-up time for nothing */
-#define BROKER_CONNECTION_BYTES   ((uint64_t)(64 * KIB))
+#define BROKER_STOP_GRACE_NS    (5 * NS_PER_S)
+#define BROKER_HOT_BYTES_MIN    ((size_t)(16 * MIB))
+#define BROKER_HOT_BYTES_MAX    ((size_t)(96 * MIB)) /* touched at start: more would cost start-up time for nothing */
+#define BROKER_CONNECTION_BYTES ((uint64_t)(64 * KIB))
 
 enum broker_phase {
     PHASE_IDLE,
-    PHASE_STORE,   /* opening the journal and the store */
-    PHASE_META,    /* replaying metadata, opening partitions */
-    PHASE_SERVE,   /* accepting */
+    PHASE_STORE,    /* opening the journal and the store */
+    PHASE_META,     /* replaying metadata, opening partitions */
+    PHASE_SERVE,    /* accepting */
     PHASE_STOP_NET, /* answering what is under way */
     PHASE_STOP_PARTS,
     PHASE_STOP_META,
@@ -25,19 +25,19 @@ enum broker_phase {
 };
 
 struct broker_shard {
-    struct broker      *broker;
-    struct io_shard    *shard;
-    struct store       *store;
-    struct part_table  *parts;
-    struct meta        *meta;
-    struct api_shard    api;
-    struct net_server  *server;
-    char               *directory;
-    struct io_address   bound[BROKER_LISTENERS_MAX];
-    struct io_mail      order;  /* from shard 0: enter a phase */
-    struct io_mail      report; /* to shard 0: the phase is over */
-    enum broker_phase   phase;
-    int                 result;
+    struct broker     *broker;
+    struct io_shard   *shard;
+    struct store      *store;
+    struct part_table *parts;
+    struct meta       *meta;
+    struct api_shard   api;
+    struct net_server *server;
+    char              *directory;
+    struct io_address  bound[BROKER_LISTENERS_MAX];
+    struct io_mail     order;  /* from shard 0: enter a phase */
+    struct io_mail     report; /* to shard 0: the phase is over */
+    enum broker_phase  phase;
+    int                result;
 };
 
 struct broker {
@@ -55,13 +55,14 @@ struct broker {
     uint64_t                memory_bytes;
     size_t                  hot_bytes;
     /* shard 0's */
-    enum broker_phase       phase;
-    uint32_t                reports_missing;
-    bool                    stop_wanted;
-    int                     result;
+    enum broker_phase phase;
+    uint32_t          reports_missing;
+    bool              stop_wanted;
+    int               result;
 };
 
-/* --- phases ---------------------------------------------------------------------------------------------------------- */
+/* --- phases ----------------------------------------------------------------------------------------------------------
+ */
 
 static void broker_enter(struct broker *broker, enum broker_phase phase);
 
@@ -104,7 +105,8 @@ static void broker_store_opened(void *context, int result)
 {
     struct broker_shard *shard = context;
 
-    if (result == ERR_CORRUPT) { /* reported by the store; the logs that are named in the damage go offline, the rest serves */
+    if (result ==
+        ERR_CORRUPT) { /* reported by the store; the logs that are named in the damage go offline, the rest serves */
         result = ERR_OK;
     }
     broker_phase_over(shard, result);
@@ -125,7 +127,8 @@ static void broker_parts_closed(void *context, int16_t error)
     struct broker_shard *shard = context;
 
     if (error != 0) {
-        slog_warn("broker", "shard %u: a partition could not be closed cleanly: %s", shard->shard->index, kp_error_name(error));
+        slog_warn("broker", "shard %u: a partition could not be closed cleanly: %s", shard->shard->index,
+                  kp_error_name(error));
     }
     broker_phase_over(shard, ERR_OK);
 }
@@ -193,7 +196,8 @@ void broker_stop(struct broker *broker)
     }
 }
 
-/* --- construction ------------------------------------------------------------------------------------------------------ */
+/* --- construction
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int broker_fail(struct span out_why, int result, const char *format, const char *what)
 {
@@ -217,7 +221,8 @@ static int broker_split_dirs(struct broker *broker, struct span out_why)
         }
         at += len + (at[len] == ',');
     }
-    return broker->log_dir_count > 0 ? ERR_OK : broker_fail(out_why, ERR_INVALID, "log.dirs names no directory%s: %s", "");
+    return broker->log_dir_count > 0 ? ERR_OK
+                                     : broker_fail(out_why, ERR_INVALID, "log.dirs names no directory%s: %s", "");
 }
 
 static int broker_open_dirs(struct broker *broker, struct io *boot, struct span out_why)
@@ -232,17 +237,21 @@ static int broker_open_dirs(struct broker *broker, struct io *boot, struct span 
     }
     if (result == ERR_OK) {
         result = broker_format_open(boot, bufs, (const char *const *)broker->log_dirs, broker->log_dir_count,
-                                    node_id == NULL ? -1 : (int32_t)strtol(node_id, NULL, 10), broker->options.shard_count,
-                                    broker->options.core_count, &broker->format, out_why);
+                                    node_id == NULL ? -1 : (int32_t)strtol(node_id, NULL, 10),
+                                    broker->options.shard_count, broker->options.core_count, &broker->format, out_why);
     }
     for (uint32_t i = 0; result == ERR_OK && i < broker->log_dir_count; i++) {
         result = io_volume_probe(boot, broker->log_dirs[i], &broker->volumes[i]);
         if (result < 0) {
-            return broker_fail(out_why, result, "cannot use the data directory %s: %s. A test file could not be written and read back", broker->log_dirs[i]);
+            return broker_fail(out_why, result,
+                               "cannot use the data directory %s: %s. A test file could not be written and read back",
+                               broker->log_dirs[i]);
         }
         if (broker->volumes[i].volatile_memory_fs) {
-            slog_warn("broker", "%s is on %s, which keeps nothing over a power cut: acknowledged records live as long as this machine is up",
-                      broker->log_dirs[i], broker->volumes[i].type_name);
+            slog_warn(
+                "broker",
+                "%s is on %s, which keeps nothing over a power cut: acknowledged records live as long as this machine is up",
+                broker->log_dirs[i], broker->volumes[i].type_name);
         }
     }
     buf_pool_destroy(bufs);
@@ -269,10 +278,12 @@ static int broker_listen(struct broker *broker, struct broker_shard *shard, stru
         result = net_server_listen(shard->server, &address, listener->name, &shard->bound[i]);
         if (result < 0) {
             io_address_format(&address, text);
-            return broker_fail(out_why, result,
-                               result == ERR_ADDRESS_IN_USE ? "cannot listen on %s: %s. Stop the program that has it, or choose other ports with --set listeners=..."
-                                                            : "cannot listen on %s: %s",
-                               text);
+            return broker_fail(
+                out_why, result,
+                result == ERR_ADDRESS_IN_USE
+                    ? "cannot listen on %s: %s. Stop the program that has it, or choose other ports with --set listeners=..."
+                    : "cannot listen on %s: %s",
+                text);
         }
         endpoint->listener = listener->name;
         endpoint->host = listener->advertised_count > 0 ? listener->advertised_hosts[index] : listener->advertised_host;
@@ -329,19 +340,23 @@ static int broker_build_shard(struct broker *broker, uint32_t index, struct io *
     shard->shard->user = shard;
     (void)snprintf(path, sizeof(path), "%s/shard-%u", broker->log_dirs[dir], index);
     shard->directory = mem_copy_text(MEM_BROKER, view_text(path));
-    shard->store = store_create(shard->shard, &(struct store_options){
-                                                  .directory = shard->directory,
-                                                  .volume = broker->volumes[dir],
-                                                  .journal_bytes = (uint64_t)broker_setting(broker, "millrace.journal.bytes"),
-                                                  .cache_bytes = (uint64_t)broker_setting(broker, "millrace.cache.bytes"),
-                                                  .direct_bytes = (uint32_t)broker_setting(broker, "millrace.direct.bytes"),
-                                                  .free_bytes_min = (uint64_t)broker_setting(broker, "millrace.free.bytes.min"),
-                                              });
+    shard->store =
+        store_create(shard->shard, &(struct store_options){
+                                       .directory = shard->directory,
+                                       .volume = broker->volumes[dir],
+                                       .journal_bytes = (uint64_t)broker_setting(broker, "millrace.journal.bytes"),
+                                       .cache_bytes = (uint64_t)broker_setting(broker, "millrace.cache.bytes"),
+                                       .direct_bytes = (uint32_t)broker_setting(broker, "millrace.direct.bytes"),
+                                       .free_bytes_min = (uint64_t)broker_setting(broker, "millrace.free.bytes.min"),
+                                   });
     store_set_retention_check_ms(shard->store, broker_setting(broker, "log.retention.check.interval.ms"));
     shard->parts = part_table_create(shard->shard, shard->store);
     shard->meta = meta_create(shard->shard, &broker->meta_host, shard->store, shard->parts);
-    shard->api = (struct api_shard){
-        .shard = shard->shard, .meta = shard->meta, .parts = shard->parts, .store = shard->store, .log_dir = broker->log_dirs[dir]};
+    shard->api = (struct api_shard){.shard = shard->shard,
+                                    .meta = shard->meta,
+                                    .parts = shard->parts,
+                                    .store = shard->store,
+                                    .log_dir = broker->log_dirs[dir]};
     api_shard_init(&shard->api);
     shard->server = net_server_create(&shard->api, &limits);
     broker_describe_node(broker, index, boot);
@@ -356,7 +371,8 @@ static void broker_size_memory(struct broker *broker)
     broker->hot_bytes = MIN(MAX(per_core / 4, BROKER_HOT_BYTES_MIN), BROKER_HOT_BYTES_MAX);
 }
 
-int broker_create(const struct broker_options *options, struct io *boot, struct io *const *ios, struct broker **out_broker, struct span out_why)
+int broker_create(const struct broker_options *options, struct io *boot, struct io *const *ios,
+                  struct broker **out_broker, struct span out_why)
 {
     struct broker *broker = mem_alloc(MEM_BROKER, sizeof(*broker));
     int            result;
@@ -367,7 +383,8 @@ int broker_create(const struct broker_options *options, struct io *boot, struct 
     result = broker_open_dirs(broker, boot, out_why);
     if (result == ERR_OK) {
         result = broker_listeners_parse(options->listeners, options->advertised_listeners, options->protocol_map,
-                                        broker->format.shard_count, options->resolve, &broker->arena, &broker->listeners, out_why);
+                                        broker->format.shard_count, options->resolve, &broker->arena,
+                                        &broker->listeners, out_why);
     }
     if (result < 0) {
         broker_destroy(broker);
@@ -380,11 +397,12 @@ int broker_create(const struct broker_options *options, struct io *boot, struct 
                                            .shard_count = broker->format.shard_count,
                                            .statics = options->statics,
                                            .brokers = broker->brokers};
-    broker->host = io_host_create(&(struct io_host_options){.core_count = MIN(options->core_count, broker->format.shard_count),
-                                                            .shard_count = broker->format.shard_count,
-                                                            .region_bytes_per_core = broker->hot_bytes,
-                                                            .budget_bytes_per_core = (size_t)(broker->memory_bytes / options->core_count)},
-                                  ios);
+    broker->host = io_host_create(
+        &(struct io_host_options){.core_count = MIN(options->core_count, broker->format.shard_count),
+                                  .shard_count = broker->format.shard_count,
+                                  .region_bytes_per_core = broker->hot_bytes,
+                                  .budget_bytes_per_core = (size_t)(broker->memory_bytes / options->core_count)},
+        ios);
     for (uint32_t i = 0; result == ERR_OK && i < broker->format.shard_count; i++) {
         result = broker_build_shard(broker, i, boot, out_why);
     }

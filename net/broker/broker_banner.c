@@ -8,7 +8,8 @@ static void banner_listeners(const struct broker *broker, const struct broker_fa
         const struct broker_listener *listener = broker_listener(broker, i);
 
         io_address_format(broker_bound(broker, i, 0), text);
-        (void)fprintf(out, "  %-10s %.*s://%s", i == 0 ? "listening" : "", (int)listener->name.len, (const char *)listener->name.base, text);
+        (void)fprintf(out, "  %-10s %.*s://%s", i == 0 ? "listening" : "", (int)listener->name.len,
+                      (const char *)listener->name.base, text);
         if (facts->shard_count > 1) {
             (void)fprintf(out, " .. %u, one port per shard", broker_bound(broker, i, facts->shard_count - 1)->port);
         }
@@ -19,9 +20,9 @@ static void banner_listeners(const struct broker *broker, const struct broker_fa
 static void banner_storage(const struct broker_facts *facts, FILE *out)
 {
     const struct io_volume *volume = &facts->volume;
-    const char             *promise = volume->volatile_memory_fs ? "NOT DURABLE over a power cut: this file system lives in memory"
-                                      : volume->durable_writes   ? "acknowledged = on stable storage"
-                                                                 : "acknowledged = written and synced";
+    const char *promise = volume->volatile_memory_fs ? "NOT DURABLE over a power cut: this file system lives in memory"
+                          : volume->durable_writes   ? "acknowledged = on stable storage"
+                                                     : "acknowledged = written and synced";
 
     (void)fprintf(out, "  %-10s %s, %s writes, %u-byte blocks; %s\n", "storage", volume->type_name,
                   volume->direct_align_bytes > 0 ? "direct" : "buffered", volume->block_bytes, promise);
@@ -45,8 +46,9 @@ void broker_banner_print(const struct broker *broker, struct io *io, const struc
                   facts.core_count == 1 ? "" : "s", facts.partition_count);
     (void)fprintf(out, "  %-10s %s, kernel %s\n", "i/o", path, machine->kernel);
     banner_storage(&facts, out);
-    (void)fprintf(out, "  %-10s %" PRIu64 " MiB at most, %" PRIu64 " MiB of it hot; %" PRIu64 " descriptors\n", "memory", facts.memory_bytes / MIB,
-                  (uint64_t)facts.hot_bytes_per_core * facts.core_count / MIB, machine->descriptors_max);
+    (void)fprintf(out, "  %-10s %" PRIu64 " MiB at most, %" PRIu64 " MiB of it hot; %" PRIu64 " descriptors\n",
+                  "memory", facts.memory_bytes / MIB, (uint64_t)facts.hot_bytes_per_core * facts.core_count / MIB,
+                  machine->descriptors_max);
     (void)fprintf(out, "try it:\n");
     (void)fprintf(out, "  echo hello | kcat -b %s -P -t demo\n", text);
     (void)fprintf(out, "  kcat -b %s -C -t demo -o beginning -e\n", text);

@@ -51,14 +51,16 @@ static bool config_property(void *context, uint32_t line, struct view key, struc
         const char *nearest = meta_config_nearest(false, key);
 
         config_where(load, line);
-        (void)fprintf(load->errors, "unknown setting '%.*s'%s%s%s\n", (int)key.len, (const char *)key.base, nearest == NULL ? "" : "; did you mean '",
-                      nearest == NULL ? "" : nearest, nearest == NULL ? "" : "'?");
+        (void)fprintf(load->errors, "unknown setting '%.*s'%s%s%s\n", (int)key.len, (const char *)key.base,
+                      nearest == NULL ? "" : "; did you mean '", nearest == NULL ? "" : nearest,
+                      nearest == NULL ? "" : "'?");
         load->config->errors++;
         return true;
     }
     if (known == NULL || known->effect == META_EFFECT_IGNORED) {
         config_where(load, line);
-        (void)fprintf(load->errors, "notice: '%.*s' has no meaning here and is ignored\n", (int)key.len, (const char *)key.base);
+        (void)fprintf(load->errors, "notice: '%.*s' has no meaning here and is ignored\n", (int)key.len,
+                      (const char *)key.base);
         load->config->notices++;
         return true;
     }
@@ -106,7 +108,8 @@ bool broker_config_load(struct broker_config *config, const char *path, FILE *er
     text = mem_alloc(MEM_BROKER, CONFIG_FILE_BYTES_MAX + 1);
     len = fread(text, 1, CONFIG_FILE_BYTES_MAX + 1, file);
     if (ferror(file) != 0 || len > CONFIG_FILE_BYTES_MAX) {
-        (void)fprintf(errors, "millrace: cannot read %s: %s\n", path, len > CONFIG_FILE_BYTES_MAX ? "it is larger than 1 MiB" : "read error");
+        (void)fprintf(errors, "millrace: cannot read %s: %s\n", path,
+                      len > CONFIG_FILE_BYTES_MAX ? "it is larger than 1 MiB" : "read error");
         config->errors++;
         good = false;
     } else {

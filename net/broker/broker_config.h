@@ -1,5 +1,5 @@
-/* broker_config.h: the settings a broker is started with: defaults, a properties file, the environment's and the command line's --set, checked against the one
- * table (core/meta/config.def). */
+/* broker_config.h: the settings a broker is started with: defaults, a properties file, the environment's and the
+ * command line's --set, checked against the one table (core/meta/config.def). */
 #ifndef MILLRACE_BROKER_CONFIG_H
 #define MILLRACE_BROKER_CONFIG_H
 
@@ -15,7 +15,8 @@ struct broker_config {
 
 void broker_config_init(struct broker_config *config);
 void broker_config_deinit(struct broker_config *config);
-/* Each problem is a line on `errors`: place, cause, the nearest known name. A known setting without meaning here gives one line of notice. False when there was an error. */
+/* Each problem is a line on `errors`: place, cause, the nearest known name. A known setting without meaning here gives
+ * one line of notice. False when there was an error. */
 bool broker_config_load(struct broker_config *config, const char *path, FILE *errors);
 bool broker_config_set(struct broker_config *config, const char *assignment, FILE *errors);
 /* The value in force (default included); NULL when it has none. */

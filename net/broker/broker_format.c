@@ -58,7 +58,8 @@ static bool format_property(void *context, uint32_t line, struct view key, struc
         parse->format->shard_count = (uint32_t)number;
         parse->has_shards = number > 0 && number <= BROKER_SHARDS_MAX;
     } else if (key.len > directory.len && view_equal(view_of(key.base, directory.len), directory) &&
-               format_number(view_of(key.base + directory.len, key.len - directory.len), &number) && number < BROKER_SHARDS_MAX) {
+               format_number(view_of(key.base + directory.len, key.len - directory.len), &number) &&
+               number < BROKER_SHARDS_MAX) {
         parse->bad = parse->bad || !uuid_parse(value, &parse->format->directory_ids[number]);
         parse->directories++;
     }
@@ -66,7 +67,8 @@ static bool format_property(void *context, uint32_t line, struct view key, struc
 }
 
 /* ERR_OK, ERR_NOT_FOUND (not formatted), or an error with its reason. */
-static int format_read(struct io *io, struct buf_pool *bufs, const char *path, struct broker_format *out_format, struct span out_why)
+static int format_read(struct io *io, struct buf_pool *bufs, const char *path, struct broker_format *out_format,
+                       struct span out_why)
 {
     struct io_file_op   op = {0};
     struct format_parse parse = {.format = out_format};
@@ -79,7 +81,8 @@ static int format_read(struct io *io, struct buf_pool *bufs, const char *path, s
     io_file_load(io, &op, bufs, path, FORMAT_FILE_BYTES_MAX, format_step_done);
     result = io_file_wait(io, &op);
     if (result < 0) {
-        return result == ERR_NOT_FOUND ? result : format_fail(out_why, result, "cannot read %s: %s", path, err_text(result));
+        return result == ERR_NOT_FOUND ? result
+                                       : format_fail(out_why, result, "cannot read %s: %s", path, err_text(result));
     }
     content = io_file_take(&op);
     arena_init(&arena, MEM_BROKER, 4096, 16 * MIB);
@@ -88,10 +91,11 @@ static int format_read(struct io *io, struct buf_pool *bufs, const char *path, s
     buf_unref(content);
     if (result != ERR_OK || parse.bad || !parse.has_cluster || !parse.has_node || !parse.has_shards ||
         parse.directories != out_format->shard_count) {
-        return format_fail(out_why, ERR_CORRUPT,
-                           "%s is damaged: it must hold cluster.id, node.id, millrace.shards and one directory.id per shard. Restore it from a "
-                           "backup or from another directory of log.dirs%s",
-                           path, "");
+        return format_fail(
+            out_why, ERR_CORRUPT,
+            "%s is damaged: it must hold cluster.id, node.id, millrace.shards and one directory.id per shard. Restore it from a "
+            "backup or from another directory of log.dirs%s",
+            path, "");
     }
     return ERR_OK;
 }
@@ -129,20 +133,23 @@ static int format_lock(struct io *io, const char *directory, struct span out_why
     io_file_make_directories(io, &op, directory, format_step_done);
     result = io_file_wait(io, &op);
     if (result < 0) {
-        return format_fail(out_why, result, "cannot create the data directory %s: %s. Name another with log.dirs", directory, err_text(result));
+        return format_fail(out_why, result, "cannot create the data directory %s: %s. Name another with log.dirs",
+                           directory, err_text(result));
     }
     (void)snprintf(path, sizeof(path), "%s/.lock", directory);
     result = io_lock(io, path);
     if (result == ERR_BUSY) {
-        return format_fail(out_why, result,
-                           "the data directory %s is in use by another broker process. Stop that one, or name another directory with "
-                           "log.dirs%s",
-                           directory, "");
+        return format_fail(
+            out_why, result,
+            "the data directory %s is in use by another broker process. Stop that one, or name another directory with "
+            "log.dirs%s",
+            directory, "");
     }
     return result < 0 ? format_fail(out_why, result, "cannot lock %s: %s", path, err_text(result)) : ERR_OK;
 }
 
-/* A version 4 UUID that is not one of Kafka's reserved ones and does not begin with '-' in text (KIP: Uuid.randomUuid). */
+/* A version 4 UUID that is not one of Kafka's reserved ones and does not begin with '-' in text (KIP: Uuid.randomUuid).
+ */
 static struct uuid format_uuid(struct io *io)
 {
     struct uuid id;
@@ -164,8 +171,8 @@ static bool format_same(const struct broker_format *a, const struct broker_forma
 }
 
 /* All directories must tell the same; those that tell nothing are new. */
-static int format_collect(struct io *io, struct buf_pool *bufs, const char *const *log_dirs, uint32_t count, struct broker_format *out,
-                          bool *out_missing, bool *out_found, struct span out_why)
+static int format_collect(struct io *io, struct buf_pool *bufs, const char *const *log_dirs, uint32_t count,
+                          struct broker_format *out, bool *out_missing, bool *out_found, struct span out_why)
 {
     struct broker_format *one = mem_alloc(MEM_BROKER, sizeof(*one));
     char                  path[IO_PATH_BYTES_MAX];
@@ -178,7 +185,8 @@ static int format_collect(struct io *io, struct buf_pool *bufs, const char *cons
             out_missing[i] = true;
             result = ERR_OK;
         } else if (result == ERR_OK && *out_found && !format_same(out, one)) {
-            result = format_fail(out_why, ERR_INVALID, "%s belongs to another broker than the other directories of log.dirs%s", path, "");
+            result = format_fail(out_why, ERR_INVALID,
+                                 "%s belongs to another broker than the other directories of log.dirs%s", path, "");
         } else if (result == ERR_OK) {
             *out = *one;
             *out_found = true;
@@ -188,26 +196,30 @@ static int format_collect(struct io *io, struct buf_pool *bufs, const char *cons
     return result;
 }
 
-static int format_check(const struct broker_format *format, int32_t node_id, uint32_t shard_count_wanted, struct span out_why)
+static int format_check(const struct broker_format *format, int32_t node_id, uint32_t shard_count_wanted,
+                        struct span out_why)
 {
     if (shard_count_wanted != 0 && shard_count_wanted != format->shard_count) {
-        (void)snprintf((char *)out_why.base, out_why.len,
-                       "millrace.shards=%u, but the data directory was formatted with %u shards and that number is fixed. Leave the setting out, "
-                       "or start with a new directory (log.dirs)",
-                       shard_count_wanted, format->shard_count);
+        (void)snprintf(
+            (char *)out_why.base, out_why.len,
+            "millrace.shards=%u, but the data directory was formatted with %u shards and that number is fixed. Leave the setting out, "
+            "or start with a new directory (log.dirs)",
+            shard_count_wanted, format->shard_count);
         return ERR_INVALID;
     }
     if (node_id >= 0 && node_id != format->node_id) {
-        (void)snprintf((char *)out_why.base, out_why.len,
-                       "node.id=%d, but the data directory belongs to node %d. Leave the setting out, or name another directory (log.dirs)",
-                       node_id, format->node_id);
+        (void)snprintf(
+            (char *)out_why.base, out_why.len,
+            "node.id=%d, but the data directory belongs to node %d. Leave the setting out, or name another directory (log.dirs)",
+            node_id, format->node_id);
         return ERR_INVALID;
     }
     return ERR_OK;
 }
 
-int broker_format_open(struct io *io, struct buf_pool *bufs, const char *const *log_dirs, uint32_t log_dir_count, int32_t node_id,
-                       uint32_t shard_count_wanted, uint32_t shard_count_default, struct broker_format *out_format, struct span out_why)
+int broker_format_open(struct io *io, struct buf_pool *bufs, const char *const *log_dirs, uint32_t log_dir_count,
+                       int32_t node_id, uint32_t shard_count_wanted, uint32_t shard_count_default,
+                       struct broker_format *out_format, struct span out_why)
 {
     bool missing[BROKER_LOG_DIRS_MAX] = {false};
     bool found = false;

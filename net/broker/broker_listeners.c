@@ -64,7 +64,8 @@ static bool endpoint_parse(struct view text, struct endpoint_text *out)
         return false;
     }
     for (size_t i = colon; i < text.len; i++) {
-        if (text.base[i] < '0' || text.base[i] > '9' || (port = port * 10 + (uint32_t)(text.base[i] - '0')) > UINT16_MAX) {
+        if (text.base[i] < '0' || text.base[i] > '9' ||
+            (port = port * 10 + (uint32_t)(text.base[i] - '0')) > UINT16_MAX) {
             return false;
         }
     }
@@ -119,13 +120,15 @@ static int listeners_add(struct broker_listeners *out, struct view text, const c
         return listeners_refuse(out_why, "listeners: '%.*s' is one too many (16 at most)", text);
     }
     if (listeners_find(out, endpoint.name) != NULL) {
-        return listeners_refuse(out_why, "listeners: the name '%.*s' stands twice; each listener needs a name of its own", endpoint.name);
+        return listeners_refuse(
+            out_why, "listeners: the name '%.*s' stands twice; each listener needs a name of its own", endpoint.name);
     }
     if (!protocol_is_plaintext(endpoint.name, protocol_map)) {
-        return listeners_refuse(out_why,
-                                "listeners: '%.*s' is not a PLAINTEXT listener; only PLAINTEXT is served: name it PLAINTEXT or map it "
-                                "in listener.security.protocol.map",
-                                endpoint.name);
+        return listeners_refuse(
+            out_why,
+            "listeners: '%.*s' is not a PLAINTEXT listener; only PLAINTEXT is served: name it PLAINTEXT or map it "
+            "in listener.security.protocol.map",
+            endpoint.name);
     }
     if ((uint32_t)endpoint.port + shard_count - 1 > UINT16_MAX) {
         return listeners_refuse(out_why, "listeners: '%.*s' has no room for one port per shard below 65536", text);
@@ -141,7 +144,8 @@ static int listeners_add(struct broker_listeners *out, struct view text, const c
         }
     } else if (!io_address_parse(endpoint.host, endpoint.port, &item->address) &&
                !resolve(endpoint.host, endpoint.port, &item->address)) {
-        return listeners_refuse(out_why, "listeners: the host of '%.*s' cannot be resolved; use an address of this machine", text);
+        return listeners_refuse(
+            out_why, "listeners: the host of '%.*s' cannot be resolved; use an address of this machine", text);
     }
     item->advertised_host = endpoint.host;
     out->count++;
@@ -158,10 +162,12 @@ static int listeners_advertise(struct broker_listeners *out, struct view text, s
     }
     item = listeners_find(out, endpoint.name);
     if (item == NULL) {
-        return listeners_refuse(out_why, "advertised.listeners: there is no listener named '%.*s' in listeners", endpoint.name);
+        return listeners_refuse(out_why, "advertised.listeners: there is no listener named '%.*s' in listeners",
+                                endpoint.name);
     }
     if (host_is_any(endpoint.host)) {
-        return listeners_refuse(out_why, "advertised.listeners: clients cannot connect to '%.*s'; name a host they can reach", text);
+        return listeners_refuse(
+            out_why, "advertised.listeners: clients cannot connect to '%.*s'; name a host they can reach", text);
     }
     if (item->advertised_count == BROKER_SHARDS_MAX) {
         return listeners_refuse(out_why, "advertised.listeners: more entries than shards for '%.*s'", endpoint.name);
@@ -182,15 +188,17 @@ static int listeners_settle(struct broker_listener *item, uint32_t shard_count, 
             item->advertised_count = 0;
         }
         if ((uint32_t)item->advertised_port + shard_count - 1 > UINT16_MAX) {
-            return listeners_refuse(out_why, "advertised.listeners: no room for one port per shard for '%.*s'", item->name);
+            return listeners_refuse(out_why, "advertised.listeners: no room for one port per shard for '%.*s'",
+                                    item->name);
         }
     } else if (item->advertised_count > 1 && item->advertised_count != shard_count) {
         return listeners_refuse(out_why, "advertised.listeners: '%.*s' needs one entry, or one per shard", item->name);
     }
     if (item->advertised_count == 0 && host_is_any(item->advertised_host)) {
-        return listeners_refuse(out_why,
-                                "listeners: '%.*s' listens on all addresses; say in advertised.listeners under which host clients reach it",
-                                item->name);
+        return listeners_refuse(
+            out_why,
+            "listeners: '%.*s' listens on all addresses; say in advertised.listeners under which host clients reach it",
+            item->name);
     }
     return ERR_OK;
 }
@@ -201,17 +209,18 @@ static int listeners_overlap(const struct broker_listeners *out, uint32_t shard_
         for (uint32_t k = 0; k < i; k++) {
             const struct broker_listener *a = &out->items[i];
             const struct broker_listener *b = &out->items[k];
-            bool same_host = memcmp(a->address.ip, b->address.ip, sizeof(a->address.ip)) == 0 || host_is_any(a->bind_host) ||
-                             host_is_any(b->bind_host);
+            bool same_host = memcmp(a->address.ip, b->address.ip, sizeof(a->address.ip)) == 0 ||
+                             host_is_any(a->bind_host) || host_is_any(b->bind_host);
 
-            if (same_host && a->address.port != 0 && b->address.port != 0 && a->address.port < b->address.port + shard_count &&
-                b->address.port < a->address.port + shard_count) {
-                (void)snprintf((char *)out_why.base, out_why.len,
-                               "listeners: the port ranges of '%.*s' (%u-%u) and '%.*s' (%u-%u) overlap: each listener takes one port "
-                               "per shard, and there are %u shards",
-                               (int)b->name.len, (const char *)b->name.base, b->address.port, b->address.port + shard_count - 1,
-                               (int)a->name.len, (const char *)a->name.base, a->address.port, a->address.port + shard_count - 1,
-                               shard_count);
+            if (same_host && a->address.port != 0 && b->address.port != 0 &&
+                a->address.port < b->address.port + shard_count && b->address.port < a->address.port + shard_count) {
+                (void)snprintf(
+                    (char *)out_why.base, out_why.len,
+                    "listeners: the port ranges of '%.*s' (%u-%u) and '%.*s' (%u-%u) overlap: each listener takes one port "
+                    "per shard, and there are %u shards",
+                    (int)b->name.len, (const char *)b->name.base, b->address.port, b->address.port + shard_count - 1,
+                    (int)a->name.len, (const char *)a->name.base, a->address.port, a->address.port + shard_count - 1,
+                    shard_count);
                 return ERR_INVALID;
             }
         }
@@ -219,8 +228,9 @@ static int listeners_overlap(const struct broker_listeners *out, uint32_t shard_
     return ERR_OK;
 }
 
-int broker_listeners_parse(const char *listeners, const char *advertised, const char *protocol_map, uint32_t shard_count,
-                           broker_resolve_fn *resolve, struct arena *arena, struct broker_listeners *out_listeners, struct span out_why)
+int broker_listeners_parse(const char *listeners, const char *advertised, const char *protocol_map,
+                           uint32_t shard_count, broker_resolve_fn *resolve, struct arena *arena,
+                           struct broker_listeners *out_listeners, struct span out_why)
 {
     struct view rest = arena_copy(arena, view_text(listeners));
     struct view piece;

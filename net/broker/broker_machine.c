@@ -57,7 +57,8 @@ static void machine_cpus(struct machine *machine)
         }
     }
     machine->cpu_count = MAX(machine->cpu_count, 1U);
-    if (machine_cgroup("cpu.max", text, sizeof(text)) && sscanf(text, "%llu %llu", &quota, &period) == 2 && period > 0) {
+    if (machine_cgroup("cpu.max", text, sizeof(text)) && sscanf(text, "%llu %llu", &quota, &period) == 2 &&
+        period > 0) {
         uint32_t allowed = (uint32_t)MAX(div_ceil_u64(quota, period), (uint64_t)1);
 
         if (allowed < machine->cpu_count) {

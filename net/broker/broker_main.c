@@ -1,5 +1,5 @@
-/* millrace: the command line. `start` makes one thread per core over io/uring, prints the banner when every shard serves, and stops on
- * SIGTERM or SIGINT; the other commands are short. */
+/* millrace: the command line. `start` makes one thread per core over io/uring, prints the banner when every shard
+ * serves, and stops on SIGTERM or SIGINT; the other commands are short. */
 #include "core/base/slog.h"
 #include "io/uring/uring.h"
 #include "net/broker/broker.h"
@@ -69,7 +69,8 @@ static const char usage_text[] =
     "exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 io_uring cannot be used,\n"
     "            4 the data directory or a listener cannot be used\n";
 
-/* --- threads and signals ------------------------------------------------------------------------------------------------ */
+/* --- threads and signals
+ * ------------------------------------------------------------------------------------------------ */
 
 static void main_tell(struct main_state *state, bool *flag)
 {
@@ -148,7 +149,8 @@ static int main_serve(struct main_state *state, const sigset_t *signals)
         (void)sigwait(signals, &number);
         if (number == SIGTERM || number == SIGINT) {
             if (main_is(&state->stop_asked)) {
-                (void)fprintf(stderr, "millrace: second signal: stopping without a clean stop; the next start recovers\n");
+                (void)fprintf(stderr,
+                              "millrace: second signal: stopping without a clean stop; the next start recovers\n");
                 _exit(EXIT_FAILED);
             }
             (void)fprintf(stderr, "millrace: stopping\n");
@@ -164,13 +166,15 @@ static int main_serve(struct main_state *state, const sigset_t *signals)
             broker_banner_print(state->broker, state->ios[0], &state->machine, stdout);
         }
         if (main_is(&state->stopped)) {
-            (void)fprintf(stderr, state->result < 0 ? "millrace: stopped, not cleanly: %s\n" : "millrace: stopped\n", err_text(state->result));
+            (void)fprintf(stderr, state->result < 0 ? "millrace: stopped, not cleanly: %s\n" : "millrace: stopped\n",
+                          err_text(state->result));
             return state->result < 0 ? EXIT_FAILED : EXIT_GOOD;
         }
     }
 }
 
-/* --- start ------------------------------------------------------------------------------------------------------------------ */
+/* --- start
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static int main_rings(struct main_state *state, struct io **out_boot)
 {
@@ -248,8 +252,12 @@ static void main_threads(struct main_state *state)
     broker_facts(state->broker, &facts);
     state->core_count = facts.core_count;
     for (uint32_t i = 0; i < state->core_count; i++) {
-        state->cores[i] = (struct main_core){
-            .state = state, .index = i, .cpu = pin && state->core_count <= state->machine.cpu_count && !state->machine.quota_limited ? state->machine.cpus[i] : -1};
+        state->cores[i] = (struct main_core){.state = state,
+                                             .index = i,
+                                             .cpu = pin && state->core_count <= state->machine.cpu_count &&
+                                                            !state->machine.quota_limited
+                                                        ? state->machine.cpus[i]
+                                                        : -1};
         if (pthread_create(&state->cores[i].thread, NULL, main_core_run, &state->cores[i]) != 0) {
             (void)fprintf(stderr, "millrace: cannot create a thread for core %u\n", i);
             _exit(EXIT_FAILED);
@@ -294,7 +302,8 @@ static int main_start(struct main_state *state)
     return code;
 }
 
-/* --- commands --------------------------------------------------------------------------------------------------------------- */
+/* --- commands
+ * --------------------------------------------------------------------------------------------------------------- */
 
 struct main_flags {
     bool all, json, reference;
@@ -317,7 +326,8 @@ static bool main_options(struct main_state *state, int count, char **words, stru
         } else if (flags != NULL && strcmp(words[i], "--reference") == 0) {
             flags->reference = true;
         } else {
-            (void)fprintf(stderr, "millrace: '%s' is not an option here, or its value is missing; see millrace help\n", words[i]);
+            (void)fprintf(stderr, "millrace: '%s' is not an option here, or its value is missing; see millrace help\n",
+                          words[i]);
             good = false;
         }
     }

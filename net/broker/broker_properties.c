@@ -141,7 +141,8 @@ static void properties_separator(struct properties_text *in)
     }
 }
 
-int broker_properties_parse(struct view text, struct arena *arena, broker_property_fn *each, void *context, uint32_t *out_line)
+int broker_properties_parse(struct view text, struct arena *arena, broker_property_fn *each, void *context,
+                            uint32_t *out_line)
 {
     struct properties_text in = {.text = text, .line = 1};
 

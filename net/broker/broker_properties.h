@@ -1,5 +1,5 @@
-/* broker_properties.h: Java properties text, as java.util.Properties reads it: comments (# and !), `key=value`, `key: value`, `key value`, continuation by a
- * trailing backslash, escapes (\t \n \r \f \uXXXX). Pure. */
+/* broker_properties.h: Java properties text, as java.util.Properties reads it: comments (# and !), `key=value`, `key:
+ * value`, `key value`, continuation by a trailing backslash, escapes (\t \n \r \f \uXXXX). Pure. */
 #ifndef MILLRACE_BROKER_PROPERTIES_H
 #define MILLRACE_BROKER_PROPERTIES_H
 

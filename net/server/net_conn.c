@@ -1,5 +1,6 @@
-/* Connections: birth, deadlines, death. Invariants: 1. a connection is freed only in the callback of its io_close(), so nothing that still runs
- * on the stack can hold a dead pointer; 2. io_close() is submitted once, when no operation and no unfinished call is left. */
+/* Connections: birth, deadlines, death. Invariants: 1. a connection is freed only in the callback of its io_close(), so
+ * nothing that still runs on the stack can hold a dead pointer; 2. io_close() is submitted once, when no operation and
+ * no unfinished call is left. */
 #include "core/base/slog.h"
 #include "net/server/net_internal.h"
 

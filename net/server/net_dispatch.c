@@ -1,5 +1,5 @@
-/* Calls: from a whole frame to a handler and back to an encoded answer. A call lives from net__dispatch() until its answer's bytes are
- * sent, or until its connection has closed and its handler has answered, whichever is last. */
+/* Calls: from a whole frame to a handler and back to an encoded answer. A call lives from net__dispatch() until its
+ * answer's bytes are sent, or until its connection has closed and its handler has answered, whichever is last. */
 #include "core/base/slog.h"
 #include "net/server/net_internal.h"
 
@@ -83,7 +83,8 @@ static void net_call_finish(struct api_call *api, int outcome, const void *respo
     if (outcome == API_CLOSE) {
         call->close_after = true;
     } else if (outcome == API_REPLY && !net_encode(call, response)) {
-        slog_warn("net", "an answer to %s could not be encoded within its memory: closing the connection", api->api->name);
+        slog_warn("net", "an answer to %s could not be encoded within its memory: closing the connection",
+                  api->api->name);
         call->segment_count = 0;
         call->close_after = true;
     }
@@ -120,7 +121,8 @@ static bool net_decode(struct net_conn *conn, struct net_call *call, struct view
         header.api_version = 0; /* the answer's form; the body is not looked at (KIP-511) */
         call->api.version_unsupported = true;
     } else if (result != ERR_OK) {
-        *out_why = result == ERR_UNSUPPORTED ? "it asks for an API or version that is not spoken here" : "its request header is malformed";
+        *out_why = result == ERR_UNSUPPORTED ? "it asks for an API or version that is not spoken here"
+                                             : "its request header is malformed";
         return false;
     }
     request = arena_alloc(&call->arena, api->request.bytes);

@@ -1,8 +1,9 @@
 /* Frames: from received bytes to whole requests.
  *
- * Invariants: 1. at most one receive is in flight per connection; 2. frame != NULL implies frame_bytes known or bulk (predicted
- * buffer, prefix inside the buffer); 3. bytes are never lost: what cannot be taken now (no memory, too much pending) is kept in
- * `spill`, which is bounded by one received piece because nothing is received while it is not empty. */
+ * Invariants: 1. at most one receive is in flight per connection; 2. frame != NULL implies frame_bytes known or bulk
+ * (predicted buffer, prefix inside the buffer); 3. bytes are never lost: what cannot be taken now (no memory, too much
+ * pending) is kept in `spill`, which is bounded by one received piece because nothing is received while it is not
+ * empty. */
 #include "core/base/bytes.h"
 #include "core/base/slog.h"
 #include "net/server/net_internal.h"
@@ -130,7 +131,7 @@ static size_t net_take(struct net_conn *conn, const uint8_t *bytes, size_t len)
 
 static void net_spill_keep(struct net_conn *conn, const uint8_t *bytes, size_t len)
 {
-    size_t rest = conn->spill_len - conn->spill_at;
+    size_t   rest = conn->spill_len - conn->spill_at;
     uint8_t *joined;
 
     if (len == 0) {
@@ -272,7 +273,8 @@ static void net_recv_bulk(struct net_conn *conn)
     }
     conn->reading = NET_READ_BULK;
     net__conn_watch(conn, io_now_ns(conn->server->io) + NET_BULK_IDLE_NS);
-    io_recv(conn->server->io, &conn->recv_op, conn->socket, into, conn->frame_bytes == 0 ? 0 : IO_RECV_ALL, net_recv_done);
+    io_recv(conn->server->io, &conn->recv_op, conn->socket, into, conn->frame_bytes == 0 ? 0 : IO_RECV_ALL,
+            net_recv_done);
 }
 
 void net__read_next(struct net_conn *conn)

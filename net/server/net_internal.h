@@ -1,42 +1,44 @@
 /* net_internal.h: the room's own structs: server, connection, call. See net_server.h for the promises.
  *
- *   connection:  OPEN ---> DRAINING (no more reading, answers still leave) ---> CLOSING (socket shut, operations return) ---> freed
+ *   connection:  OPEN ---> DRAINING (no more reading, answers still leave) ---> CLOSING (socket shut, operations
+ * return) ---> freed
  *
- * Reading has two shapes. A quiet or small-request connection receives by io_recv_multi into the back end's buffers and holds no
- * memory of its own. Once a large frame is under way it goes over to *bulk*: io_recv straight into the frame's buffer, the next frame's
- * buffer being sized by the last one, so that a steady stream of equal large requests is received in place, one receive each. */
+ * Reading has two shapes. A quiet or small-request connection receives by io_recv_multi into the back end's buffers and
+ * holds no memory of its own. Once a large frame is under way it goes over to *bulk*: io_recv straight into the frame's
+ * buffer, the next frame's buffer being sized by the last one, so that a steady stream of equal large requests is
+ * received in place, one receive each. */
 #ifndef MILLRACE_NET_INTERNAL_H
 #define MILLRACE_NET_INTERNAL_H
 
 #include "core/proto/kp_header.h"
 #include "net/server/net_server.h"
 
-#define NET_PREFIX_BYTES       4
-#define NET_BULK_BYTES         ((size_t)(16 * KIB))  /* what must still be missing of a frame to go over to bulk */
-#define NET_FRAME_FIRST_BYTES  ((size_t)(256 * KIB)) /* largest buffer given on the word of a length alone */
-#define NET_BULK_IDLE_NS       (NS_PER_S)            /* a bulk connection silent for so long gives its buffer back */
-#define NET_ARENA_BLOCK_BYTES  ((size_t)4096)
-#define NET_ARENA_BYTES_MAX    ((size_t)(64 * MIB)) /* decoded arrays and reply of one call */
-#define NET_CALLS_SPARE_MAX    256
-#define NET_SEND_PARTS         96
-#define NET_LISTENERS_MAX      META_LISTENERS_MAX
+#define NET_PREFIX_BYTES      4
+#define NET_BULK_BYTES        ((size_t)(16 * KIB))  /* what must still be missing of a frame to go over to bulk */
+#define NET_FRAME_FIRST_BYTES ((size_t)(256 * KIB)) /* largest buffer given on the word of a length alone */
+#define NET_BULK_IDLE_NS      (NS_PER_S)            /* a bulk connection silent for so long gives its buffer back */
+#define NET_ARENA_BLOCK_BYTES ((size_t)4096)
+#define NET_ARENA_BYTES_MAX   ((size_t)(64 * MIB)) /* decoded arrays and reply of one call */
+#define NET_CALLS_SPARE_MAX   256
+#define NET_SEND_PARTS        96
+#define NET_LISTENERS_MAX     META_LISTENERS_MAX
 
 struct net_conn;
 
 struct net_call {
-    struct api_call      api; /* first: handlers see this part */
-    struct list_node     link;
-    struct net_conn     *conn;
-    struct buf          *frame; /* the request's bytes, prefix included */
-    size_t               frame_bytes;
-    struct arena         arena;
-    struct kp_writer     writer;
-    const struct view   *segments;
-    int32_t              segment_count;
-    int32_t              segment_at; /* first not wholly sent */
-    size_t               segment_sent; /* bytes of it sent */
-    bool                 finished;
-    bool                 close_after;
+    struct api_call    api; /* first: handlers see this part */
+    struct list_node   link;
+    struct net_conn   *conn;
+    struct buf        *frame; /* the request's bytes, prefix included */
+    size_t             frame_bytes;
+    struct arena       arena;
+    struct kp_writer   writer;
+    const struct view *segments;
+    int32_t            segment_count;
+    int32_t            segment_at;   /* first not wholly sent */
+    size_t             segment_sent; /* bytes of it sent */
+    bool               finished;
+    bool               close_after;
 };
 
 enum net_conn_state { NET_OPEN, NET_DRAINING, NET_CLOSING };
@@ -62,27 +64,27 @@ struct net_conn {
     struct io_op        send_op;
     struct io_op        close_op;
     /* the frame in the making */
-    uint8_t             prefix[NET_PREFIX_BYTES];
-    uint32_t            prefix_len;
-    struct buf         *frame;
-    size_t              frame_bytes; /* whole, prefix included; 0 = not known */
-    size_t              frame_got;
-    size_t              frame_bytes_last;
-    int64_t             frame_started_ns;
+    uint8_t     prefix[NET_PREFIX_BYTES];
+    uint32_t    prefix_len;
+    struct buf *frame;
+    size_t      frame_bytes; /* whole, prefix included; 0 = not known */
+    size_t      frame_got;
+    size_t      frame_bytes_last;
+    int64_t     frame_started_ns;
     /* bytes received behind a point where reading had to pause */
-    uint8_t            *spill;
-    size_t              spill_len;
-    size_t              spill_at;
+    uint8_t *spill;
+    size_t   spill_len;
+    size_t   spill_at;
     /* calls in request order */
-    struct list_node    calls;
-    uint32_t            call_count;
-    size_t              pending_bytes;
+    struct list_node calls;
+    uint32_t         call_count;
+    size_t           pending_bytes;
     /* send */
-    struct view         parts[NET_SEND_PARTS]; /* of the send in flight */
-    bool                sending;
-    int64_t             send_progress_ns;
-    int64_t             active_ns; /* last byte in or out */
-    struct timer        timer;
+    struct view  parts[NET_SEND_PARTS]; /* of the send in flight */
+    bool         sending;
+    int64_t      send_progress_ns;
+    int64_t      active_ns; /* last byte in or out */
+    struct timer timer;
 };
 
 struct net_listener {
@@ -112,9 +114,9 @@ struct net_server {
     struct timer        stop_timer;
     bool                stopping;
     void (*stopped)(void *context);
-    void               *stop_context;
-    uint32_t            closing_handles;
-    struct net_stats    stats;
+    void            *stop_context;
+    uint32_t         closing_handles;
+    struct net_stats stats;
 };
 
 /* net_listen.c */
@@ -134,9 +136,9 @@ void net__read_starved(struct net_server *server);
 void net__read_idle(struct net_conn *conn);
 void net__frame_drop(struct net_conn *conn);
 /* net_dispatch.c */
-void             net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes);
-void             net__call_free(struct net_call *call);
-void             net__calls_cancel(struct net_conn *conn);
+void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes);
+void net__call_free(struct net_call *call);
+void net__calls_cancel(struct net_conn *conn);
 /* net_send.c */
 void net__send_ready(struct net_conn *conn);
 

@@ -2,8 +2,9 @@
 #include "core/base/slog.h"
 #include "net/server/net_internal.h"
 
-#define NET_ACCEPT_RETRY_NS (100 * NS_PER_MS) /* out of descriptors or memory: connections wait in the backlog meanwhile */
-#define NET_BACKLOG         1024
+#define NET_ACCEPT_RETRY_NS \
+    (100 * NS_PER_MS) /* out of descriptors or memory: connections wait in the backlog meanwhile */
+#define NET_BACKLOG 1024
 
 static void net_accept_done(struct io_op *op);
 
@@ -80,7 +81,8 @@ static void net_accept_done(struct io_op *op)
         return;
     }
     if (op->result == ERR_DESCRIPTORS || op->result == ERR_NO_MEMORY) {
-        slog_warn("net", "cannot accept connections: %s; they wait in the backlog. Raise the limit (LimitNOFILE, ulimit -n)",
+        slog_warn("net",
+                  "cannot accept connections: %s; they wait in the backlog. Raise the limit (LimitNOFILE, ulimit -n)",
                   err_text(op->result));
         timer_arm(server->timers, &listener->retry, io_now_ns(server->io) + NET_ACCEPT_RETRY_NS, net_accept_retry);
         return;

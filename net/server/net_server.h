@@ -1,12 +1,13 @@
 /* net_server.h: the connections of one shard: accept, frames, calls, ordered answers, back-pressure.
  *
- * A connection reads length-prefixed frames, turns each into an api_call and dispatches it in order; calls of one connection may be
- * under way together, their answers leave in the order of the requests, gathered into as few sends as possible.
+ * A connection reads length-prefixed frames, turns each into an api_call and dispatches it in order; calls of one
+ * connection may be under way together, their answers leave in the order of the requests, gathered into as few sends as
+ * possible.
  *
- * What a connection may hold is bounded: NET_CALLS_MAX calls and NET_PENDING_BYTES_MAX request bytes not yet answered (then it is not
- * read from), a frame of at most socket.request.max.bytes whose memory grows with the bytes received, and a time for each frame to
- * arrive and each answer to be taken. When the core's buffers are exhausted, connections stop being read until calls finish. A
- * connection that breaks a rule costs itself only.
+ * What a connection may hold is bounded: NET_CALLS_MAX calls and NET_PENDING_BYTES_MAX request bytes not yet answered
+ * (then it is not read from), a frame of at most socket.request.max.bytes whose memory grows with the bytes received,
+ * and a time for each frame to arrive and each answer to be taken. When the core's buffers are exhausted, connections
+ * stop being read until calls finish. A connection that breaks a rule costs itself only.
  *
  * Threading: one shard. The struct belongs to net/broker, which stops it before the shard's partitions are closed. */
 #ifndef MILLRACE_NET_SERVER_H
@@ -38,12 +39,14 @@ struct net_stats {
 struct net_limits net_limits_default(void);
 
 struct net_server *net_server_create(struct api_shard *api, const struct net_limits *limits);
-/* Listens; `listener` is the listener's name, kept by the caller. The bound address comes back (port 0 picks one). ERR_ADDRESS_IN_USE, ... */
+/* Listens; `listener` is the listener's name, kept by the caller. The bound address comes back (port 0 picks one).
+ * ERR_ADDRESS_IN_USE, ... */
 MUST_USE int net_server_listen(struct net_server *server, const struct io_address *address, struct view listener,
                                struct io_address *out_bound);
 /* Starts accepting on all listeners. */
 void net_server_start(struct net_server *server);
-/* Clean stop: no more accepting or reading; what is under way is answered (grace_ns at most), then everything is closed. */
+/* Clean stop: no more accepting or reading; what is under way is answered (grace_ns at most), then everything is
+ * closed. */
 void net_server_stop(struct net_server *server, int64_t grace_ns, void (*done)(void *context), void *context);
 void net_server_destroy(struct net_server *server);
 void net_server_stats(const struct net_server *server, struct net_stats *out_stats);
