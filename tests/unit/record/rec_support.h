@@ -7,6 +7,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/bytes.h"
+#include "core/base/check.h"
 #include "core/base/crc32c.h"
 #include "core/base/prng.h"
 #include "core/record/rec.h"
