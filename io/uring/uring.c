@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define URING_SIGSET_BYTES 8 /* the kernel's sigset_t */
+#define URING_QUIESCE_PAUSE_NS (20 * NS_PER_MS)
+#define URING_SIGSET_BYTES     8 /* the kernel's sigset_t */
 
 static const char *const uring_feature_names[] = {
     "single_issuer",    "defer_taskrun", "coop_taskrun", "ring_fd",  "buffer_ring", "recv_multishot",
@@ -407,39 +408,64 @@ static void uring_describe(struct io *io, struct span out_text)
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
+/* What was prepared but not submitted, and what waits in our lists, is dropped. */
+static void uring_drop_unsubmitted(struct uring *uring)
+{
+    struct io_uring_sq *sq = &uring->ring.sq;
+    struct list_node   *lists[] = {&uring->queued, &uring->posted};
+
+    while (sq->sqe_tail != sq->sqe_head) {
+        uint64_t user_data = sq->sqes[--sq->sqe_tail & sq->ring_mask].user_data;
+
+        uring->sqes_in_flight--;
+        if (user_data > URING_TAG_NONE) {
+            uring__abandon((const struct io_op *)(uintptr_t)user_data, -ECANCELED);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        while (!list_empty(lists[i])) {
+            struct io_op *op = LIST_ENTRY(list_pop_front(lists[i]), struct io_op, link);
+
+            if (uring__place(op) != URING_FINISHED) {
+                uring__abandon(op, -ECANCELED);
+            }
+        }
+    }
+}
+
+static void uring_reap_abandoned(struct uring *uring)
+{
+    while (uring_cq_ready(uring) > 0) {
+        uint32_t                   head = *uring->ring.cq.khead;
+        const struct io_uring_cqe *cqe = &uring->ring.cq.cqes[head & uring->ring.cq.ring_mask];
+
+        if (cqe->user_data > URING_TAG_NONE) {
+            uring__abandon((const struct io_op *)(uintptr_t)cqe->user_data, cqe->res);
+        }
+        uring->sqes_in_flight -= (cqe->flags & IORING_CQE_F_MORE) == 0 ? 1 : 0;
+        __atomic_store_n(uring->ring.cq.khead, head + 1, __ATOMIC_RELEASE);
+    }
+}
+
 /* Ends everything in flight without callbacks, so that the kernel writes into nobody's memory afterwards. */
 static void uring_quiesce(struct uring *uring)
 {
-    struct io_uring_sqe *sqe;
-
-    list_init(&uring->queued);
+    uring_drop_unsubmitted(uring);
     for (uint32_t round = 0; uring->enabled && uring->sqes_in_flight > 0; round++) {
-        sqe = round % 16 == 0 ? io_uring_get_sqe(&uring->ring) : NULL;
+        struct io_uring_sqe *sqe = round % 16 == 0 ? io_uring_get_sqe(&uring->ring) : NULL;
+
         if (sqe != NULL) {
             io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
             io_uring_sqe_set_data64(sqe, URING_TAG_NONE);
             uring->sqes_in_flight++;
         }
         uring->now_ns = 0;
-        if (uring_enter(uring, uring_flush_sq(uring), true, 20 * NS_PER_MS) < 0) {
-            return; /* another thread owned the ring: its end has canceled what was in flight */
+        if (uring_enter(uring, uring_flush_sq(uring), true, URING_QUIESCE_PAUSE_NS) < 0) {
+            break; /* another thread owned the ring: its end has canceled what was in flight */
         }
-        while (uring_cq_ready(uring) > 0) {
-            uint32_t                   head = *uring->ring.cq.khead;
-            const struct io_uring_cqe *cqe = &uring->ring.cq.cqes[head & uring->ring.cq.ring_mask];
-            bool                       is_last = (cqe->flags & IORING_CQE_F_MORE) == 0;
-
-            if (cqe->user_data > URING_TAG_NONE && cqe->res >= 0) {
-                const struct io_op *op = (const struct io_op *)(uintptr_t)cqe->user_data;
-
-                if (op->kind == IO_ACCEPT || op->kind == IO_OPEN) {
-                    (void)close(cqe->res);
-                }
-            }
-            uring->sqes_in_flight -= is_last ? 1 : 0;
-            __atomic_store_n(uring->ring.cq.khead, head + 1, __ATOMIC_RELEASE);
-        }
+        uring_reap_abandoned(uring);
     }
+    uring_reap_abandoned(uring);
 }
 
 void uring__destroy(struct io *io)

@@ -134,6 +134,10 @@ void uring__callback_more(struct uring *uring, struct io_op *op, int32_t result)
 /* After uring__callback_more for ops that we re-arm ourselves: starts again unless canceled or closed meanwhile. */
 void uring__restart(struct uring *uring, struct io_op *op);
 
+/* uring_setup.c */
+/* Cause and cure of an errno of io_uring_setup; io_uring_disabled: that sysctl, -1 where there is none. */
+const char *uring__setup_failure_text(int number, int io_uring_disabled);
+
 /* uring_handle.c */
 int                  uring__handle_add(struct uring *uring, int fd, bool is_socket, bool is_directory);
 struct uring_handle *uring__handle_try(struct uring *uring, struct io_handle handle); /* NULL when stale */
@@ -151,6 +155,10 @@ int  uring__socket_options(int fd);
 /* uring_ops.c */
 extern const struct uring_kind uring__kinds[IO_KIND_COUNT];
 int32_t                        uring__result(const struct io_op *op, int32_t result);
+
+/* Gives back what an op holds beside itself when its complete function will not run; result: of the kernel, if it got
+ * that far. */
+void uring__abandon(const struct io_op *op, int32_t result);
 
 /* uring_buf.c */
 void uring__buffers_init(struct uring *uring);

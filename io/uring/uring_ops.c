@@ -391,6 +391,26 @@ static void uring_send_file_complete(struct uring *uring, struct io_op *op, int3
     uring_send_file_step(uring, op);
 }
 
+void uring__abandon(const struct io_op *op, int32_t result)
+{
+    switch (op->kind) {
+    case IO_OPEN:
+    case IO_ACCEPT:
+        if (result >= 0) {
+            (void)close(result);
+        }
+        break;
+    case IO_CONNECT:
+        (void)close((int)op->token_[4]);
+        break;
+    case IO_STAT:
+        mem_free(MEM_IO, uring_stat_result(op));
+        break;
+    default:
+        break;
+    }
+}
+
 /* --- cancel ----------------------------------------------------------------------------------------------------- */
 
 static void uring_cancel_begin(struct uring *uring, struct io_op *op)
@@ -409,11 +429,7 @@ static void uring_cancel_begin(struct uring *uring, struct io_op *op)
     case URING_QUEUED:
     case URING_POSTED:
         list_remove(&target->link);
-        if (target->kind == IO_CONNECT) {
-            (void)close((int)target->token_[4]);
-        } else if (target->kind == IO_STAT) {
-            mem_free(MEM_IO, uring_stat_result(target));
-        }
+        uring__abandon(target, -ECANCELED);
         uring__finish_later(uring, target, ERR_CANCELED);
         break;
     case URING_RUNNING:
@@ -436,24 +452,24 @@ static void uring_cancel_complete(struct uring *uring, struct io_op *op, int32_t
 
 /* clang-format off */
 const struct uring_kind uring__kinds[IO_KIND_COUNT] = {
-    [IO_POST]       = {uring_post_begin,         NULL,                   NULL,                       NULL},
-    [IO_OPEN]       = {NULL,                     uring_open_prep,        uring_open_complete,        NULL},
-    [IO_CLOSE]      = {uring__close_begin,       uring__close_prep,      uring__close_complete,      NULL},
-    [IO_READ]       = {NULL,                     uring_read_prep,        uring_complete_plain,       NULL},
-    [IO_WRITE]      = {uring_write_begin,        uring_write_prep,       uring_write_complete,       NULL},
-    [IO_SYNC]       = {NULL,                     uring_sync_prep,        uring_complete_plain,       NULL},
-    [IO_ALLOCATE]   = {NULL,                     uring_allocate_prep,    uring_complete_plain,       NULL},
-    [IO_RENAME]     = {NULL,                     uring_rename_prep,      uring_complete_plain,       NULL},
-    [IO_UNLINK]     = {NULL,                     uring_unlink_prep,      uring_complete_plain,       NULL},
-    [IO_MKDIR]      = {NULL,                     uring_mkdir_prep,       uring_complete_plain,       NULL},
-    [IO_STAT]       = {uring_stat_begin,         uring_stat_prep,        uring_stat_complete,        NULL},
-    [IO_ACCEPT]     = {NULL,                     uring_accept_prep,      uring_accept_complete,      NULL},
-    [IO_CONNECT]    = {uring_connect_begin,      uring_connect_prep,     uring_connect_complete,     NULL},
-    [IO_RECV]       = {NULL,                     uring_recv_prep,        uring_recv_complete,        NULL},
-    [IO_RECV_MULTI] = {uring__recv_multi_begin,  uring__recv_multi_prep, uring__recv_multi_complete, NULL},
-    [IO_SEND]       = {NULL,                     uring_send_prep,        uring_complete_plain,       NULL},
-    [IO_SEND_FILE]  = {uring_send_file_begin,    uring_send_file_prep,   uring_send_file_complete,   uring_send_file_step},
-    [IO_SHUTDOWN]   = {uring_shutdown_begin,     NULL,                   NULL,                       NULL},
-    [IO_CANCEL]     = {uring_cancel_begin,       uring_cancel_prep,      uring_cancel_complete,      NULL},
+    [IO_POST]       = {uring_post_begin, NULL, NULL, NULL},
+    [IO_OPEN]       = {NULL, uring_open_prep, uring_open_complete, NULL},
+    [IO_CLOSE]      = {uring__close_begin, uring__close_prep, uring__close_complete, NULL},
+    [IO_READ]       = {NULL, uring_read_prep, uring_complete_plain, NULL},
+    [IO_WRITE]      = {uring_write_begin, uring_write_prep, uring_write_complete, NULL},
+    [IO_SYNC]       = {NULL, uring_sync_prep, uring_complete_plain, NULL},
+    [IO_ALLOCATE]   = {NULL, uring_allocate_prep, uring_complete_plain, NULL},
+    [IO_RENAME]     = {NULL, uring_rename_prep, uring_complete_plain, NULL},
+    [IO_UNLINK]     = {NULL, uring_unlink_prep, uring_complete_plain, NULL},
+    [IO_MKDIR]      = {NULL, uring_mkdir_prep, uring_complete_plain, NULL},
+    [IO_STAT]       = {uring_stat_begin, uring_stat_prep, uring_stat_complete, NULL},
+    [IO_ACCEPT]     = {NULL, uring_accept_prep, uring_accept_complete, NULL},
+    [IO_CONNECT]    = {uring_connect_begin, uring_connect_prep, uring_connect_complete, NULL},
+    [IO_RECV]       = {NULL, uring_recv_prep, uring_recv_complete, NULL},
+    [IO_RECV_MULTI] = {uring__recv_multi_begin, uring__recv_multi_prep, uring__recv_multi_complete, NULL},
+    [IO_SEND]       = {NULL, uring_send_prep, uring_complete_plain, NULL},
+    [IO_SEND_FILE]  = {uring_send_file_begin, uring_send_file_prep, uring_send_file_complete, uring_send_file_step},
+    [IO_SHUTDOWN]   = {uring_shutdown_begin, NULL, NULL, NULL},
+    [IO_CANCEL]     = {uring_cancel_begin, uring_cancel_prep, uring_cancel_complete, NULL},
 };
 /* clang-format on */

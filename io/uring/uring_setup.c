@@ -45,36 +45,43 @@ static int uring_fail(struct uring_failure *out_why, const char *call, int numbe
     return number == 0 ? ERR_UNSUPPORTED : err_from_errno(number);
 }
 
+const char *uring__setup_failure_text(int number, int io_uring_disabled)
+{
+    switch (number) {
+    case EPERM:
+        if (io_uring_disabled == 2) {
+            return "io_uring is switched off on this host. Set the sysctl kernel.io_uring_disabled to 0.";
+        }
+        if (io_uring_disabled == 1) {
+            return "io_uring is allowed only to privileged processes and to the group of kernel.io_uring_group. "
+                   "Add the user to that group, or set the sysctl kernel.io_uring_disabled to 0.";
+        }
+        return "A seccomp filter or security module forbids io_uring (the default of many container engines). "
+               "Allow io_uring_setup, io_uring_enter and io_uring_register in its profile.";
+    case EACCES:
+        return "A security module forbids io_uring. Allow it in the policy of this program.";
+    case ENOSYS:
+        return "This kernel has no io_uring, or a seccomp filter hides it. "
+               "Run Linux 6.1 or later and allow io_uring_setup, io_uring_enter and io_uring_register.";
+    case ENOMEM:
+        return "Not enough memory for the ring, or RLIMIT_MEMLOCK is too small. Raise the memory limit, or the limit "
+               "of locked memory (LimitMEMLOCK= in a systemd unit, ulimit -l in a shell).";
+    case EMFILE:
+    case ENFILE:
+        return "Out of file descriptors. Raise the open-file limit (LimitNOFILE= in a systemd unit, ulimit -n in a "
+               "shell).";
+    case EINVAL:
+        return "This kernel is too old for the ring that is needed. Run Linux 6.1 or later.";
+    default:
+        return "The kernel refused to create a ring.";
+    }
+}
+
 static int uring_fail_setup(struct uring_failure *out_why, int number)
 {
-    int         disabled = uring_read_sysctl("/proc/sys/kernel/io_uring_disabled");
-    const char *text = "The kernel refused to create a ring.";
+    int disabled = uring_read_sysctl("/proc/sys/kernel/io_uring_disabled");
 
-    if (number == EPERM && disabled == 2) {
-        text = "io_uring is switched off on this host. Set the sysctl kernel.io_uring_disabled to 0.";
-    } else if (number == EPERM && disabled == 1) {
-        text =
-            "io_uring is allowed only to privileged processes and to the group of kernel.io_uring_group. Add the user to that group, "
-            "or set the sysctl kernel.io_uring_disabled to 0.";
-    } else if (number == EPERM || number == EACCES) {
-        text =
-            "A seccomp filter or security module forbids io_uring (the default of many container engines). Allow io_uring_setup, "
-            "io_uring_enter and io_uring_register in its profile.";
-    } else if (number == ENOSYS) {
-        text =
-            "This kernel has no io_uring, or a seccomp filter hides it. Run Linux 6.1 or later and allow io_uring_setup, "
-            "io_uring_enter and io_uring_register.";
-    } else if (number == ENOMEM) {
-        text =
-            "Not enough memory for the ring, or RLIMIT_MEMLOCK is too small. Raise the memory limit, or the limit of locked memory "
-            "(LimitMEMLOCK= in a systemd unit, ulimit -l in a shell).";
-    } else if (number == EMFILE || number == ENFILE) {
-        text =
-            "Out of file descriptors. Raise the open-file limit (LimitNOFILE= in a systemd unit, ulimit -n in a shell).";
-    } else if (number == EINVAL) {
-        text = "This kernel is too old for the ring that is needed. Run Linux 6.1 or later.";
-    }
-    return uring_fail(out_why, "io_uring_setup", number, text);
+    return uring_fail(out_why, "io_uring_setup", number, uring__setup_failure_text(number, disabled));
 }
 
 /* Newer kernels count the memory of rings against RLIMIT_MEMLOCK (seen on 6.18), for all rings of a user together.
@@ -198,12 +205,13 @@ int uring_create(const struct uring_options *options, struct io **out_io, struct
         return uring_fail_setup(out_why, -result);
     }
     uring->event_fd = eventfd(0, EFD_CLOEXEC);
-    if (uring->event_fd < 0 || !uring_kernel_new_enough(uring)) {
-        bool failed_event = uring->event_fd < 0;
-
-        result = uring_fail(out_why, failed_event ? "eventfd" : "io_uring_register", failed_event ? errno : 0,
-                            failed_event ? "Out of file descriptors. Raise the open-file limit."
-                                         : "This kernel is too old. Run Linux 6.1 or later.");
+    if (uring->event_fd < 0) {
+        result = uring_fail(out_why, "eventfd", errno, uring__setup_failure_text(errno, 0));
+        uring__destroy(&uring->io);
+        return result;
+    }
+    if (!uring_kernel_new_enough(uring)) {
+        result = uring_fail(out_why, "io_uring_register", 0, uring__setup_failure_text(EINVAL, 0));
         uring__destroy(&uring->io);
         return result;
     }
