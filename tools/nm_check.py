@@ -11,11 +11,15 @@ import re
 import subprocess
 import sys
 
-# Objects that may: io/uring is the production back end, core/base/mem.c the allocator, net/broker holds main().
+# Objects that may: io/uring is the production back end, core/base/mem.c the allocator; of net/broker the files around
+# main(), which read the command line, the settings and the machine before anything starts.
 DOORS = (
     ("io/uring", None),
     ("core/base", "mem.c.o"),
-    ("net/broker", None),
+    ("net/broker", "broker_banner.c.o"),
+    ("net/broker", "broker_config.c.o"),
+    ("net/broker", "broker_machine.c.o"),
+    ("net/broker", "broker_main.c.o"),
     ("tests", None),
     ("tools", None),
     ("bench", None),

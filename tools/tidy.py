@@ -41,7 +41,9 @@ OUTSIDE = ("tests", "tools", "bench")
 # The query engine knows no Kafka: its rooms see each other and the base only.
 PURE = ("compute/vec", "compute/expr", "compute/exec", "compute/sql")
 
-KERNEL = ("io/uring/", "net/broker/", "tests/", "tools/", "bench/")
+PROGRAM = ("net/broker/broker_banner.c", "net/broker/broker_config.c", "net/broker/broker_machine.c",
+           "net/broker/broker_main.c")
+KERNEL = ("io/uring/", *PROGRAM, "tests/", "tools/", "bench/")
 CODEC = ("core/record/",)
 # Header (or its beginning) -> where it may be included. "one" = additionally in one file only.
 DOORS = {
@@ -76,7 +78,7 @@ DOORS = {
     "net/if.h": (KERNEL, ""),
 }
 # Private halves of a room that only some rooms may name.
-BACK_ENDS = {"io/uring/": ("io/", "net/broker/"), "io/sim/": ("io/",)}
+BACK_ENDS = {"io/uring/": ("io/", *PROGRAM), "io/sim/": ("io/",)}
 
 # Written in halves, or this file would find itself.
 WORDS = (r"TO" r"DO", r"FIX" r"ME", r"X" r"XX", r"HA" r"CK", r"st" r"ub(bed|s)?", r"not (yet )?imple" r"mented",

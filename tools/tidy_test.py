@@ -47,6 +47,8 @@ class TidyTest(unittest.TestCase):
         self.breaks("door", {"core/part/a.c": "#include <time.h>\n"})
         self.breaks("door", {"core/base/list.c": "#include <mimalloc.h>\n"})
         self.breaks("door", {"core/part/a.c": '#include "io/uring/uring.h"\n'})
+        self.breaks("door", {"net/broker/broker.c": '#include "io/uring/uring.h"\n'})
+        self.keeps({"net/broker/broker_main.c": '#include "io/uring/uring.h"\n#include <signal.h>\n'})
         self.keeps({"core/record/a.c": "#include <lz4frame.h>\n#include <lz4hc.h>\n"})
         self.breaks("door", {"core/record/a.c": "#include <lz4.h>\n", "core/record/b.c": "#include <lz4frame.h>\n"})
         self.breaks("door", {"core/store/a.c": "#include <zstd.h>\n"})
@@ -101,6 +103,8 @@ class TidyTest(unittest.TestCase):
         self.assertFalse(nm_check.is_door("core/base/", "map.c.o"))
         self.assertTrue(nm_check.is_door("io/uring/", "uring.c.o"))
         self.assertFalse(nm_check.is_door("io/sim/", "sim_disk.c.o"))
+        self.assertTrue(nm_check.is_door("net/broker/", "broker_machine.c.o"))
+        self.assertFalse(nm_check.is_door("net/broker/", "broker.c.o"))
 
 
 if __name__ == "__main__":
