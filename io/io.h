@@ -219,7 +219,9 @@ void io_post(struct io *io, struct io_op *op, io_done_fn *done);
 
 /* result: handle id. Mode 0640. The path is absolute or relative to the working directory at start. */
 void io_open(struct io *io, struct io_op *op, const char *path, uint32_t flags, io_done_fn *done);
-/* Closes a file or socket. Operations in flight on a socket complete first with an error; a file must have none. */
+/* Closes a file or socket. Operations in flight on a socket complete first, most with an error (what was received or
+ * accepted before is still reported); what is submitted on it meanwhile completes with ERR_CLOSED. A file must have
+ * none in flight. */
 void io_close(struct io *io, struct io_op *op, struct io_handle handle, io_done_fn *done);
 void io_read(struct io *io, struct io_op *op, struct io_handle file, struct span into, uint64_t offset,
              io_done_fn *done);
@@ -246,7 +248,7 @@ MUST_USE int io_list(struct io *io, const char *path, io_list_fn *each, void *co
 MUST_USE int io_volume_probe(struct io *io, const char *path, struct io_volume *out_volume);
 /* Synchronous, cheap: free and total bytes now. */
 MUST_USE int io_volume_free(struct io *io, const char *path, uint64_t *out_free_bytes, uint64_t *out_total_bytes);
-/* Creates `path` if need be and locks it until the process ends. ERR_BUSY when another process holds it. */
+/* Creates `path` if need be and locks it until the io is destroyed or the process ends. ERR_BUSY when it is locked. */
 MUST_USE int io_lock(struct io *io, const char *path);
 /* Registers memory (buf_pool_region) for fixed reads and writes. Not needed for correctness; ERR_ when the kernel
  * refuses (RLIMIT_MEMLOCK): operations then go unregistered. */

@@ -26,6 +26,7 @@ enum io_file_step {
     STEP_DIR_SYNC,
     STEP_DIR_CLOSE,
     STEP_MAKE_MKDIR, /* make_directories */
+    STEP_MAKE_STAT,
     STEP_MAKE_OPEN,
     STEP_MAKE_SYNC,
     STEP_MAKE_CLOSE,
@@ -432,10 +433,19 @@ static void io_file_make_step(struct io_file_op *op, int32_t result)
 {
     switch ((enum io_file_step)op->step_) {
     case STEP_MAKE_MKDIR:
-        if (result == ERR_EXISTS) {
-            io_file_make_next(op);
+        op->existed_ = result == ERR_EXISTS;
+        if (op->existed_) {
+            op->step_ = STEP_MAKE_STAT;
+            io_stat(op->io, &op->op, op->scratch_path_, &op->stat_, io_file_step);
         } else if (result < 0) {
             io_file_finish(op, result);
+        } else {
+            io_file_open_parent(op);
+        }
+        return;
+    case STEP_MAKE_STAT:
+        if (result < 0 || !op->stat_.is_directory) {
+            io_file_finish(op, result < 0 ? result : ERR_EXISTS);
         } else {
             io_file_open_parent(op);
         }
@@ -443,6 +453,10 @@ static void io_file_make_step(struct io_file_op *op, int32_t result)
     case STEP_MAKE_OPEN:
         if (op->flags_ != 0) {
             op->scratch_path_[op->flags_] = '/';
+        }
+        if (result < 0 && op->existed_) {
+            io_file_make_next(op); /* a parent that we may pass but not read is not ours to sync */
+            return;
         }
         if (result < 0) {
             io_file_finish(op, result);
@@ -508,6 +522,7 @@ static void io_file_step(struct io_op *inner)
         io_file_directory_step(op, result);
         return;
     case STEP_MAKE_MKDIR:
+    case STEP_MAKE_STAT:
     case STEP_MAKE_OPEN:
     case STEP_MAKE_SYNC:
     case STEP_MAKE_CLOSE:

@@ -25,6 +25,7 @@ struct io_file_op {
     uint32_t         flags_;
     int32_t          step_;
     int32_t          error_;
+    bool             existed_;
     struct buf_pool *bufs_;
     struct buf      *buf_;
     const char      *path_;
@@ -50,7 +51,8 @@ void io_file_load(struct io *io, struct io_file_op *op, struct buf_pool *bufs, c
 struct buf *io_file_take(struct io_file_op *op);
 /* Makes names created, renamed or removed in directory `path` durable. */
 void io_file_sync_directory(struct io *io, struct io_file_op *op, const char *path, io_file_done_fn *done);
-/* mkdir -p for the last component and its parents; existing directories are fine. Each new name is made durable. */
+/* mkdir -p for the last component and its parents; existing directories are fine, anything else of that name is
+ * ERR_EXISTS. The name of each, new or not, is made durable (an earlier run may have been killed before it did so). */
 void io_file_make_directories(struct io *io, struct io_file_op *op, const char *path, io_file_done_fn *done);
 
 /* Start-up and shutdown: run the loop until the operation is done; the result. */

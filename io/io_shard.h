@@ -67,8 +67,9 @@ struct io_core          *io_host_core(struct io_host *host, uint32_t core);
 /* The sender runs on from's core. `mail` is idle. Sending to oneself is allowed (delivered on the next turn). */
 void io_shard_send(struct io_shard *from, uint32_t to_shard, struct io_mail *mail, io_mail_fn *deliver);
 
-/* One turn of a core's loop: due timers, mail, completions; then sleeps until the next deadline (or max_wait_ns) if
- * nothing was done. A long task may bound the sleep with max_wait_ns 0. Returns the work done (callbacks, mails,
+/* One turn of a core's loop: due timers, mail, completions. Sleeps until the next deadline (or max_wait_ns) if no mail
+ * and no posted work is pending and nothing completes: what this turn's callbacks submitted goes to the kernel in the
+ * same call that sleeps. A long task bounds the sleep with max_wait_ns 0. Returns the work done (callbacks, mails,
  * timers), or a negative ERR_. */
 int io_core_turn(struct io_core *core, int64_t max_wait_ns);
 /* Turns until io_core_stop(). The error of a failed ring ends it. */

@@ -338,7 +338,9 @@ static void test_make_directories(void **state)
     io_file_make_directories(rig->io, &op, rig_path(rig, "x/y/z"), file_done);
     assert_int_equal(io_file_wait(rig->io, &op), 0);
     io_file_make_directories(rig->io, &op, rig_path(rig, "x/y/z/file/below"), file_done);
-    assert_int_equal(io_file_wait(rig->io, &op), ERR_NOT_FOUND); /* a file is in the way */
+    assert_int_equal(io_file_wait(rig->io, &op), ERR_EXISTS); /* a file is in the way */
+    io_file_make_directories(rig->io, &op, rig_path(rig, "x/y/z/file"), file_done);
+    assert_int_equal(io_file_wait(rig->io, &op), ERR_EXISTS);
 }
 
 /* --- loop and time ----------------------------------------------------------------------------------------------- */
