@@ -1,10 +1,11 @@
 /* rec.h: Kafka record batches, format v2 (magic 2): parse, check, walk, stamp, build, recompress.
  *
- * Source of facts: KIP-98, clients DefaultRecordBatch.java / DefaultRecord.java, LogValidator.java; the layout stands in
- * docs/formats/record-batch.md. All functions are pure: no I/O, no clock, no global state but per-thread codec contexts.
+ * Source of facts: KIP-98, clients DefaultRecordBatch.java / DefaultRecord.java, LogValidator.java; the layout
+ * stands in docs/formats/record-batch.md. All functions are pure: no I/O, no clock, no global state but per-thread
+ * codec contexts.
  *
- * A batch is looked at in place: struct rec_batch is the decoded 61-byte header plus a view of the whole batch. Nothing read from a view is
- * trusted before rec_batch_parse() has checked the lengths. */
+ * A batch is looked at in place: struct rec_batch is the decoded 61-byte header plus a view of the whole batch.
+ * Nothing read from a view is trusted before rec_batch_parse() has checked the lengths. */
 #ifndef MILLRACE_REC_H
 #define MILLRACE_REC_H
 
@@ -51,51 +52,53 @@ static inline int64_t rec_batch_last_offset(const struct rec_batch *batch)
 /* Why a batch is refused; net/api maps it to Kafka's codes (named beside each). */
 enum rec_verdict {
     REC_OK,
-    REC_CORRUPT,                 /* CORRUPT_MESSAGE: CRC or structure */
-    REC_INVALID_RECORD,          /* INVALID_RECORD: counts, deltas, control bit, sequence without id, missing key, ... */
-    REC_INVALID_TIMESTAMP,       /* INVALID_TIMESTAMP */
-    REC_TOO_LARGE,               /* MESSAGE_TOO_LARGE */
+    REC_CORRUPT,           /* CORRUPT_MESSAGE: CRC or structure */
+    REC_INVALID_RECORD,    /* INVALID_RECORD: counts, deltas, control bit, sequence without id, missing key, ... */
+    REC_INVALID_TIMESTAMP, /* INVALID_TIMESTAMP */
+    REC_TOO_LARGE,         /* MESSAGE_TOO_LARGE */
     REC_UNSUPPORTED_COMPRESSION, /* UNSUPPORTED_COMPRESSION_TYPE */
     REC_UNSUPPORTED_FORMAT,      /* UNSUPPORTED_FOR_MESSAGE_FORMAT: magic 0 or 1 */
 };
 
-/* The first batch at the head of `bytes`: length within what remains, magic 2, codec known, at least a whole header, offsets and
- * counts not negative and without overflow. ERR_AGAIN when `bytes` ends inside the batch, ERR_CORRUPT when it cannot be one,
- * ERR_UNSUPPORTED for a message set of magic 0 or 1. Does not check the CRC. */
+/* The first batch at the head of `bytes`: length within what remains, magic 2, codec known, at least a whole header,
+ * offsets and counts not negative and without overflow. ERR_AGAIN when `bytes` ends inside the batch, ERR_CORRUPT
+ * when it cannot be one, ERR_UNSUPPORTED for a message set of magic 0 or 1. Does not check the CRC. */
 MUST_USE int rec_batch_parse(struct view bytes, struct rec_batch *out_batch);
-/* Only the header: `bytes` holds at least REC_HEADER_BYTES; out_batch->bytes is left empty and *out_total_bytes says how long the batch is. */
-MUST_USE int rec_header_parse(struct view bytes, struct rec_batch *out_batch, size_t *out_total_bytes);
+/* Only the header: `bytes` holds at least REC_HEADER_BYTES; out_batch->bytes is left empty and *out_total_bytes says
+ * how long the batch is. */
+MUST_USE int  rec_header_parse(struct view bytes, struct rec_batch *out_batch, size_t *out_total_bytes);
 MUST_USE bool rec_batch_crc_ok(const struct rec_batch *batch);
 
 /* --- checking a produced batch ------------------------------------------------------------------------------------ */
 
-/* What a client put into one partition of a produce request: exactly one batch, else the verdict (and why, static text). REC_OK:
- * *out_batch is parsed and ready for rec_check_begin(). */
+/* What a client put into one partition of a produce request: exactly one batch, else the verdict (and why, static
+ * text). REC_OK: *out_batch is parsed and ready for rec_check_begin(). */
 MUST_USE enum rec_verdict rec_produced_parse(struct view records, struct rec_batch *out_batch, const char **out_reason);
 
 struct rec_rules {
-    uint32_t batch_bytes_max;        /* max.message.bytes */
-    bool     keys_required;          /* cleanup.policy has compact */
-    bool     log_append_time;        /* message.timestamp.type */
-    int64_t  now_ms;                 /* for the timestamp limits */
+    uint32_t batch_bytes_max;         /* max.message.bytes */
+    bool     keys_required;           /* cleanup.policy has compact */
+    bool     log_append_time;         /* message.timestamp.type */
+    int64_t  now_ms;                  /* for the timestamp limits */
     int64_t  timestamp_before_max_ms; /* INT64_MAX: no limit */
     int64_t  timestamp_after_max_ms;
-    uint64_t inflated_bytes_max;     /* bound on decompression: max(64 MiB, 64 x batch_bytes_max); REC_TOO_LARGE above */
-    bool     zstd_allowed;           /* Produce 7 and later */
-    bool     control_allowed;        /* internal writers only */
-    bool     crc_checked;            /* the caller has compared the CRC already (fused with its copy) */
+    uint64_t inflated_bytes_max; /* bound on decompression: max(64 MiB, 64 x batch_bytes_max); REC_TOO_LARGE above */
+    bool     zstd_allowed;       /* Produce 7 and later */
+    bool     control_allowed;    /* internal writers only */
+    bool     crc_checked;        /* the caller has compared the CRC already (fused with its copy) */
 };
 
 /* What a complete check finds. */
 struct rec_found {
-    int64_t  max_timestamp_ms;         /* over all records */
-    int32_t  max_timestamp_delta;      /* offset delta of the first record that has it */
-    int32_t  bad_record_index;         /* the first refused record, -1 when the batch as a whole is refused */
-    const char *reason;                /* static text for the client, NULL when fine */
+    int64_t     max_timestamp_ms;    /* over all records */
+    int32_t     max_timestamp_delta; /* offset delta of the first record that has it */
+    int32_t     bad_record_index;    /* the first refused record, -1 when the batch as a whole is refused */
+    const char *reason;              /* static text for the client, NULL when fine */
 };
 
-/* A check that can be cut into slices: decompression of large batches must not hold the event loop. Zero it, begin, then step until the
- * verdict is there. Uncompressed batches are done in the first step. Holds codec state: always end with rec_check_end(). */
+/* A check that can be cut into slices: decompression of large batches must not hold the event loop. Zero it, begin,
+ * then step until the verdict is there. Uncompressed batches are done in the first step. Holds codec state: always
+ * end with rec_check_end(). */
 struct rec_check {
     struct rec_batch batch;
     struct rec_rules rules;
@@ -103,11 +106,13 @@ struct rec_check {
     void            *state_; /* codec stream and partial record; from mem_* */
 };
 
-/* Header rules (LogValidator): length, counts, base offset 0, lastOffsetDelta + 1 == count > 0, control bit, sequence, codec, CRC.
- * A verdict other than REC_OK is final. The batch's bytes stay the caller's and must not change until rec_check_end(). */
-MUST_USE enum rec_verdict rec_check_begin(struct rec_check *check, const struct rec_batch *batch, const struct rec_rules *rules);
-/* Walks up to slice_bytes (> 0) of inflated records. ERR_AGAIN: call again; ERR_OK: *out_verdict is final; ERR_NO_MEMORY: no room
- * for a codec's state, nothing is known about the batch. */
+/* Header rules (LogValidator): length, counts, base offset 0, lastOffsetDelta + 1 == count > 0, control bit,
+ * sequence, codec, CRC. A verdict other than REC_OK is final. The batch's bytes stay the caller's and must not
+ * change until rec_check_end(). */
+MUST_USE enum rec_verdict rec_check_begin(struct rec_check *check, const struct rec_batch *batch,
+                                          const struct rec_rules *rules);
+/* Walks up to slice_bytes (> 0) of inflated records. ERR_AGAIN: call again; ERR_OK: *out_verdict is final;
+ * ERR_NO_MEMORY: no room for a codec's state, nothing is known about the batch. */
 MUST_USE int rec_check_step(struct rec_check *check, size_t slice_bytes, enum rec_verdict *out_verdict);
 void         rec_check_end(struct rec_check *check);
 /* Begin, all steps and end in one, for callers that may block: tests, tools, internal writers. */
@@ -116,16 +121,19 @@ MUST_USE int rec_check_whole(const struct rec_batch *batch, const struct rec_rul
 /* Codec contexts are kept for reuse per thread; a thread that ends gives them back here. */
 void rec_thread_deinit(void);
 
-/* --- stamping (in our copy, never in the client's frame) ----------------------------------------------------------- */
+/* --- stamping (in our copy, never in the client's frame)
+ * ----------------------------------------------------------- */
 
 /* Outside the CRC: free. */
 void rec_stamp_offset(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
-/* LogAppendTime: sets bit 3 and maxTimestamp, patches the CRC for the changed bytes (a linear patch, not a full pass). */
+/* LogAppendTime: sets bit 3 and maxTimestamp, patches the CRC for the changed bytes (a linear patch, not a full
+ * pass). */
 void rec_stamp_append_time(uint8_t *batch, size_t len, int64_t now_ms);
 /* CreateTime, when the header's maxTimestamp lies: corrected with a CRC patch, and bit 3 cleared. */
 void rec_stamp_max_timestamp(uint8_t *batch, size_t len, int64_t max_timestamp_ms);
 
-/* --- walking records ------------------------------------------------------------------------------------------------ */
+/* --- walking records
+ * ------------------------------------------------------------------------------------------------ */
 
 struct rec_header_field {
     struct view key;
@@ -152,25 +160,27 @@ void rec_iter_init(struct rec_iter *iter, const struct rec_batch *batch, struct 
 /* 1: *out_record is the next; 0: end; ERR_CORRUPT. */
 MUST_USE int rec_iter_next(struct rec_iter *iter, struct rec_record *out_record);
 MUST_USE int rec_headers_next(struct view *headers, struct rec_header_field *out_field);
-/* The records section, inflated whole into the arena; that of an uncompressed batch is a view of the batch itself. ERR_LIMIT above
- * bytes_max, ERR_CORRUPT, ERR_NO_MEMORY. Growing costs the arena up to about three times the result. */
-MUST_USE int rec_inflate(const struct rec_batch *batch, size_t bytes_max, struct arena *arena, struct view *out_records);
+/* The records section, inflated whole into the arena; that of an uncompressed batch is a view of the batch itself.
+ * ERR_LIMIT above bytes_max, ERR_CORRUPT, ERR_NO_MEMORY. Growing costs the arena up to about three times the result. */
+MUST_USE int rec_inflate(const struct rec_batch *batch, size_t bytes_max, struct arena *arena,
+                         struct view *out_records);
 
-/* --- building -------------------------------------------------------------------------------------------------------- */
+/* --- building
+ * -------------------------------------------------------------------------------------------------------- */
 
 struct rec_builder {
-    struct arena  *arena;
-    uint8_t       *bytes;
-    size_t         len;
-    size_t         capacity;
-    int32_t        record_count;
-    int64_t        base_timestamp_ms;
-    int64_t        max_timestamp_ms;
-    uint16_t       attributes; /* codec is applied by finish */
-    int64_t        producer_id;
-    int16_t        producer_epoch;
-    int32_t        base_sequence;
-    bool           failed; /* over the arena's budget: sticky, finish returns ERR_NO_MEMORY */
+    struct arena *arena;
+    uint8_t      *bytes;
+    size_t        len;
+    size_t        capacity;
+    int32_t       record_count;
+    int64_t       base_timestamp_ms;
+    int64_t       max_timestamp_ms;
+    uint16_t      attributes; /* codec is applied by finish */
+    int64_t       producer_id;
+    int16_t       producer_epoch;
+    int32_t       base_sequence;
+    bool          failed; /* over the arena's budget: sticky, finish returns ERR_NO_MEMORY */
 };
 
 void rec_builder_init(struct rec_builder *builder, struct arena *arena);

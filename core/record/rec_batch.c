@@ -1,8 +1,8 @@
 /* Batch headers: decoding, the rules that make one safe to look at, the CRC, and stamping in place.
  *
- * Kafka's CRC covers attributes to end; base offset, length, leader epoch and magic lie before it and can be set for free. The two
- * stamps behind it (attributes, maximum timestamp) stand within 22 bytes of each other, so their change is patched into the CRC
- * without reading the records. */
+ * Kafka's CRC covers attributes to end; base offset, length, leader epoch and magic lie before it and can be set for
+ * free. The two stamps behind it (attributes, maximum timestamp) stand within 22 bytes of each other, so their
+ * change is patched into the CRC without reading the records. */
 #include "core/base/bytes.h"
 #include "core/base/check.h"
 #include "core/base/crc32c.h"
@@ -62,8 +62,7 @@ int rec_batch_parse(struct view bytes, struct rec_batch *out_batch)
 bool rec_batch_crc_ok(const struct rec_batch *batch)
 {
     CHECK(batch->bytes.len >= REC_HEADER_BYTES);
-    return batch->crc ==
-           crc32c_update(0, batch->bytes.base + REC_AT_ATTRIBUTES, batch->bytes.len - REC_AT_ATTRIBUTES);
+    return batch->crc == crc32c_update(0, batch->bytes.base + REC_AT_ATTRIBUTES, batch->bytes.len - REC_AT_ATTRIBUTES);
 }
 
 void rec__header_decode(const uint8_t *from, struct rec_batch *out_batch)
@@ -190,8 +189,8 @@ static int total_bytes(const uint8_t *from, size_t *out_total)
 static int header_rules(const struct rec_batch *batch)
 {
     if ((int)batch->codec >= REC_CODEC_COUNT || batch->record_count < 0 || batch->last_offset_delta < 0 ||
-        batch->record_count - 1 > batch->last_offset_delta ||
-        batch->base_offset < 0 || batch->base_offset > INT64_MAX - batch->last_offset_delta) {
+        batch->record_count - 1 > batch->last_offset_delta || batch->base_offset < 0 ||
+        batch->base_offset > INT64_MAX - batch->last_offset_delta) {
         return ERR_CORRUPT;
     }
     return ERR_OK;

@@ -1,4 +1,5 @@
-/* Building batches: records are encoded one after the other into the arena, behind room for the header, which finish writes.
+/* Building batches: records are encoded one after the other into the arena, behind room for the header, which finish
+ * writes.
  *
  * Running out of arena is remembered and told once, by finish, so that callers add records without checking each. */
 #include "core/base/check.h"

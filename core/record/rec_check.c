@@ -20,11 +20,12 @@ struct check_state {
     uint8_t             window[REC_WALK_LEFT_BYTES_MAX + REC_WINDOW_BYTES];
 };
 
-static enum rec_verdict header_verdict(const struct rec_batch *batch, const struct rec_rules *rules, const char **out_reason);
+static enum rec_verdict header_verdict(const struct rec_batch *batch, const struct rec_rules *rules,
+                                       const char **out_reason);
 static enum rec_verdict check_plain(struct rec_check *check);
 static int              check_open(struct rec_check *check, enum rec_verdict *out_verdict);
-static int              check_window(struct rec_check *check, size_t bytes_max, size_t *out_bytes, enum rec_verdict *out_verdict);
-static struct view      records_of(const struct rec_batch *batch);
+static int check_window(struct rec_check *check, size_t bytes_max, size_t *out_bytes, enum rec_verdict *out_verdict);
+static struct view records_of(const struct rec_batch *batch);
 
 enum rec_verdict rec_check_begin(struct rec_check *check, const struct rec_batch *batch, const struct rec_rules *rules)
 {
@@ -106,7 +107,8 @@ int rec_check_whole(const struct rec_batch *batch, const struct rec_rules *rules
     return rc;
 }
 
-static enum rec_verdict header_verdict(const struct rec_batch *batch, const struct rec_rules *rules, const char **out_reason)
+static enum rec_verdict header_verdict(const struct rec_batch *batch, const struct rec_rules *rules,
+                                       const char **out_reason)
 {
     const char      *reason = NULL;
     enum rec_verdict verdict = REC_INVALID_RECORD;

@@ -39,11 +39,8 @@ int rec_codec_parse(struct view name)
 const struct rec_codec_table *rec__codec_table(enum rec_codec codec)
 {
     static const struct rec_codec_table *const tables[] = {
-        [REC_NONE] = NULL,
-        [REC_GZIP] = &rec__gzip_table,
-        [REC_SNAPPY] = &rec__snappy_table,
-        [REC_LZ4] = &rec__lz4_table,
-        [REC_ZSTD] = &rec__zstd_table,
+        [REC_NONE] = NULL,           [REC_GZIP] = &rec__gzip_table, [REC_SNAPPY] = &rec__snappy_table,
+        [REC_LZ4] = &rec__lz4_table, [REC_ZSTD] = &rec__zstd_table,
     };
 
     CHECK(codec > REC_NONE && codec < REC_CODEC_COUNT);

@@ -1,9 +1,9 @@
 /* rec_codec.h: compression of the records section, one file per codec behind one table; private to core/record.
  *
- * Inflating is a pull of bytes from a stream whose whole input lies in memory; deflating is one call. A codec file is the only door to
- * its library. Contexts are costly to make and cheap to reset, so each thread keeps a few idle ones of each kind; a context in use
- * belongs to one inflater. What a library allocates inside a context is bounded by its format: zstd 8 MiB (window), lz4 8 MiB (two
- * blocks), gzip 100 KiB, snappy 64 KiB. */
+ * Inflating is a pull of bytes from a stream whose whole input lies in memory; deflating is one call. A codec file
+ * is the only door to its library. Contexts are costly to make and cheap to reset, so each thread keeps a few idle
+ * ones of each kind; a context in use belongs to one inflater. What a library allocates inside a context is bounded
+ * by its format: zstd 8 MiB (window), lz4 8 MiB (two blocks), gzip 100 KiB, snappy 64 KiB. */
 #ifndef MILLRACE_REC_CODEC_H
 #define MILLRACE_REC_CODEC_H
 
@@ -13,11 +13,11 @@
 struct rec_codec_table {
     void *(*inflate_create)(void); /* NULL: no memory */
     void (*inflate_destroy)(void *context);
-    /* A fresh stream; looks at the head of the input. bytes_max: for codecs that cannot stream and need a buffer for what comes out.
-     * 0, ERR_CORRUPT, ERR_UNSUPPORTED or ERR_NO_MEMORY. */
+    /* A fresh stream; looks at the head of the input. bytes_max: for codecs that cannot stream and need a buffer for
+     * what comes out. 0, ERR_CORRUPT, ERR_UNSUPPORTED or ERR_NO_MEMORY. */
     int (*inflate_begin)(void *context, struct view *input, uint64_t bytes_max);
-    /* Takes from input, fills `out` from its beginning, *out_len bytes of it. 1: the end of the stream is reached; 0: `out` is full;
-     * ERR_CORRUPT: damaged or cut short; ERR_LIMIT, ERR_NO_MEMORY. */
+    /* Takes from input, fills `out` from its beginning, *out_len bytes of it. 1: the end of the stream is reached;
+     * 0: `out` is full; ERR_CORRUPT: damaged or cut short; ERR_LIMIT, ERR_NO_MEMORY. */
     int (*inflate_pull)(void *context, struct view *input, struct span out, size_t *out_len);
     /* Before an idle context is kept: gives back what was large. May be NULL. */
     void (*inflate_end)(void *context);
@@ -36,7 +36,8 @@ extern const struct rec_codec_table rec__zstd_table;
 /* Not for REC_NONE. */
 const struct rec_codec_table *rec__codec_table(enum rec_codec codec);
 
-/* --- a stream being inflated --------------------------------------------------------------------------------------- */
+/* --- a stream being inflated
+ * --------------------------------------------------------------------------------------- */
 
 struct rec_inflater {
     enum rec_codec codec;
@@ -44,24 +45,28 @@ struct rec_inflater {
     void          *context;
 };
 
-/* bytes_max bounds the buffers of codecs that cannot stream; what comes out is counted by the caller. On failure there is nothing to
- * close. ERR_CORRUPT, ERR_UNSUPPORTED (a feature consumers cannot read), ERR_NO_MEMORY. */
-MUST_USE int rec__inflate_open(struct rec_inflater *inflater, enum rec_codec codec, struct view input, uint64_t bytes_max);
-/* 1: end, all input used; 0: `out` (not empty) is full; ERR_CORRUPT also when input is left behind the end of the stream; ERR_LIMIT:
- * above bytes_max; ERR_NO_MEMORY. *out_len is always written, whole bytes that came out before an error included. */
+/* bytes_max bounds the buffers of codecs that cannot stream; what comes out is counted by the caller. On failure
+ * there is nothing to close. ERR_CORRUPT, ERR_UNSUPPORTED (a feature consumers cannot read), ERR_NO_MEMORY. */
+MUST_USE int rec__inflate_open(struct rec_inflater *inflater, enum rec_codec codec, struct view input,
+                               uint64_t bytes_max);
+/* 1: end, all input used; 0: `out` (not empty) is full; ERR_CORRUPT also when input is left behind the end of the
+ * stream; ERR_LIMIT: above bytes_max; ERR_NO_MEMORY. *out_len is always written, whole bytes that came out before an
+ * error included. */
 MUST_USE int rec__inflate_pull(struct rec_inflater *inflater, struct span out, size_t *out_len);
 /* Harmless when not open. */
 void rec__inflate_close(struct rec_inflater *inflater);
 
-/* Compresses into the arena, `room` bytes free before it; the whole including room. ERR_NO_MEMORY, ERR_LIMIT above 2 GiB. */
+/* Compresses into the arena, `room` bytes free before it; the whole including room. ERR_NO_MEMORY, ERR_LIMIT above 2
+ * GiB. */
 MUST_USE int rec__deflate(enum rec_codec codec, int level, struct view input, size_t room, struct arena *arena,
                           struct span *out_bytes);
 
-/* --- idle contexts, per thread ---------------------------------------------------------------------------------------- */
+/* --- idle contexts, per thread
+ * ---------------------------------------------------------------------------------------- */
 
 enum rec_idle_kind {
-    REC_IDLE_INFLATE = 0,                /* + codec */
-    REC_IDLE_DEFLATE = REC_CODEC_COUNT,  /* + codec */
+    REC_IDLE_INFLATE = 0,                 /* + codec */
+    REC_IDLE_DEFLATE = REC_CODEC_COUNT,   /* + codec */
     REC_IDLE_CHECK = 2 * REC_CODEC_COUNT, /* state of a sliced check */
     REC_IDLE_KINDS,
 };

@@ -1,7 +1,8 @@
 /* lz4 frames: the only door to liblz4.
  *
- * Kafka reads one frame, version 1, with independent blocks (KafkaLZ4BlockInputStream.java): a frame that Java consumers would refuse
- * is refused here, before it is stored. We write what its producer writes: blocks of 64 KiB, no checksums of content or blocks. */
+ * Kafka reads one frame, version 1, with independent blocks (KafkaLZ4BlockInputStream.java): a frame that Java
+ * consumers would refuse is refused here, before it is stored. We write what its producer writes: blocks of 64 KiB,
+ * no checksums of content or blocks. */
 #include <lz4frame.h>
 
 #include "core/base/bytes.h"

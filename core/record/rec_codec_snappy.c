@@ -1,8 +1,9 @@
-/* snappy: the only door to libsnappy. Two shapes are read: a raw block (librdkafka) and the framing of the Java library (xerial): a
- * header of 16 bytes, then blocks of compressed bytes behind a big-endian length. The second is written.
+/* snappy: the only door to libsnappy. Two shapes are read: a raw block (librdkafka) and the framing of the Java
+ * library (xerial): a header of 16 bytes, then blocks of compressed bytes behind a big-endian length. The second is
+ * written.
  *
- * The library inflates a block in one go, so a raw block takes one buffer of its whole length (within the limit given, and never more
- * than the format can reach from what was sent) and one uninterrupted call. */
+ * The library inflates a block in one go, so a raw block takes one buffer of its whole length (within the limit
+ * given, and never more than the format can reach from what was sent) and one uninterrupted call. */
 #include <snappy-c.h>
 
 #include "core/base/bytes.h"
@@ -25,7 +26,7 @@ struct snappy_stream {
     uint8_t *block; /* an inflated block that did not fit into what the caller had */
     size_t   capacity_bytes;
     size_t   len;
-    size_t   served; /* bytes of it handed out */
+    size_t   served;     /* bytes of it handed out */
     uint64_t bytes_left; /* of the limit on output */
     bool     framed;
     bool     raw_pending; /* the one raw block is still to be inflated */
@@ -184,7 +185,8 @@ static size_t snappy_deflate_bound(size_t len)
 {
     size_t blocks = len / XERIAL_BLOCK_BYTES + 1;
 
-    return XERIAL_HEADER_BYTES + blocks * (XERIAL_BLOCK_PREFIX_BYTES + snappy_max_compressed_length(XERIAL_BLOCK_BYTES));
+    return XERIAL_HEADER_BYTES +
+           blocks * (XERIAL_BLOCK_PREFIX_BYTES + snappy_max_compressed_length(XERIAL_BLOCK_BYTES));
 }
 
 /* Levels mean nothing to snappy. */

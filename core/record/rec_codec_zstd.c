@@ -1,4 +1,5 @@
-/* zstd frames: the only door to libzstd. One frame per batch; a window above 8 MiB is refused, as it is the reader's memory. */
+/* zstd frames: the only door to libzstd. One frame per batch; a window above 8 MiB is refused, as it is the reader's
+ * memory. */
 #include <zstd.h>
 
 #include "core/base/bytes.h"
@@ -11,7 +12,8 @@ static void *zstd_inflate_create(void)
 {
     ZSTD_DCtx *context = ZSTD_createDCtx();
 
-    if (context != NULL && ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)) != 0) {
+    if (context != NULL &&
+        ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)) != 0) {
         (void)ZSTD_freeDCtx(context);
         context = NULL;
     }

@@ -1,7 +1,7 @@
 /* Control batches: the markers that end a transaction (KIP-98, EndTransactionMarker.java).
  *
- * Key: int16 version 0, int16 type. Value: int16 version 0, int32 coordinator epoch. A reader accepts later versions, which may only
- * add fields. */
+ * Key: int16 version 0, int16 type. Value: int16 version 0, int32 coordinator epoch. A reader accepts later
+ * versions, which may only add fields. */
 #include "core/base/bytes.h"
 #include "core/record/rec_internal.h"
 

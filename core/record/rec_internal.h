@@ -24,7 +24,7 @@ enum rec_position {
 
 #define REC_MAGIC 2
 /* Attributes, two varints of one byte, null key, null value, no headers. */
-#define REC_RECORD_BODY_BYTES_MIN ((size_t)6)
+#define REC_RECORD_BODY_BYTES_MIN  ((size_t)6)
 #define REC_HEADER_FIELD_BYTES_MIN ((size_t)2)
 
 /* One record between its length prefix and the next record. */
@@ -41,8 +41,8 @@ struct rec_fields {
 MUST_USE bool rec__fields_parse(struct view body, struct rec_fields *out_fields);
 /* Decodes the header of at least REC_HEADER_BYTES without judging it; `bytes` is left empty. */
 void rec__header_decode(const uint8_t *from, struct rec_batch *out_batch);
-/* Writes all header fields and the CRC over `batch`, total_len bytes whose records section is complete. batch_fields->crc and ->bytes
- * are not read. */
+/* Writes all header fields and the CRC over `batch`, total_len bytes whose records section is complete.
+ * batch_fields->crc and ->bytes are not read. */
 void rec__header_write(uint8_t *batch, size_t total_len, const struct rec_batch *fields);
 
 /* Bytes consumed or 0, as varint32_read(); the one-byte case, nearly all there are, is inlined. */
@@ -64,7 +64,8 @@ static inline size_t rec__varint64(const uint8_t *at, size_t remaining, int64_t 
     return varint64_read(at, remaining, out_value);
 }
 
-/* --- the walker ----------------------------------------------------------------------------------------------------- */
+/* --- the walker
+ * ----------------------------------------------------------------------------------------------------- */
 
 enum rec_walk_field {
     REC_WALK_LENGTH,
@@ -78,8 +79,8 @@ enum rec_walk_field {
     REC_WALK_HEADER_VALUE,
 };
 
-/* Checks records as their bytes come by, in pieces of any size: whole records within a piece in one go, a record that crosses pieces
- * field by field. Keeps no bytes: memory does not depend on the size of a record. */
+/* Checks records as their bytes come by, in pieces of any size: whole records within a piece in one go, a record
+ * that crosses pieces field by field. Keeps no bytes: memory does not depend on the size of a record. */
 struct rec_walker {
     const struct rec_batch *batch;
     const struct rec_rules *rules;
@@ -99,9 +100,10 @@ struct rec_walker {
 /* An incomplete varint at the end of a piece is left for the next. */
 #define REC_WALK_LEFT_BYTES_MAX (VARINT64_BYTES_MAX - 1)
 
-void rec__walk_init(struct rec_walker *walker, const struct rec_batch *batch, const struct rec_rules *rules, struct rec_found *found);
-/* Returns the bytes used: all but REC_WALK_LEFT_BYTES_MAX at most, which the caller puts before the next piece. walker->verdict other
- * than REC_OK: refused. */
+void rec__walk_init(struct rec_walker *walker, const struct rec_batch *batch, const struct rec_rules *rules,
+                    struct rec_found *found);
+/* Returns the bytes used: all but REC_WALK_LEFT_BYTES_MAX at most, which the caller puts before the next piece.
+ * walker->verdict other than REC_OK: refused. */
 size_t rec__walk(struct rec_walker *walker, struct view piece);
 /* After the last piece, of which `left` bytes were not used. */
 enum rec_verdict rec__walk_finish(struct rec_walker *walker, size_t left);

@@ -1,4 +1,5 @@
-/* Walking the records of a batch whose bytes lie in memory uncompressed. Views into them are handed out; nothing is copied.
+/* Walking the records of a batch whose bytes lie in memory uncompressed. Views into them are handed out; nothing is
+ * copied.
  *
  * As in Kafka any negative length of a key or value means null, and the attributes byte of a record is ignored. */
 #include "core/base/check.h"

@@ -1,8 +1,8 @@
 /* The walker: checks records as their bytes come by, in pieces of any size.
  *
- * A record that lies whole within a piece is parsed in one go (rec__fields_parse). One that crosses pieces is taken field by field,
- * and contents of keys, values and headers are passed over without being kept. Both ways end in judge(), and the unit tests hold them
- * against each other for every way of cutting. */
+ * A record that lies whole within a piece is parsed in one go (rec__fields_parse). One that crosses pieces is taken
+ * field by field, and contents of keys, values and headers are passed over without being kept. Both ways end in
+ * judge(), and the unit tests hold them against each other for every way of cutting. */
 #include "core/base/check.h"
 #include "core/record/rec_internal.h"
 
@@ -23,7 +23,8 @@ static void      judge(struct rec_walker *walker, const struct rec_fields *field
 static void      judge_timestamp(struct rec_walker *walker, int64_t delta_ms, int32_t offset_delta);
 static void      refuse(struct rec_walker *walker, enum rec_verdict verdict, const char *reason);
 
-void rec__walk_init(struct rec_walker *walker, const struct rec_batch *batch, const struct rec_rules *rules, struct rec_found *found)
+void rec__walk_init(struct rec_walker *walker, const struct rec_batch *batch, const struct rec_rules *rules,
+                    struct rec_found *found)
 {
     *walker = (struct rec_walker){.batch = batch, .rules = rules, .found = found, .verdict = REC_OK};
 }

@@ -1,5 +1,5 @@
-/* rec_support.h: an encoder of its own for record batches, able to write what is wrong, and random batches. Kept apart from the code
- * under test on purpose: it shares nothing with it but the checksum. */
+/* rec_support.h: an encoder of its own for record batches, able to write what is wrong, and random batches. Kept
+ * apart from the code under test on purpose: it shares nothing with it but the checksum. */
 #ifndef MILLRACE_TESTS_REC_SUPPORT_H
 #define MILLRACE_TESTS_REC_SUPPORT_H
 
@@ -69,8 +69,8 @@ static inline void raw_bytes(struct raw *raw, struct view bytes)
     raw_put(raw, bytes.base, bytes.len);
 }
 
-static inline void raw_record(struct raw *raw, int64_t timestamp_delta, int32_t offset_delta, struct view key, struct view value,
-                              const struct rec_header_field *headers, int32_t header_count)
+static inline void raw_record(struct raw *raw, int64_t timestamp_delta, int32_t offset_delta, struct view key,
+                              struct view value, const struct rec_header_field *headers, int32_t header_count)
 {
     struct raw body = {0};
 
@@ -204,7 +204,8 @@ static inline void random_record(struct prng *prng, struct arena *arena, size_t 
 }
 
 /* Records for a batch, encoded by the encoder above. */
-static inline struct raw random_records(struct prng *prng, struct arena *arena, int32_t count, size_t value_max, int64_t *out_max_ms)
+static inline struct raw random_records(struct prng *prng, struct arena *arena, int32_t count, size_t value_max,
+                                        int64_t *out_max_ms)
 {
     struct raw records = {0};
 
@@ -213,7 +214,8 @@ static inline struct raw random_records(struct prng *prng, struct arena *arena, 
         struct random_record record;
 
         random_record(prng, arena, value_max, &record);
-        raw_record(&records, record.timestamp_ms - 1000000, i, record.key, record.value, record.headers, record.header_count);
+        raw_record(&records, record.timestamp_ms - 1000000, i, record.key, record.value, record.headers,
+                   record.header_count);
         *out_max_ms = MAX(*out_max_ms, record.timestamp_ms);
     }
     return records;

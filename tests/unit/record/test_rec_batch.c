@@ -2,21 +2,22 @@
 
 /* A batch whose bytes were worked out by hand from the format's table; the checksum with an independent bitwise CRC. */
 static const uint8_t golden[] = {
-    0, 0, 0, 0, 0, 0, 0, 0,                         /* base offset */
-    0, 0, 0, 63,                                    /* length */
+    0,    0,    0,    0,    0,    0,    0,    0,    /* base offset */
+    0,    0,    0,    63,                           /* length */
     0xff, 0xff, 0xff, 0xff,                         /* leader epoch */
     2,                                              /* magic */
     0xd8, 0x55, 0xd5, 0xfd,                         /* CRC */
-    0, 0,                                           /* attributes */
-    0, 0, 0, 0,                                     /* last offset delta */
-    0, 0, 0x01, 0x8b, 0xcf, 0xe5, 0x68, 0x00,       /* base timestamp 1700000000000 */
-    0, 0, 0x01, 0x8b, 0xcf, 0xe5, 0x68, 0x00,       /* max timestamp */
+    0,    0,                                        /* attributes */
+    0,    0,    0,    0,                            /* last offset delta */
+    0,    0,    0x01, 0x8b, 0xcf, 0xe5, 0x68, 0x00, /* base timestamp 1700000000000 */
+    0,    0,    0x01, 0x8b, 0xcf, 0xe5, 0x68, 0x00, /* max timestamp */
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* producer id */
     0xff, 0xff,                                     /* producer epoch */
     0xff, 0xff, 0xff, 0xff,                         /* base sequence */
-    0, 0, 0, 1,                                     /* record count */
-    26, 0, 0, 0, 2, 'k', 6, 'v', 'a', 'l', 2, 2, 'h', /* length 13, attributes, deltas, key, value, one header */
-    1,                                              /* its value: null */
+    0,    0,    0,    1,                            /* record count */
+    26,   0,    0,    0,    2,    'k',  6,    'v',
+    'a',  'l',  2,    2,    'h', /* length 13, attributes, deltas, key, value, one header */
+    1,                           /* its value: null */
 };
 
 static uint32_t crc_bitwise(const uint8_t *bytes, size_t len)
@@ -113,7 +114,7 @@ static void test_parse_rules(void **state)
     assert_int_equal(parse_with(0, INT64_MAX, 8), ERR_OK);
     assert_int_equal(parse_with(23, (uint64_t)-1, 4), ERR_CORRUPT);
     assert_int_equal(parse_with(57, (uint64_t)-1, 4), ERR_CORRUPT);
-    assert_int_equal(parse_with(57, 0, 4), ERR_OK); /* emptied by compaction */
+    assert_int_equal(parse_with(57, 0, 4), ERR_OK);      /* emptied by compaction */
     assert_int_equal(parse_with(57, 2, 4), ERR_CORRUPT); /* two records in one offset */
     assert_int_equal(parse_with(23, 9, 4), ERR_OK);
 }
@@ -256,7 +257,8 @@ static void test_produced_parse(void **state)
     assert_int_equal(produced(bytes, sizeof(golden)), REC_UNSUPPORTED_COMPRESSION);
     bytes[16] = 1;
     assert_int_equal(produced(bytes, sizeof(golden)), REC_UNSUPPORTED_FORMAT);
-    assert_int_equal(produced(bytes, 20), REC_UNSUPPORTED_FORMAT); /* an empty old message set is shorter than our header */
+    assert_int_equal(produced(bytes, 20),
+                     REC_UNSUPPORTED_FORMAT); /* an empty old message set is shorter than our header */
     bytes[16] = 3;
     assert_int_equal(produced(bytes, sizeof(golden)), REC_INVALID_RECORD);
 }

@@ -111,8 +111,8 @@ static void test_encoding(void **state)
             fields.base_timestamp_ms = record.timestamp_ms;
         }
         fields.max_timestamp_ms = MAX(fields.max_timestamp_ms, record.timestamp_ms);
-        raw_record(&records, record.timestamp_ms - fields.base_timestamp_ms, i, record.key, record.value, record.headers,
-                   record.header_count);
+        raw_record(&records, record.timestamp_ms - fields.base_timestamp_ms, i, record.key, record.value,
+                   record.headers, record.header_count);
         rec_builder_add(&builder, record.timestamp_ms, record.key, record.value, record.headers, record.header_count);
     }
     expected = raw_batch(&fields, raw_view(&records));
@@ -199,8 +199,8 @@ static void test_marker(void **state)
         assert_int_equal(verdict_of(bytes, &rules, &found), REC_OK);
         rules.control_allowed = false;
         /* Length 16, attributes, deltas, key of 4 (version 0, type), value of 6 (version 0, epoch), no headers. */
-        assert_memory_equal(bytes.base + 61, ((uint8_t[]){32, 0, 0, 0, 8, 0, 0, 0, (uint8_t)commit, 12, 0, 0, 0, 0, 0, 12, 0}),
-                            17);
+        assert_memory_equal(bytes.base + 61,
+                            ((uint8_t[]){32, 0, 0, 0, 8, 0, 0, 0, (uint8_t)commit, 12, 0, 0, 0, 0, 0, 12, 0}), 17);
         assert_int_equal(bytes.len, 61 + 17);
     }
     batch.attributes = 0;
