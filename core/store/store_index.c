@@ -109,29 +109,38 @@ static bool make_room(struct store_index *index)
     return true;
 }
 
-void store_index_add(struct store_index *index, int64_t first_offset, uint64_t position, uint32_t frame_bytes,
-                     int64_t max_timestamp_ms)
+/* A new entry, or the run of the last one goes on over this frame. */
+static void begin_entry(struct store_index *index, int64_t first_offset, uint64_t position)
 {
     uint64_t delta = (uint64_t)(first_offset - index->base_offset);
     uint64_t block = position / index->block_bytes;
-    bool     wanted = index->count == 0 || index->since_bytes >= index->interval_bytes;
 
-    CHECK(first_offset > index->last_offset && position >= index->end_position && position % index->block_bytes == 0);
-    index->last_offset = first_offset;
-    index->end_position = position + frame_bytes;
-    index->max_timestamp_ms = MAX(index->max_timestamp_ms, max_timestamp_ms);
     if (index->count == 0) {
         /* There is an entry as soon as there is a frame. Too low an offset only makes it found more often. */
-        CHECK(block <= UINT32_MAX);
         delta = MIN(delta, UINT32_MAX);
+    } else if (index->since_bytes < index->interval_bytes) {
+        return;
     }
     /* Offsets may leap further than an entry can say: such frames are found from the entry before. */
-    if (wanted && delta <= UINT32_MAX && block <= UINT32_MAX && make_room(index)) {
-        index->entries[index->count++] = (struct entry){.offset_delta = (uint32_t)delta, .block = (uint32_t)block};
-        index->since_bytes = 0;
+    if (delta > UINT32_MAX || block > UINT32_MAX || !make_room(index)) {
+        return;
     }
-    index->since_bytes += frame_bytes;
+    index->entries[index->count++] = (struct entry){.offset_delta = (uint32_t)delta, .block = (uint32_t)block};
+    index->since_bytes = 0;
+}
+
+void store_index_add(struct store_index *index, int64_t first_offset, uint64_t position, uint32_t frame_bytes,
+                     int64_t max_timestamp_ms)
+{
+    /* What does not rise was read back from a disk that lies; whoever reads the frame reports it. */
+    if (first_offset > index->last_offset && position >= index->end_position && position % index->block_bytes == 0) {
+        begin_entry(index, first_offset, position);
+        index->last_offset = first_offset;
+        index->end_position = position + frame_bytes;
+        index->since_bytes += frame_bytes;
+    }
     if (index->count != 0) {
+        index->max_timestamp_ms = MAX(index->max_timestamp_ms, max_timestamp_ms);
         index->entries[index->count - 1].max_timestamp_ms = index->max_timestamp_ms;
     }
 }

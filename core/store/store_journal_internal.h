@@ -9,6 +9,8 @@
 #define JOURNAL_HEADER_SPACING ((uint64_t)(64 * KIB)) /* the copies share no block, whatever the volume */
 #define JOURNAL_RING_OFFSET    (STORE_JOURNAL_HEADER_COPIES * JOURNAL_HEADER_SPACING)
 
+#define JOURNAL_WINDOW_BYTES ((size_t)(2 * MIB)) /* read at a time while opening: holds any frame */
+
 enum journal_state {
     JOURNAL_CREATED,
     JOURNAL_OPENING,
@@ -101,6 +103,8 @@ struct store_journal {
     struct store_journal_stats stats;
 };
 
+/* --- store_journal_life.c */
+
 /* Writes `header` (update is set here) into both copies, one after the other, durably. One at a time. */
 void store__journal_write_header(struct store_journal *journal, const struct store_journal_header *header,
                                  store_done_fn *done, void *context);
@@ -113,5 +117,23 @@ static inline size_t store__journal_header_bytes(const struct store_journal *jou
 void store__journal_fail(struct store_journal *journal, const char *what, uint64_t file_offset, int error);
 /* Calls the pending done of open, reset or close. */
 void store__journal_finish(struct store_journal *journal, int result);
+/* Goes on with closing once nothing is under way. */
+void store__journal_close_if_quiet(struct store_journal *journal);
+
+/* --- store_journal.c */
+
+void store__journal_write_free(struct journal_write *write);
+/* Everything that the callbacks of this turn append leaves in one write. */
+void store__journal_submit_soon(struct store_journal *journal);
+
+/* --- store_journal_open.c, store_journal_make.c */
+
+/* Frees what only opening needs and calls its done. */
+void store__journal_open_end(struct store_journal *journal, int result);
+/* Says so to the operator, closes the file, ends opening. */
+void     store__journal_open_fail(struct store_journal *journal, const char *what, int error);
+uint32_t store__journal_open_flags(const struct store_journal *journal);
+/* There is no file: makes one, then ends opening. */
+void store__journal_make(struct store_journal *journal);
 
 #endif

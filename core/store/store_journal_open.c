@@ -1,7 +1,4 @@
-/* store_journal_open.c: creates the ring file, or reads it back: header, scan of every block, decision, replay.
- *
- * A new file is written under another name with real zeros, so that later writes change no extent and no size, and is
- * renamed when it is durable: a file under its own name always had two valid headers once, and none now is damage.
+/* store_journal_open.c: reads the ring back: header, scan of every block, decision, replay.
  *
  * Reading goes over the whole ring in windows larger than a frame. The first pass finds frames and whether they are
  * whole; the decision (store_journal_decide) is pure; the second pass replays. Nothing is written before reset, so that
@@ -11,12 +8,8 @@
 
 #include <stdlib.h>
 
-#define WINDOW_BYTES ((size_t)(2 * MIB))
-#define ZERO_BYTES   ((size_t)(1 * MIB))
+STATIC_CHECK(JOURNAL_WINDOW_BYTES >= 2 * STORE_JOURNAL_FRAME_BYTES_MAX);
 
-STATIC_CHECK(WINDOW_BYTES >= 2 * STORE_JOURNAL_FRAME_BYTES_MAX);
-
-static void create_start(struct store_journal *journal);
 static void load_start(struct store_journal *journal);
 static void load_reopen(struct io_op *op);
 static void scan_next(struct store_journal *journal);
@@ -24,7 +17,7 @@ static void replay_next(struct store_journal *journal);
 
 /* --- the end of opening ---------------------------------------------------------------------------------- */
 
-static void open_end(struct store_journal *journal, int result)
+void store__journal_open_end(struct store_journal *journal, int result)
 {
     struct journal_scan *scan = &journal->scan;
 
@@ -41,10 +34,10 @@ static void open_fail_closed(struct io_op *op)
     struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
 
     journal->file = IO_HANDLE_NONE;
-    open_end(journal, journal->scan.failure);
+    store__journal_open_end(journal, journal->scan.failure);
 }
 
-static void open_fail(struct store_journal *journal, const char *what, int error)
+void store__journal_open_fail(struct store_journal *journal, const char *what, int error)
 {
     slog_error("store", "journal %s: %s failed: %s", journal->path, what, err_text(error));
     journal->scan.failure = error;
@@ -52,7 +45,7 @@ static void open_fail(struct store_journal *journal, const char *what, int error
         io_close(journal->shard->io, &journal->op, journal->file, open_fail_closed);
         return;
     }
-    open_end(journal, error);
+    store__journal_open_end(journal, error);
 }
 
 static void open_stat_done(struct io_op *op)
@@ -60,17 +53,17 @@ static void open_stat_done(struct io_op *op)
     struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
 
     if (op->result < 0 && op->result != ERR_NOT_FOUND) {
-        open_fail(journal, "stat", op->result);
+        store__journal_open_fail(journal, "stat", op->result);
         return;
     }
     journal->header_buf = buf_acquire(journal->shard->bufs, store__journal_header_bytes(journal));
-    journal->scan.buf = buf_acquire(journal->shard->bufs, WINDOW_BYTES);
+    journal->scan.buf = buf_acquire(journal->shard->bufs, JOURNAL_WINDOW_BYTES);
     if (journal->header_buf == NULL || journal->scan.buf == NULL) {
-        open_fail(journal, "memory for opening", ERR_NO_MEMORY);
+        store__journal_open_fail(journal, "memory for opening", ERR_NO_MEMORY);
         return;
     }
     if (op->result == ERR_NOT_FOUND) {
-        create_start(journal);
+        store__journal_make(journal);
     } else {
         load_start(journal);
     }
@@ -85,159 +78,6 @@ void store_journal_open(struct store_journal *journal, const struct store_journa
     journal->done = done;
     journal->done_context = context;
     io_stat(journal->shard->io, &journal->op, journal->path, &journal->scan.stat, open_stat_done);
-}
-
-static uint32_t open_flags(const struct store_journal *journal)
-{
-    return (uint32_t)IO_OPEN_READ | IO_OPEN_WRITE | (journal->direct ? (uint32_t)IO_OPEN_DIRECT : 0);
-}
-
-/* --- creating -------------------------------------------------------------------------------------------- */
-
-static void create_zero_next(struct store_journal *journal);
-
-/* A half-made file is of no use and may be what fills the disk. */
-static void create_failed_removed(struct io_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-
-    open_end(journal, journal->scan.failure);
-}
-
-static void create_failed_closed(struct io_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-
-    journal->file = IO_HANDLE_NONE;
-    io_unlink(journal->shard->io, &journal->op, journal->temporary_path, false, create_failed_removed);
-}
-
-static void create_fail(struct store_journal *journal, const char *what, int error)
-{
-    slog_error("store", "journal %s: creating it failed (%s): %s", journal->path, what, err_text(error));
-    journal->scan.failure = error;
-    if (!io_handle_valid(journal->file)) {
-        open_end(journal, error);
-        return;
-    }
-    io_close(journal->shard->io, &journal->op, journal->file, create_failed_closed);
-}
-
-static void create_directory_synced(struct io_file_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, file_op);
-
-    if (op->result < 0) {
-        open_fail(journal, "sync of the directory", op->result);
-        return;
-    }
-    open_end(journal, ERR_OK);
-}
-
-static void create_renamed(struct io_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-
-    if (op->result < 0) {
-        create_fail(journal, "rename", op->result);
-        return;
-    }
-    io_file_sync_directory(journal->shard->io, &journal->file_op, journal->directory, create_directory_synced);
-}
-
-static void create_synced(struct io_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-
-    if (op->result < 0) {
-        create_fail(journal, "sync", op->result);
-        return;
-    }
-    io_rename(journal->shard->io, &journal->op, journal->temporary_path, journal->path, create_renamed);
-}
-
-static void create_header_written(void *context, int result)
-{
-    struct store_journal *journal = context;
-
-    if (result != ERR_OK) {
-        create_fail(journal, "header write", result);
-        return;
-    }
-    io_sync(journal->shard->io, &journal->op, journal->file, create_synced);
-}
-
-static void create_zeroed(struct store_journal *journal)
-{
-    struct store_journal_header header = {
-        .generation = 1,
-        .ring_bytes = journal->wanted_bytes,
-        .block_bytes = journal->volume.block_bytes,
-        .mark = STORE_JOURNAL_CLEAN, /* empty: nothing to read back before the first reset */
-    };
-
-    io_random(journal->shard->io, span_of(header.identity.bytes, sizeof(header.identity.bytes)));
-    store__journal_write_header(journal, &header, create_header_written, journal);
-}
-
-static void create_zero_done(struct io_file_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, file_op);
-
-    if (op->result < 0) {
-        create_fail(journal, "writing zeros", op->result);
-        return;
-    }
-    journal->scan.zeroed_bytes +=
-        MIN(ZERO_BYTES, JOURNAL_RING_OFFSET + journal->wanted_bytes - journal->scan.zeroed_bytes);
-    create_zero_next(journal);
-}
-
-/* Real zeros: an extent that was only reserved would have to be converted, by a metadata commit, under the first
- * durable write to it. */
-static void create_zero_next(struct store_journal *journal)
-{
-    uint64_t rest = JOURNAL_RING_OFFSET + journal->wanted_bytes - journal->scan.zeroed_bytes;
-
-    if (rest == 0) {
-        create_zeroed(journal);
-        return;
-    }
-    io_file_write_all(journal->shard->io, &journal->file_op, journal->file,
-                      view_of(journal->scan.buf->data, MIN(ZERO_BYTES, rest)), journal->scan.zeroed_bytes, 0,
-                      create_zero_done);
-}
-
-static void create_allocated(struct io_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-
-    /* One extent where the file system can; where it cannot, the zeros alone do. */
-    if (op->result < 0 && op->result != ERR_UNSUPPORTED) {
-        create_fail(journal, "reserving space", op->result);
-        return;
-    }
-    memset(journal->scan.buf->data, 0, ZERO_BYTES);
-    create_zero_next(journal);
-}
-
-static void create_opened(struct io_op *op)
-{
-    struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
-
-    if (op->result < 0) {
-        create_fail(journal, "open", op->result);
-        return;
-    }
-    journal->file = (struct io_handle){op->result};
-    io_allocate(journal->shard->io, &journal->op, journal->file, 0, JOURNAL_RING_OFFSET + journal->wanted_bytes,
-                IO_ALLOCATE_EXTEND, create_allocated);
-}
-
-static void create_start(struct store_journal *journal)
-{
-    io_open(journal->shard->io, &journal->op, journal->temporary_path,
-            open_flags(journal) | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, create_opened);
 }
 
 /* --- header ---------------------------------------------------------------------------------------------- */
@@ -283,7 +123,7 @@ static void load_without_header(struct store_journal *journal)
     if (journal->hooks.damage != NULL) {
         journal->hooks.damage(journal->hooks.context, &damage);
     }
-    open_end(journal, ERR_CORRUPT);
+    store__journal_open_end(journal, ERR_CORRUPT);
 }
 
 static void load_header_next(struct store_journal *journal);
@@ -295,7 +135,7 @@ static void load_headers_read(struct store_journal *journal)
         return;
     }
     if (journal->header.mark == STORE_JOURNAL_CLEAN) {
-        open_end(journal, ERR_OK);
+        store__journal_open_end(journal, ERR_OK);
         return;
     }
     if (journal->direct && journal->header.block_bytes < journal->volume.direct_align_bytes) {
@@ -337,7 +177,7 @@ static void load_opened(struct io_op *op)
     struct store_journal *journal = CONTAINER_OF(op, struct store_journal, op);
 
     if (op->result < 0) {
-        open_fail(journal, "open", op->result);
+        store__journal_open_fail(journal, "open", op->result);
         return;
     }
     journal->file = (struct io_handle){op->result};
@@ -348,7 +188,7 @@ static void load_opened(struct io_op *op)
 
 static void load_start(struct store_journal *journal)
 {
-    io_open(journal->shard->io, &journal->op, journal->path, open_flags(journal), load_opened);
+    io_open(journal->shard->io, &journal->op, journal->path, store__journal_open_flags(journal), load_opened);
 }
 
 static void load_reopen(struct io_op *op)
@@ -499,7 +339,7 @@ static void scan_read_done(struct io_file_op *op)
         return;
     }
     if (!scan_window(journal)) {
-        open_fail(journal, "memory for reading back", ERR_NO_MEMORY);
+        store__journal_open_fail(journal, "memory for reading back", ERR_NO_MEMORY);
         return;
     }
     scan_next(journal);
@@ -523,7 +363,7 @@ static void scan_next(struct store_journal *journal)
         window_read(journal, MIN(bytes, rest), scan_read_done);
         return;
     }
-    window_read(journal, MIN(WINDOW_BYTES, rest), scan_read_done);
+    window_read(journal, MIN(JOURNAL_WINDOW_BYTES, rest), scan_read_done);
 }
 
 /* --- second pass: replay --------------------------------------------------------------------------------- */
@@ -647,9 +487,9 @@ static void replay_next(struct store_journal *journal)
         if (scan->plan.tail_gap_bytes > 0) {
             report_gap(journal, scan->plan.end, scan->plan.tail_gap_bytes);
         }
-        open_end(journal, scan->damaged ? ERR_CORRUPT : ERR_OK);
+        store__journal_open_end(journal, scan->damaged ? ERR_CORRUPT : ERR_OK);
         return;
     }
     scan->window_at = frame->lsn % journal->header.ring_bytes;
-    window_read(journal, MIN(WINDOW_BYTES, journal->header.ring_bytes - scan->window_at), replay_read_done);
+    window_read(journal, MIN(JOURNAL_WINDOW_BYTES, journal->header.ring_bytes - scan->window_at), replay_read_done);
 }
