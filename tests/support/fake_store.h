@@ -41,13 +41,14 @@ struct store {
     struct io_op     post;
     bool             posted;
     /* the test's */
-    size_t slice_bytes; /* reads come in pieces of this size; 0: whole batches */
-    bool   reads_later; /* reads complete from the loop */
-    bool   memory_low;  /* reserve and read give ERR_AGAIN */
-    bool   space_low;   /* reserve gives ERR_NO_SPACE */
-    size_t reserve_max; /* above: ERR_LIMIT; 0: none */
-    int    open_result; /* of the next opens */
-    size_t reads_out;   /* not released yet */
+    size_t slice_bytes;      /* reads come in pieces of this size; 0: whole batches */
+    bool   reads_later;      /* reads complete from the loop */
+    bool   memory_low;       /* reserve and read give ERR_AGAIN */
+    bool   space_low;        /* reserve gives ERR_NO_SPACE */
+    size_t reserve_max;      /* above: ERR_LIMIT; 0: none */
+    int    open_result;      /* of the next opens */
+    bool   trusts_snapshots; /* hands out a snapshot from beyond the recovered end, as no store should */
+    size_t reads_out;        /* not released yet */
     size_t log_count;
 };
 

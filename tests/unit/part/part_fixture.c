@@ -129,23 +129,30 @@ static void answered(struct part_append *append)
     CONTAINER_OF(append, struct try, append)->answers++;
 }
 
-static void begin(struct fixture *fixture, struct try *attempt, struct view batch, bool internal)
+static void begin(struct fixture *fixture, struct try *attempt, struct view batch, bool internal, bool wait_durable)
 {
-    *attempt = (struct try){
-        .append = {
-            .records = batch, .zstd_allowed = true, .internal = internal, .wait_durable = true, .done = answered}};
+    *attempt = (struct try){.append = {.records = batch,
+                                       .zstd_allowed = true,
+                                       .internal = internal,
+                                       .wait_durable = wait_durable,
+                                       .done = answered}};
     part_append(fixture->part, &attempt->append);
     assert_int_equal(attempt->answers, 0);
 }
 
 void fixture_begin(struct fixture *fixture, struct try *attempt, struct view batch)
 {
-    begin(fixture, attempt, batch, false);
+    begin(fixture, attempt, batch, false, true);
+}
+
+void fixture_begin_acks(struct fixture *fixture, struct try *attempt, struct view batch, bool wait_durable)
+{
+    begin(fixture, attempt, batch, false, wait_durable);
 }
 
 void fixture_begin_internal(struct fixture *fixture, struct try *attempt, struct view batch)
 {
-    begin(fixture, attempt, batch, true);
+    begin(fixture, attempt, batch, true, true);
 }
 
 void fixture_flush(struct fixture *fixture)

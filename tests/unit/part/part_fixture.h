@@ -55,6 +55,7 @@ struct view fixture_marker(struct fixture *fixture, int64_t producer_id, int16_t
                            int32_t coordinator_epoch);
 /* Hands the batch over and returns; turns are the caller's. */
 void fixture_begin(struct fixture *fixture, struct try *attempt, struct view batch);
+void fixture_begin_acks(struct fixture *fixture, struct try *attempt, struct view batch, bool wait_durable);
 void fixture_begin_internal(struct fixture *fixture, struct try *attempt, struct view batch);
 /* Appends, makes everything durable, runs the loop; the answer's error. */
 int16_t fixture_append(struct fixture *fixture, struct try *attempt, struct view batch);

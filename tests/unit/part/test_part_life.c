@@ -230,6 +230,7 @@ static void forgets_what_a_crash_took(void **state)
         fixture, &lost,
         fixture_batch(fixture, &(struct batch_recipe){.idempotent = true, .producer_id = PID, .base_sequence = 1}));
     /* The segment rolls: this snapshot is of the speculative end, which the crash will not leave. */
+    fixture->store.trusts_snapshots = true;
     fake_store_snapshot(fixture->log);
     fixture_restart(fixture, true);
     expect_answer(&lost, KP_ERR_NOT_LEADER_OR_FOLLOWER);
