@@ -1,6 +1,6 @@
-#include "net/api/api_internal.h"
-
 #include "core/base/slog.h"
+#include "net/api/api_fetch_session.h"
+#include "net/api/api_internal.h"
 
 static void api_answer(struct api_call *call, int outcome, const void *response)
 {
@@ -34,7 +34,7 @@ void *api_alloc(struct api_call *call, size_t count, size_t element_bytes)
 void api_shard_init(struct api_shard *shard)
 {
     list_init(&shard->waiting);
-    shard->sessions = NULL;
+    shard->sessions = api__sessions_create();
     shard->producer_ids = api__producer_ids_create();
 }
 
@@ -43,6 +43,8 @@ void api_shard_deinit(struct api_shard *shard)
     CHECK(list_empty(&shard->waiting));
     api__producer_ids_destroy(shard->producer_ids);
     shard->producer_ids = NULL;
+    api__sessions_destroy(shard->sessions);
+    shard->sessions = NULL;
 }
 
 void api_shard_stop(struct api_shard *shard)

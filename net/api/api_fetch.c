@@ -102,6 +102,7 @@ static void fetch_answer(struct fetch_state *state)
     call->canceled = NULL;
     call->release = fetch_release;
     if (response == NULL || state->no_memory) {
+        api__fetch_session_end(&state->asked);
         api_close(call, "no memory for the answer");
         return;
     }
@@ -126,9 +127,11 @@ static void fetch_answer(struct fetch_state *state)
         item->asked->result = result;
     }
     if (!api__fetch_session_answer(call, &state->asked, response)) {
+        api__fetch_session_end(&state->asked);
         api_close(call, "no memory for the answer");
         return;
     }
+    api__fetch_session_end(&state->asked);
     api_reply(call, response);
 }
 
@@ -307,6 +310,8 @@ void api_fetch(struct api_call *call)
     state->bytes_left = (size_t)MIN((int64_t)MAX(request->max_bytes, FETCH_BYTES_MAX_FLOOR), bytes_cap);
     state->items = api_alloc(call, (size_t)state->count, sizeof(*state->items));
     if (state->items == NULL) {
+        state->count = 0;
+        api__fetch_session_end(&state->asked);
         api_close(call, "no memory for the request");
         return;
     }

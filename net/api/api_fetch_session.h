@@ -25,14 +25,15 @@ struct api_fetch_partition {
     int64_t                 offset;
     int32_t                 bytes_max;
     struct api_fetch_result result;
-    void                   *session_partition; /* the session's own record of it */
 };
+
+struct api_fetch_session;
 
 /* One call's view: in the call's arena, in the order in which partitions are to be served. */
 struct api_fetch_session_view {
     struct api_fetch_partition *partitions;
     int32_t                     count;
-    void                       *session; /* NULL: none */
+    struct api_fetch_session   *session; /* one reference, until answered or ended; NULL: none */
     bool                        full;    /* every partition is shown */
 };
 
@@ -41,5 +42,10 @@ bool api__fetch_session_open(struct api_call *call, struct api_fetch_session_vie
 /* Builds the response from the results. False: no memory. */
 bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_view *view,
                                struct kp_fetch_response *response);
+/* Gives the session back; needed on every way out after a successful open. */
+void api__fetch_session_end(struct api_fetch_session_view *view);
+
+struct api_sessions *api__sessions_create(void);
+void                 api__sessions_destroy(struct api_sessions *sessions);
 
 #endif

@@ -179,7 +179,8 @@ static int main_serve(struct main_state *state, const sigset_t *signals)
 static int main_rings(struct main_state *state, struct io **out_boot)
 {
     const char          *disable = getenv("MILLRACE_URING_DISABLE");
-    struct uring_options options = {.disable_features = disable == NULL ? 0 : (uint32_t)strtoul(disable, NULL, 0)};
+    struct uring_options options = {.disable_features = disable == NULL ? 0 : (uint32_t)strtoul(disable, NULL, 0),
+                                    .ring_count = state->core_count + 1};
     struct uring_failure why = {0};
     int                  result = uring_create(&options, out_boot, &why);
 
