@@ -60,6 +60,9 @@ typedef void store_done_fn(void *context, int result);
  * offline on open, the rest serves). Owned by the shard; `options` is copied. */
 struct store *store_create(struct io_shard *shard, const struct store_options *options);
 void          store_open(struct store *store, store_done_fn *done, void *context);
+/* Every log that exists has been opened: what else an unclean stop left in the journal belongs to deleted topics and is dropped. Until this was
+ * called after an unclean stop, the journal may have to stay as it is, and small appends go to their segments one by one. */
+void          store_logs_opened(struct store *store);
 /* Clean stop: completes what is in flight, drains the journal, writes indexes, producer snapshots and the checkpoint; then the store can be destroyed.
  * All logs are closed by it. */
 void store_close(struct store *store, store_done_fn *done, void *context);

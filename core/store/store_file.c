@@ -1,0 +1,561 @@
+/* store_file.c: segment files: making, activating, opening, allocating, flushing, sealing.
+ *
+ * Order on the way to the first acknowledgement that depends on a segment: directory made and its name durable -> file made, header durable ->
+ * name durable -> (made ahead: ACTIVE header durable) -> frames. So an ACTIVE header always stands before the frames it covers, and a PREPARED
+ * file never holds one.
+ *
+ * Handles: a segment's file is open while it has users; without users it stands in store->open_files, and the one unused longest is closed
+ * when another one is needed. */
+#include "core/store/store_internal.h"
+
+static void segment_make_run(struct store_task *task);
+static void segment_activate_run(struct store_task *task);
+static void segment_open_run(struct store_task *task);
+static void segment_room_run(struct store_task *task);
+static void segment_sync_run(struct store_task *task);
+static void segment_seal_run(struct store_task *task);
+
+/* --- objects ----------------------------------------------------------------------------------------------------------- */
+
+struct store_segment *store__segment_new(struct store_log *log, uint32_t number)
+{
+    struct store         *store = log->store;
+    struct store_segment *segment = mem_alloc(MEM_STORE, sizeof(*segment));
+
+    list_init(&segment->lru_link);
+    list_init(&segment->holds);
+    list_init(&segment->unsynced);
+    list_init(&segment->syncing);
+    segment->store = store;
+    segment->log = log;
+    segment->handle = IO_HANDLE_NONE;
+    segment->header = (struct store_segment_header){
+        .segment_id = io_random_u64(store->io),
+        .topic_id = log->topic_id,
+        .partition = log->partition,
+        .number = number,
+        .generation = 1,
+        .block_bytes = store->block_bytes,
+        .state = STORE_SEGMENT_PREPARED,
+    };
+    segment->end_position = store__segment_data_start(store->block_bytes);
+    segment->max_timestamp_ms = -1;
+    return segment;
+}
+
+void store__segment_free(struct store_segment *segment)
+{
+    if (segment == NULL) {
+        return;
+    }
+    list_remove(&segment->lru_link);
+    store_index_destroy(segment->index);
+    mem_free(MEM_STORE, segment->doomed_path);
+    mem_free(MEM_STORE, segment);
+}
+
+uint32_t store__open_flags(const struct store *store)
+{
+    uint32_t direct = store->options.volume.direct_align_bytes != 0 ? IO_OPEN_DIRECT : 0;
+
+    return IO_OPEN_READ | IO_OPEN_WRITE | direct;
+}
+
+/* --- handles ------------------------------------------------------------------------------------------------------------ */
+
+void store__segment_use(struct store_segment *segment)
+{
+    CHECK(io_handle_valid(segment->handle) && !segment->closing);
+    segment->users++;
+    list_remove(&segment->lru_link);
+}
+
+void store__segment_drop(struct store_segment *segment)
+{
+    CHECK(segment->users > 0);
+    if (--segment->users > 0) {
+        return;
+    }
+    list_push_back(&segment->store->open_files, &segment->lru_link);
+    if (segment->log == NULL || segment->store->open_count > STORE_OPEN_FILES_MAX) {
+        store__segment_close_handle(segment);
+    }
+}
+
+static void segment_close_done(struct store_task *task)
+{
+    struct store_job *job = CONTAINER_OF(task, struct store_job, task);
+
+    TASK_BEGIN(task);
+    TASK_AWAIT(task, io_close(job->store->io, &task->op, job->handle, store__task_op_done));
+    store__job_end(job);
+    return;
+    TASK_END;
+}
+
+/* The handle leaves the segment at once; a doomed segment goes with it. */
+void store__segment_close_handle(struct store_segment *segment)
+{
+    struct store_job *job = store__job_new(segment->store, segment->log, NULL, segment_close_done);
+
+    CHECK(segment->users == 0 && io_handle_valid(segment->handle));
+    job->handle = segment->handle;
+    segment->handle = IO_HANDLE_NONE;
+    list_remove(&segment->lru_link);
+    segment->store->open_count--;
+    store__job_start(job);
+    if (segment->log == NULL) {
+        store__segment_free(segment);
+    }
+}
+
+static void segment_opened(struct store_segment *segment, int result)
+{
+    struct list_node holds;
+
+    segment->opening = false;
+    list_init(&holds);
+    list_splice_back(&holds, &segment->holds);
+    if (result == ERR_OK) {
+        segment->users++; /* ours, so that it stays open while the callbacks run */
+    }
+    LIST_EACH (&holds, node) {
+        struct store_hold *hold = LIST_ENTRY(node, struct store_hold, link);
+
+        list_remove(&hold->link);
+        if (result == ERR_OK) {
+            segment->users++;
+        }
+        hold->ready(hold, result);
+    }
+    if (segment->log != NULL) {
+        if (result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
+            store__retry_later(segment->store); /* the machine's trouble, not the disk's: frames wait */
+        } else if (result != ERR_OK && segment->unstored > 0) {
+            store__log_offline(segment->log, result, "cannot open a segment");
+        }
+        store__log_pump(segment->log);
+    }
+    if (result == ERR_OK) {
+        store__segment_drop(segment);
+    }
+}
+
+static void segment_open_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store         *store = job->store;
+    struct store_segment *segment = job->segment;
+
+    TASK_BEGIN(task);
+    TASK_AWAIT(task, io_open(store->io, &task->op, job->path, store__open_flags(store), store__task_op_done));
+    if (task->result >= 0) {
+        segment->handle = (struct io_handle){task->result};
+        store->open_count++;
+        task->result = ERR_OK;
+    }
+    segment_opened(segment, task->result);
+    store__job_end(job);
+    return;
+    TASK_END;
+}
+
+static void segment_open_start(struct store_segment *segment)
+{
+    struct store     *store = segment->store;
+    struct store_job *job;
+
+    if (segment->opening || io_handle_valid(segment->handle)) {
+        return;
+    }
+    if (store->open_count >= STORE_OPEN_FILES_MAX && !list_empty(&store->open_files)) {
+        store__segment_close_handle(
+            LIST_ENTRY(list_first(&store->open_files), struct store_segment, lru_link));
+    }
+    segment->opening = true;
+    job = store__job_new(store, segment->log, segment, segment_open_run);
+    job->path = segment->log != NULL ? store__segment_path(segment->log, segment->header.number, ".seg")
+                                     : mem_copy_text(MEM_STORE, view_text(segment->doomed_path));
+    store__job_start(job);
+}
+
+void store__segment_want_open(struct store_segment *segment)
+{
+    segment_open_start(segment);
+}
+
+bool store__segment_hold(struct store_segment *segment, struct store_hold *hold)
+{
+    if (io_handle_valid(segment->handle)) {
+        store__segment_use(segment);
+        return true;
+    }
+    list_init(&hold->link);
+    list_push_back(&segment->holds, &hold->link);
+    segment_open_start(segment);
+    return false;
+}
+
+static void job_hold_ready(struct store_hold *hold, int result)
+{
+    struct store_job *job = CONTAINER_OF(hold, struct store_job, hold);
+
+    job->holding = result == ERR_OK;
+    job->task.result = result;
+    store__task_resume(&job->task);
+}
+
+bool store__job_hold(struct store_job *job)
+{
+    CHECK(!job->holding);
+    job->hold.ready = job_hold_ready;
+    if (!store__segment_hold(job->segment, &job->hold)) {
+        return false;
+    }
+    job->holding = true;
+    job->task.result = ERR_OK;
+    return true;
+}
+
+void store__job_drop(struct store_job *job)
+{
+    if (job->holding) {
+        job->holding = false;
+        store__segment_drop(job->segment);
+    }
+}
+
+/* --- header --------------------------------------------------------------------------------------------------------------- */
+
+/* The copy that is overwritten is the older one, so that a torn write leaves the state before. */
+void store__segment_header_submit(struct store_job *job, struct store_segment *segment)
+{
+    uint32_t block_bytes = segment->header.block_bytes;
+    uint64_t position;
+
+    segment->header.sequence++;
+    position = (segment->header.sequence % STORE_SEGMENT_HEADER_COPIES) * block_bytes;
+    memset(job->buf->data, 0, block_bytes);
+    store__segment_header_encode(&segment->header, job->buf->data);
+    io_file_write_all(job->store->io, &job->task.file, segment->handle, view_of(job->buf->data, block_bytes), position,
+                      IO_WRITE_DURABLE, store__task_file_done);
+}
+
+/* --- making ------------------------------------------------------------------------------------------------------------------ */
+
+bool store__segment_ready(const struct store_segment *segment)
+{
+    return segment->exists && !segment->making && segment->header.state != STORE_SEGMENT_PREPARED;
+}
+
+void store__segment_want_ready(struct store_segment *segment)
+{
+    if (segment->making || store__segment_ready(segment)) {
+        return;
+    }
+    segment->making = true;
+    store__job_start_serial(store__job_new(segment->store, segment->log, segment,
+                                           segment->exists ? segment_activate_run : segment_make_run));
+}
+
+static void segment_made(struct store_job *job, const char *what)
+{
+    struct store_segment *segment = job->segment;
+    struct store_log     *log = job->log;
+    int                   result = job->task.result;
+
+    segment->making = false;
+    store__job_drop(job);
+    if (result == ERR_NO_SPACE || result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
+        job->store->stats.space_low |= result == ERR_NO_SPACE;
+        store__retry_later(job->store); /* nothing was promised on it yet: frames wait, the journal still acknowledges */
+    } else if (result < 0) {
+        store__log_offline(log, result, what);
+    }
+    store__job_end(job);
+    store__log_pump(log);
+}
+
+static uint64_t segment_chunk(const struct store_segment *segment, uint64_t end_position)
+{
+    const struct store_log *log = segment->log;
+    uint64_t                limit = align_up(log->policy.segment_bytes, segment->header.block_bytes);
+    uint64_t                chunk = MIN(MAX(segment->allocated_bytes, STORE_ALLOCATE_BYTES_MIN), STORE_ALLOCATE_BYTES_MAX);
+    uint64_t                target = segment->allocated_bytes + chunk;
+
+    if (log->policy.preallocate || target > limit) {
+        target = limit;
+    }
+    return MAX(target, align_up(end_position, segment->header.block_bytes)) - segment->allocated_bytes;
+}
+
+static void segment_make_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store         *store = job->store;
+    struct store_segment *segment = job->segment;
+
+    TASK_BEGIN(task);
+    if (!job->log->directory_exists) {
+        TASK_AWAIT(task, io_file_make_directories(store->io, &task->file, job->log->path, store__task_file_done));
+        if (task->result < 0) {
+            goto made;
+        }
+        job->log->directory_exists = true;
+    }
+    job->buf = store__buf(store, segment->header.block_bytes);
+    if (job->buf == NULL) {
+        task->result = ERR_NO_MEMORY;
+        goto made;
+    }
+    if (!io_handle_valid(segment->handle)) {
+        job->path = store__segment_path(job->log, segment->header.number, ".seg");
+        TASK_AWAIT(task, io_open(store->io, &task->op, job->path,
+                                 store__open_flags(store) | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, store__task_op_done));
+        if (task->result < 0) {
+            goto made;
+        }
+        segment->handle = (struct io_handle){task->result};
+        store->open_count++;
+    }
+    (void)store__job_hold(job);
+    job->len = (size_t)segment_chunk(segment, segment->end_position);
+    TASK_AWAIT(task, io_allocate(store->io, &task->op, segment->handle, segment->allocated_bytes, job->len,
+                                 IO_ALLOCATE_EXTEND, store__task_op_done));
+    if (task->result == ERR_UNSUPPORTED) {
+        segment->allocated_bytes = UINT64_MAX; /* grows with its writes */
+    } else if (task->result < 0) {
+        goto made;
+    } else {
+        segment->allocated_bytes += job->len;
+    }
+    if (segment != job->log->next_segment) { /* needed by now: one write less */
+        segment->header.state = STORE_SEGMENT_ACTIVE;
+        segment->header.created_ms = io_wall_ms(store->io);
+        segment->header.log_start_offset = job->log->start_offset;
+    }
+    for (job->offset = 0; job->offset < STORE_SEGMENT_HEADER_COPIES; job->offset++) { /* one bad block must not cost all */
+        TASK_AWAIT(task, store__segment_header_submit(job, segment));
+        if (task->result < 0) {
+            segment->header.state = STORE_SEGMENT_PREPARED;
+            goto made;
+        }
+    }
+    TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, job->log->path, store__task_file_done));
+    if (task->result < 0) {
+        goto made;
+    }
+    segment->exists = true;
+made:
+    segment_made(job, "cannot make a segment");
+    return;
+    TASK_END;
+}
+
+static void segment_activate_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store         *store = job->store;
+    struct store_segment *segment = job->segment;
+
+    TASK_BEGIN(task);
+    job->buf = store__buf(store, segment->header.block_bytes);
+    if (job->buf == NULL) {
+        task->result = ERR_NO_MEMORY;
+        goto made;
+    }
+    if (!store__job_hold(job)) {
+        TASK_AWAIT(task, (void)0);
+        if (task->result < 0) {
+            goto made;
+        }
+    }
+    segment->header.state = STORE_SEGMENT_ACTIVE;
+    segment->header.created_ms = io_wall_ms(store->io);
+    segment->header.log_start_offset = job->log->start_offset;
+    TASK_AWAIT(task, store__segment_header_submit(job, segment));
+made:
+    segment_made(job, "cannot activate a segment");
+    return;
+    TASK_END;
+}
+
+/* --- space ------------------------------------------------------------------------------------------------------------------- */
+
+void store__segment_want_room(struct store_segment *segment, uint64_t end_position)
+{
+    struct store_job *job;
+
+    if (segment->allocating || segment->allocated_bytes >= end_position || !io_handle_valid(segment->handle)) {
+        return;
+    }
+    segment->allocating = true;
+    job = store__job_new(segment->store, segment->log, segment, segment_room_run);
+    job->len = (size_t)segment_chunk(segment, end_position);
+    store__segment_use(segment);
+    store__job_start(job);
+}
+
+static void segment_room_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store_segment *segment = job->segment;
+    struct store_log     *log = job->log;
+
+    TASK_BEGIN(task);
+    TASK_AWAIT(task, io_allocate(job->store->io, &task->op, segment->handle, segment->allocated_bytes, job->len,
+                                 IO_ALLOCATE_EXTEND, store__task_op_done));
+    segment->allocating = false;
+    store__segment_drop(segment);
+    if (task->result == ERR_UNSUPPORTED) {
+        segment->allocated_bytes = UINT64_MAX;
+    } else if (task->result == ERR_NO_SPACE) {
+        job->store->stats.space_low = true;
+        store__retry_later(job->store);
+    } else if (task->result < 0) {
+        store__log_offline(log, task->result, "cannot allocate space for a segment");
+    } else {
+        segment->allocated_bytes += job->len;
+    }
+    if (task->result != ERR_NO_SPACE) {
+        store__log_pump(log);
+    }
+    store__job_end(job);
+    return;
+    TASK_END;
+}
+
+/* --- flushing ------------------------------------------------------------------------------------------------------------------ */
+
+void store__segment_want_sync(struct store_segment *segment)
+{
+    if (segment->sync_in_flight) {
+        segment->sync_wanted = !list_empty(&segment->unsynced);
+        return;
+    }
+    if (list_empty(&segment->unsynced)) {
+        return;
+    }
+    segment->sync_in_flight = true;
+    segment->sync_wanted = false;
+    store__job_start(store__job_new(segment->store, segment->log, segment, segment_sync_run));
+}
+
+static void segment_sync_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store_segment *segment = job->segment;
+    struct store_log     *log = job->log;
+
+    TASK_BEGIN(task);
+    if (!store__job_hold(job)) {
+        TASK_AWAIT(task, (void)0);
+        if (task->result < 0) {
+            segment->sync_in_flight = false;
+            store__retry_later(job->store);
+            store__job_end(job);
+            return;
+        }
+    }
+    list_splice_back(&segment->syncing, &segment->unsynced); /* what completed before the flush was submitted */
+    segment->unsynced_bytes = 0;
+    TASK_AWAIT(task, io_sync(job->store->io, &task->op, segment->handle, store__task_op_done));
+    job->store->stats.syncs++;
+    segment->sync_in_flight = false;
+    if (task->result < 0) {
+        store__log_offline(log, task->result, "cannot flush a segment");
+    }
+    while (task->result >= 0 && !list_empty(&segment->syncing)) {
+        store__frame_stored(LIST_ENTRY(list_first(&segment->syncing), struct store_frame, sync_link));
+    }
+    if (task->result >= 0) {
+        store__frames_settle(log);
+        store__journal_release(job->store);
+        if (segment->sync_wanted) {
+            store__segment_want_sync(segment);
+        }
+        store__log_dirty(log);
+    }
+    store__job_end(job);
+    return;
+    TASK_END;
+}
+
+/* --- sealing ------------------------------------------------------------------------------------------------------------------- */
+
+/* Index and sealed header, once every frame of it is durable. Serial: segments are sealed in order. */
+void store__segment_seal(struct store_segment *segment)
+{
+    CHECK(!segment->sealing);
+    segment->sealing = true;
+    store__job_start_serial(store__job_new(segment->store, segment->log, segment, segment_seal_run));
+}
+
+static void segment_seal_index(struct store_job *job, struct store_segment *segment)
+{
+    struct store_index_identity identity = store__index_identity(segment);
+
+    job->len = store_index_encoded_bytes(segment->index);
+    job->bytes = mem_alloc(MEM_STORE, job->len);
+    store_index_encode(segment->index, &identity, job->bytes);
+    job->path = store__segment_path(job->log, segment->header.number, ".idx");
+}
+
+struct store_index_identity store__index_identity(const struct store_segment *segment)
+{
+    return (struct store_index_identity){.segment_id = segment->header.segment_id,
+                                         .generation = segment->header.generation,
+                                         .block_bytes = segment->header.block_bytes,
+                                         .base_offset = segment->header.base_offset,
+                                         .end_position = segment->end_position,
+                                         .end_offset = segment->end_offset};
+}
+
+static void segment_seal_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store         *store = job->store;
+    struct store_segment *segment = job->segment;
+
+    TASK_BEGIN(task);
+    store__segment_want_sync(segment);
+    TASK_UNTIL(task, segment->unstored == 0 || job->log->offline);
+    if (job->log->offline || !segment->exists) {
+        goto done;
+    }
+    if (segment->index != NULL) {
+        segment_seal_index(job, segment);
+        TASK_AWAIT(task, io_file_replace(store->io, &task->file, job->path, view_of(job->bytes, job->len),
+                                         store__task_file_done)); /* a failure costs a rebuild, no more */
+    }
+    job->buf = store__buf(store, segment->header.block_bytes);
+    if (job->buf == NULL) {
+        goto done; /* stays unsealed: read back at the next unclean start */
+    }
+    if (!store__job_hold(job)) {
+        TASK_AWAIT(task, (void)0);
+        if (task->result < 0) {
+            goto done;
+        }
+    }
+    if (segment->allocated_bytes != UINT64_MAX && segment->allocated_bytes > segment->end_position) {
+        TASK_AWAIT(task, io_allocate(store->io, &task->op, segment->handle, segment->end_position,
+                                     segment->allocated_bytes - segment->end_position, IO_ALLOCATE_PUNCH,
+                                     store__task_op_done)); /* best effort */
+    }
+    segment->header.state = STORE_SEGMENT_SEALED;
+    segment->header.end_position = segment->end_position;
+    segment->header.end_offset = segment->end_offset;
+    segment->header.max_timestamp_ms = segment->max_timestamp_ms;
+    segment->header.frame_count = segment->next_sequence;
+    TASK_AWAIT(task, store__segment_header_submit(job, segment));
+    if (task->result < 0) {
+        segment->header.state = STORE_SEGMENT_ACTIVE;
+        store__log_offline(job->log, task->result, "cannot seal a segment");
+    }
+done:
+    segment->sealing = false;
+    store__job_end(job);
+    return;
+    TASK_END;
+}

@@ -1,0 +1,419 @@
+/* store_open.c: the order in which a log comes back after an unclean stop.
+ *
+ *   scan the directory (store_scan.c) -> decide (store_recover.c) -> make it durable (store_rebuild.c) -> newest snapshot of the partition above
+ *   -> replay the batches behind it -> open. Where damage lies below what was durable nothing on the disk is changed: the log serves what is
+ *   intact below and takes no appends.
+ *
+ * At most STORE_RECOVERIES_MAX logs are read at a time; the others wait in store->openings. */
+#include "core/store/store_opening.h"
+
+static void opening_run(struct store_task *task);
+
+void store__opening_start(struct store_log *log, struct store_job *job)
+{
+    struct store_opening *opening = mem_alloc(MEM_STORE, sizeof(*opening));
+
+    opening->job = job;
+    opening->log = log;
+    opening->store = log->store;
+    opening->outer = &job->task;
+    opening->handle = opening->source_handle = IO_HANDLE_NONE;
+    list_init(&opening->link);
+    log->opening = opening;
+    job->task.line = 0;
+    job->task.run = opening_run;
+    job->error = ERR_OK;
+    store__task_resume(&job->task);
+}
+
+/* --- the decision --------------------------------------------------------------------------------------------------------- */
+
+/* A file made ahead holds nothing; but if frames are found in it, then it was its newer header that was lost. */
+static void opening_fix_prepared(struct store_opening *opening)
+{
+    for (uint32_t i = 0; i < opening->segment_count; i++) {
+        struct store_segment_header *header = &opening->segments[i]->header;
+
+        if (header->state != STORE_SEGMENT_PREPARED) {
+            continue;
+        }
+        header->base_offset = INT64_MAX;
+        for (size_t k = 0; k < opening->piece_count; k++) {
+            if (opening->pieces[k].segment == i && opening->pieces[k].kind == PIECE_FRAME) {
+                header->base_offset = opening->pieces[k].first_offset;
+                break;
+            }
+        }
+    }
+}
+
+static void opening_start_offset(struct store_opening *opening)
+{
+    int64_t lowest = INT64_MAX;
+
+    for (uint32_t i = 0; i < opening->segment_count; i++) {
+        const struct store_segment_header *header = &opening->segments[i]->header;
+
+        if (header->state == STORE_SEGMENT_ACTIVE || header->state == STORE_SEGMENT_SEALED) {
+            opening->start_offset = MAX(opening->start_offset, header->log_start_offset);
+            lowest = MIN(lowest, header->base_offset);
+        }
+    }
+    if (lowest != INT64_MAX && lowest > opening->start_offset) {
+        slog_error("store", "%s: the segments of offsets %" PRId64 " to %" PRId64 " are missing; the log now begins at %" PRId64,
+                   opening->log->path, opening->start_offset, lowest - 1, lowest);
+        opening->store->stats.damaged_ranges++;
+        opening->start_offset = lowest;
+    }
+}
+
+static void opening_add_held(struct store_opening *opening)
+{
+    if (opening->held == NULL) {
+        return;
+    }
+    LIST_EACH (&opening->held->entries, node) {
+        const struct store_held_entry *entry = LIST_ENTRY(node, struct store_held_entry, link);
+
+        store__opening_piece(opening, &(struct store_piece){.kind = PIECE_JOURNAL,
+                                                            .intact = true,
+                                                            .payload_bytes = (uint32_t)entry->len,
+                                                            .first_offset = entry->first_offset,
+                                                            .last_offset = entry->last_offset,
+                                                            .durable_end = entry->last_offset + 1,
+                                                            .entry = entry});
+    }
+}
+
+static void opening_decide(struct store_opening *opening)
+{
+    struct store_recover_segment *bases =
+        mem_alloc(MEM_STORE, (opening->segment_count + 1) * sizeof(struct store_recover_segment));
+    struct store_recover_input input = {.segments = bases, .segment_count = opening->segment_count};
+
+    opening_fix_prepared(opening);
+    opening_start_offset(opening);
+    opening_add_held(opening);
+    for (uint32_t i = 0; i < opening->segment_count; i++) {
+        bool counts = opening->segments[i]->header.state != STORE_SEGMENT_RECOVERING;
+
+        bases[i].base_offset = counts ? opening->segments[i]->header.base_offset : INT64_MAX;
+    }
+    opening->copies = mem_alloc(MEM_STORE, (opening->piece_count + 1) * sizeof(struct store_copy));
+    input.start_offset = opening->start_offset;
+    input.pieces = opening->pieces;
+    input.piece_count = opening->piece_count;
+    input.durable_end = opening->held == NULL ? 0 : opening->held->durable_end;
+    store__recover_decide(&input, &opening->result, opening->copies);
+    mem_free(MEM_STORE, bases);
+    if (opening->damaged) {
+        opening->result.verdict = VERDICT_DAMAGED; /* what a lost header covered may have been durable */
+    }
+}
+
+/* --- taking it over ------------------------------------------------------------------------------------------------------- */
+
+static void opening_segment_end(struct store_opening *opening, struct store_segment *segment, uint32_t ordinal)
+{
+    if (segment->header.state == STORE_SEGMENT_SEALED) {
+        segment->end_offset = MIN(segment->end_offset, opening->result.in_place_end);
+        return;
+    }
+    segment->rolled = true;
+    segment->header.state = STORE_SEGMENT_ACTIVE;
+    segment->index = store_index_create(segment->header.base_offset, segment->header.block_bytes,
+                                        opening->log->policy.index_interval_bytes);
+    for (size_t i = 0; i < opening->piece_count; i++) {
+        const struct store_piece *piece = &opening->pieces[i];
+
+        if (piece->kind != PIECE_FRAME || piece->segment != ordinal || !piece->in_place) {
+            continue;
+        }
+        store_index_add(segment->index, piece->first_offset, piece->position, piece->frame_bytes, piece->max_timestamp_ms);
+        segment->end_position = piece->position + piece->frame_bytes;
+        segment->end_offset = piece->last_offset + 1;
+        segment->max_timestamp_ms = MAX(segment->max_timestamp_ms, piece->max_timestamp_ms);
+        segment->next_sequence++;
+    }
+}
+
+/* The segments of the run become the log's; the others have nothing to say any more (unless nothing may be touched). */
+static void opening_take_over(struct store_opening *opening)
+{
+    struct store_log *log = opening->log;
+    bool              damaged = opening->result.verdict == VERDICT_DAMAGED;
+
+    for (uint32_t i = 0; i < opening->segment_count; i++) {
+        struct store_segment *segment = opening->segments[i];
+
+        if (i < opening->result.keep_segments && segment->header.base_offset < opening->result.in_place_end) {
+            opening_segment_end(opening, segment, i);
+            store__log_add_segment(log, segment);
+        } else if (damaged) {
+            store__segment_free(segment);
+        } else {
+            store__doom_segment(segment, 0);
+        }
+    }
+    opening->segment_count = 0;
+    if (opening->target != NULL) {
+        store__log_add_segment(log, opening->target);
+        opening->target = NULL;
+    }
+    log->next_number = opening->number_max + 1;
+    log->directory_exists = opening->number_max > 0;
+    log->start_offset = opening->start_offset;
+    log->durable_end = MAX(damaged ? opening->result.in_place_end : opening->result.end_offset, opening->start_offset);
+    log->end_offset = log->pending_from = log->durable_end;
+}
+
+static void opening_report(struct store_opening *opening)
+{
+    struct store_log                  *log = opening->log;
+    const struct store_recover_result *result = &opening->result;
+
+    if (result->verdict == VERDICT_DAMAGED) {
+        const char *where = log->path;
+        uint64_t    position = 0;
+
+        for (size_t i = 0; i < opening->piece_count; i++) {
+            if (opening->pieces[i].in_place) {
+                position = opening->pieces[i].position + opening->pieces[i].frame_bytes;
+            }
+        }
+        log->damaged = true;
+        log->damage_from = result->in_place_end;
+        opening->store->stats.damaged_ranges++;
+        slog_error("store", "%s: damaged from offset %" PRId64 " (segment %" PRIu32 ", byte %" PRIu64
+                   "), although everything below %" PRId64
+                   " was durable; what lies below is served, appends are refused, nothing was changed",
+                   where, result->in_place_end, opening->number_max, position, result->durable_end);
+        log->end_offset = MAX(log->durable_end, result->durable_end);
+    } else if (result->copy_count > 0) {
+        slog_info("store", "%s: offsets %" PRId64 " to %" PRId64 " came back from the journal", log->path,
+                  result->in_place_end, result->end_offset - 1);
+    }
+}
+
+/* Old segments are finished in the background, in order. */
+static void opening_seal(struct store_log *log)
+{
+    for (uint32_t i = 0; i + 1 < log->segment_count; i++) {
+        if (log->segments[i]->header.state == STORE_SEGMENT_ACTIVE) {
+            store__segment_seal(log->segments[i]);
+        }
+    }
+}
+
+static void opening_snapshot(struct store_log *log)
+{
+    uint8_t *bytes = NULL;
+    size_t   len = 0;
+
+    if (log->hooks.snapshot_write != NULL && log->segment_count > 0 && log->end_offset > 0) {
+        log->hooks.snapshot_write(log->hooks.context, &bytes, &len);
+        if (bytes != NULL) {
+            store__snapshot_save(log, log->segments[log->segment_count - 1], log->end_offset, bytes, len);
+        }
+    }
+}
+
+/* --- the partition's state -------------------------------------------------------------------------------------------------- */
+
+/* True: taken. */
+static bool opening_try_snapshot(struct store_opening *opening, struct view file, uint64_t segment_id)
+{
+    struct store_log *log = opening->log;
+    struct view       bytes;
+    int64_t           offset;
+
+    if (store__snapshot_check(file, segment_id, &offset, &bytes) != ERR_OK || offset > log->durable_end ||
+        log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
+        return false;
+    }
+    opening->replay_from = MAX(offset, log->start_offset);
+    return true;
+}
+
+static void opening_replay(struct store_opening *opening)
+{
+    struct store_read *read = &opening->read;
+
+    for (uint32_t i = 0; i < read->slice_count; i++) {
+        struct view      rest = read->slices[i];
+        struct rec_batch batch;
+
+        while (store__batch_next(&rest, &batch)) {
+            if (batch.base_offset >= opening->replay_from) {
+                opening->log->hooks.replay_batch(opening->log->hooks.context, &batch);
+            }
+        }
+    }
+    opening->replay_from = read->next_offset;
+}
+
+static void opening_read_done(struct store_read *read)
+{
+    store__task_resume(CONTAINER_OF(read, struct store_opening, read)->outer);
+}
+
+/* --- the whole --------------------------------------------------------------------------------------------------------------- */
+
+void store__opening_free(struct store_opening *opening)
+{
+    for (uint32_t i = 0; i < opening->segment_count; i++) {
+        store__segment_free(opening->segments[i]);
+    }
+    store__segment_free(opening->target);
+    buf_unref(opening->buf);
+    buf_unref(opening->source);
+    list_remove(&opening->link);
+    mem_free(MEM_STORE, opening->path);
+    mem_free(MEM_STORE, opening->numbers);
+    mem_free(MEM_STORE, opening->segments);
+    mem_free(MEM_STORE, opening->sizes);
+    mem_free(MEM_STORE, opening->pieces);
+    mem_free(MEM_STORE, opening->copies);
+    mem_free(MEM_STORE, opening);
+}
+
+static void opening_end(struct store_opening *opening, int result)
+{
+    struct store     *store = opening->store;
+    struct store_log *log = opening->log;
+    struct store_job *job = opening->job;
+
+    if (opening->held != NULL) {
+        opening->held->claimed = false;
+        if (result == ERR_OK) {
+            store__held_free(opening->held); /* its bytes are in the segments, durably */
+        }
+    }
+    if (result < 0 && result != ERR_CORRUPT) {
+        slog_error("store", "%s: cannot be opened (%s)", log->path, err_text(result));
+    } else {
+        store__known_forget(store, log->name);
+    }
+    log->opening = NULL;
+    store__opening_free(opening);
+    store->openings_running--;
+    if (!list_empty(&store->openings)) {
+        struct store_opening *next = LIST_ENTRY(list_pop_front(&store->openings), struct store_opening, link);
+
+        store->openings_running++;
+        store__task_resume(next->outer);
+    }
+    store__log_opened(job, result);
+}
+
+static void opening_forget_stale(struct store_opening *opening)
+{
+    for (uint32_t i = 0; i < opening->segment_count; i++) {
+        store__segment_free(opening->segments[i]);
+    }
+    opening->segment_count = 0;
+    opening->piece_count = 0;
+    opening->number_max = 0;
+    opening->unsealed_count = 0;
+    opening->damaged = false;
+    slog_warn("store", "%s belongs to a topic that was deleted: removed", opening->log->path);
+}
+
+static void opening_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store         *store = job->store;
+    struct store_log     *log = job->log;
+    struct store_opening *opening = log->opening;
+
+    TASK_BEGIN(task);
+    if (store->openings_running >= STORE_RECOVERIES_MAX) {
+        list_push_back(&store->openings, &opening->link);
+        TASK_AWAIT(task, (void)0);
+    } else {
+        store->openings_running++;
+    }
+    opening->held = store__held_find(store, log->topic_id, log->partition);
+    if (opening->held != NULL) {
+        opening->held->claimed = true;
+    }
+    opening->buf = store__buf(store, STORE_WINDOW_BYTES);
+    if (opening->buf == NULL) {
+        opening_end(opening, ERR_NO_MEMORY);
+        return;
+    }
+    TASK_AWAIT(task, store__scan_start(opening));
+    if (task->result < 0) {
+        opening_end(opening, task->result);
+        return;
+    }
+    if (opening->stale) {
+        opening_forget_stale(opening);
+        job->path = store__doomed_path(store);
+        TASK_AWAIT(task, io_rename(store->io, &task->op, log->path, job->path, store__task_op_done));
+        if (task->result >= 0) {
+            TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, store->directory, store__task_file_done));
+            store__doom_path(store, job->path, 0);
+            job->path = NULL;
+        }
+        if (task->result < 0) {
+            opening_end(opening, task->result);
+            return;
+        }
+    }
+    opening_decide(opening);
+    if (opening->result.verdict != VERDICT_DAMAGED && (opening->segment_count > 0 || opening->result.copy_count > 0)) {
+        TASK_AWAIT(task, store__rebuild_start(opening));
+        if (task->result < 0) {
+            opening_end(opening, task->result);
+            return;
+        }
+    }
+    opening_take_over(opening);
+    opening_report(opening);
+    buf_unref(opening->buf); /* reads take their own */
+    opening->buf = NULL;
+    opening->replay_from = log->start_offset;
+    for (opening->at = log->segment_count; log->hooks.snapshot_read != NULL && opening->at > 0; opening->at--) {
+        mem_free(MEM_STORE, job->path);
+        job->path = store__segment_path(log, log->segments[opening->at - 1]->header.number, ".snp");
+        TASK_AWAIT(task, io_file_load(store->io, &task->file, store->shard->bufs, job->path, STORE_CHECKPOINT_BYTES_MAX,
+                                      store__task_file_done));
+        if (task->result >= 0) {
+            opening->source = io_file_take(&task->file);
+            if (opening_try_snapshot(opening, view_of(opening->source->data, (size_t)task->result),
+                                     log->segments[opening->at - 1]->header.segment_id)) {
+                break;
+            }
+            buf_unref(opening->source);
+            opening->source = NULL;
+        }
+    }
+    while (log->hooks.replay_batch != NULL && opening->replay_from < log->durable_end) {
+        opening->read = (struct store_read){.offset = opening->replay_from,
+                                            .end_offset = log->durable_end,
+                                            .bytes_max = STORE_WINDOW_BYTES,
+                                            .at_least_one = true,
+                                            .done = opening_read_done};
+        if (!store_log_read(log, &opening->read)) {
+            TASK_AWAIT(task, (void)0);
+        }
+        opening_replay(opening);
+        job->error = opening->read.bytes > 0 ? ERR_OK : opening->read.result;
+        store_read_release(&opening->read);
+        if (opening->read.next_offset <= opening->read.offset) {
+            break;
+        }
+    }
+    if (job->error < 0) {
+        opening_end(opening, job->error);
+        return;
+    }
+    if (!log->damaged) {
+        opening_seal(log);
+        opening_snapshot(log);
+    }
+    opening_end(opening, log->damaged ? ERR_CORRUPT : ERR_OK);
+    return;
+    TASK_END;
+}

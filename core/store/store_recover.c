@@ -1,0 +1,137 @@
+/* store_recover.c: the decision of store_recover.h. Pure: no I/O, no allocation, the same input gives the same result. */
+#include "core/store/store_recover.h"
+
+#include "core/base/check.h"
+
+/* A segment ends where a later one begins: that is how a cut is made durable. */
+static int64_t segment_bound(const struct store_recover_input *input, uint32_t segment)
+{
+    int64_t bound = INT64_MAX;
+
+    for (uint32_t i = segment + 1; i < input->segment_count; i++) {
+        bound = MIN(bound, input->segments[i].base_offset);
+    }
+    return bound;
+}
+
+static int64_t declared_end(const struct store_recover_input *input)
+{
+    int64_t end = MAX(input->durable_end, input->start_offset);
+
+    for (size_t i = 0; i < input->piece_count; i++) {
+        const struct store_piece *piece = &input->pieces[i];
+
+        /* What was cut away at an earlier recovery says nothing any more; what it declared was kept then. */
+        if (piece->kind == PIECE_JOURNAL || piece->first_offset < segment_bound(input, piece->segment)) {
+            end = MAX(end, piece->durable_end);
+        }
+    }
+    return end;
+}
+
+static bool piece_live(const struct store_recover_input *input, const struct store_piece *piece)
+{
+    return piece->intact &&
+           (piece->kind == PIECE_JOURNAL || piece->first_offset < segment_bound(input, piece->segment));
+}
+
+static int64_t piece_last(const struct store_recover_input *input, const struct store_piece *piece)
+{
+    if (piece->kind == PIECE_JOURNAL) {
+        return piece->last_offset;
+    }
+    return MIN(piece->last_offset, segment_bound(input, piece->segment) - 1);
+}
+
+/* The run in place: pieces one behind the other, in file order. Returns the first piece that is not part of it. */
+static size_t run_in_place(const struct store_recover_input *input, struct store_recover_result *result)
+{
+    size_t  at = 0;
+    int64_t next = input->start_offset;
+    bool    begun = false;
+
+    result->first_offset = next;
+    result->keep_segments = 0;
+    for (; at < input->piece_count; at++) {
+        struct store_piece *piece = &input->pieces[at];
+
+        if (piece->kind == PIECE_JOURNAL) {
+            break;
+        }
+        if (piece->first_offset >= segment_bound(input, piece->segment)) {
+            continue; /* cut away before */
+        }
+        if (!piece->intact) {
+            break;
+        }
+        if (!begun && piece->first_offset <= next && piece_last(input, piece) < next) {
+            continue; /* below the start: on its way out */
+        }
+        if (begun ? piece->first_offset != next : piece->first_offset > next) {
+            break;
+        }
+        if (!begun) {
+            result->first_offset = piece->first_offset;
+            begun = true;
+        }
+        next = piece_last(input, piece) + 1;
+        piece->in_place = true;
+        result->keep_segments = piece->segment + 1;
+    }
+    result->in_place_end = next;
+    return at;
+}
+
+/* The piece from `at` on that holds `offset` and reaches furthest. */
+static size_t piece_with(const struct store_recover_input *input, size_t at, int64_t offset)
+{
+    size_t best = SIZE_MAX;
+
+    for (; at < input->piece_count; at++) {
+        const struct store_piece *piece = &input->pieces[at];
+
+        if (piece_live(input, piece) && piece->first_offset <= offset && piece_last(input, piece) >= offset &&
+            (best == SIZE_MAX || piece_last(input, piece) > piece_last(input, &input->pieces[best]))) {
+            best = at;
+        }
+    }
+    return best;
+}
+
+/* Pieces that lie behind everything looked for so far need not be looked at again: entries of the journal come in order. */
+static size_t skip_covered(const struct store_recover_input *input, size_t at, int64_t next)
+{
+    while (at < input->piece_count &&
+           (!piece_live(input, &input->pieces[at]) || piece_last(input, &input->pieces[at]) < next)) {
+        at++;
+    }
+    return at;
+}
+
+void store__recover_decide(const struct store_recover_input *input, struct store_recover_result *out_result,
+                           struct store_copy *out_copies)
+{
+    struct store_recover_result result = {.verdict = VERDICT_CLEAN};
+    size_t                      rest = run_in_place(input, &result);
+    int64_t                     next = result.in_place_end;
+
+    for (;;) {
+        size_t found;
+
+        rest = skip_covered(input, rest, next);
+        found = piece_with(input, rest, next);
+        if (found == SIZE_MAX) {
+            break;
+        }
+        out_copies[result.copy_count++] = (struct store_copy){.piece = (uint32_t)found, .from_offset = next};
+        next = piece_last(input, &input->pieces[found]) + 1;
+    }
+    result.end_offset = next;
+    result.durable_end = declared_end(input);
+    if (result.durable_end > result.end_offset) {
+        result.verdict = VERDICT_DAMAGED;
+    } else if (rest < input->piece_count) {
+        result.verdict = VERDICT_CUT; /* something stands behind the end */
+    }
+    *out_result = result;
+}

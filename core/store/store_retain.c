@@ -1,0 +1,227 @@
+/* store_retain.c: the log's start: DeleteRecords, retention by size and time, and the partition's snapshots beside segments.
+ *
+ * The start moves in this order: durably into the header of the active segment -> in memory -> whole segments below it leave the log -> their
+ * files are removed after file.delete.delay.ms. So what is gone does not come back, and a read that has begun ends. */
+#include "core/base/bytes.h"
+#include "core/base/crc32c.h"
+#include "core/store/store_internal.h"
+
+static void trim_run(struct store_task *task);
+static void snapshot_run(struct store_task *task);
+
+/* --- moving the start ------------------------------------------------------------------------------------------------------ */
+
+static void trim_start(struct store_log *log, int64_t offset, store_done_fn *done, void *context)
+{
+    struct store_job *job = store__job_new(log->store, log, NULL, trim_run);
+
+    job->offset = offset;
+    job->done = done;
+    job->context = context;
+    if (log->segment_count > 0) {
+        store__segment_want_ready(log->segments[log->segment_count - 1]); /* before this one in log->jobs */
+    }
+    store__job_start_serial(job);
+}
+
+void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, void *context)
+{
+    CHECK(offset <= log->durable_end);
+    trim_start(log, offset, done, context);
+}
+
+/* Segments wholly below the start, in order, as far as they are finished. */
+static void drop_segments(struct store_log *log)
+{
+    uint32_t count = 0;
+
+    while (count + 1 < log->segment_count && log->segments[count + 1]->header.base_offset <= log->start_offset &&
+           log->segments[count]->header.state == STORE_SEGMENT_SEALED && !log->segments[count]->sealing &&
+           log->segments[count]->unstored == 0) {
+        count++;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        store__doom_segment(log->segments[i], log->policy.file_delete_delay_ms);
+    }
+    if (count > 0) {
+        log->segment_count -= count;
+        memmove(log->segments, log->segments + count, log->segment_count * sizeof(struct store_segment *));
+    }
+}
+
+static void trim_end(struct store_job *job, int result)
+{
+    struct store_log *log = job->log;
+    store_done_fn    *done = job->done;
+    void             *context = job->context;
+    bool              moved = result == ERR_OK && job->offset > log->start_offset;
+
+    if (moved) {
+        log->start_offset = job->offset;
+        drop_segments(log);
+        if (log->hooks.start_moved != NULL) {
+            log->hooks.start_moved(log->hooks.context, log->start_offset);
+        }
+    }
+    store__job_end(job);
+    if (done != NULL) {
+        done(context, result);
+    }
+}
+
+static void trim_run(struct store_task *task)
+{
+    struct store_job *job = CONTAINER_OF(task, struct store_job, task);
+    struct store_log *log = job->log;
+
+    TASK_BEGIN(task);
+    TASK_AWAIT(task, io_post(job->store->io, &task->op, store__task_op_done));
+    if (job->offset <= log->start_offset) {
+        trim_end(job, ERR_OK);
+        return;
+    }
+    job->segment = log->segments[log->segment_count - 1];
+    if (log->offline || log->damaged || !job->segment->exists) {
+        trim_end(job, log->offline || log->damaged ? ERR_OFFLINE : ERR_NO_SPACE);
+        return;
+    }
+    job->buf = store__buf(job->store, job->segment->header.block_bytes);
+    if (job->buf == NULL) {
+        trim_end(job, ERR_AGAIN);
+        return;
+    }
+    if (!store__job_hold(job)) {
+        TASK_AWAIT(task, (void)0);
+        if (task->result < 0) {
+            trim_end(job, task->result);
+            return;
+        }
+    }
+    job->segment->header.log_start_offset = job->offset;
+    TASK_AWAIT(task, store__segment_header_submit(job, job->segment));
+    if (task->result < 0) {
+        store__log_offline(log, task->result, "cannot record the start offset");
+    }
+    trim_end(job, task->result < 0 ? ERR_OFFLINE : ERR_OK);
+    return;
+    TASK_END;
+}
+
+/* --- retention -------------------------------------------------------------------------------------------------------------- */
+
+/* The active segment has become too old to take more, or holds nothing but what is too old to keep. */
+static bool roll_due(const struct store_log *log, const struct store_segment *segment, int64_t now_ms)
+{
+    if (segment->next_sequence == 0 || log->open != NULL || log->reserved_bytes > 0 || segment->rolled) {
+        return false;
+    }
+    if (log->policy.segment_ms > 0 && segment->header.created_ms > 0 &&
+        now_ms - segment->header.created_ms >= log->policy.segment_ms) {
+        return true;
+    }
+    return log->policy.delete_enabled && log->policy.retention_ms >= 0 && segment->max_timestamp_ms >= 0 &&
+           now_ms - segment->max_timestamp_ms > log->policy.retention_ms;
+}
+
+void store__retain_log(struct store_log *log)
+{
+    int64_t  now_ms = io_wall_ms(log->store->io);
+    int64_t  start = log->start_offset;
+    uint64_t total = store_log_size_bytes(log);
+
+    if (!store_log_online(log) || log->segment_count == 0) {
+        return;
+    }
+    if (roll_due(log, log->segments[log->segment_count - 1], now_ms)) {
+        store__log_roll(log);
+    }
+    for (uint32_t i = 0; i + 1 < log->segment_count && log->policy.delete_enabled; i++) {
+        const struct store_segment *segment = log->segments[i];
+        bool                        too_old = log->policy.retention_ms >= 0 && segment->max_timestamp_ms >= 0 &&
+                       now_ms - segment->max_timestamp_ms > log->policy.retention_ms;
+        bool too_much =
+            log->policy.retention_bytes >= 0 && total - segment->end_position >= (uint64_t)log->policy.retention_bytes;
+
+        if (segment->header.state != STORE_SEGMENT_SEALED || !(too_old || too_much)) {
+            break;
+        }
+        total -= segment->end_position;
+        start = log->segments[i + 1]->header.base_offset;
+    }
+    if (start > log->start_offset) {
+        trim_start(log, start, NULL, NULL);
+    } else {
+        drop_segments(log); /* what could not go when the start moved */
+    }
+}
+
+void store__retention_due(struct timer *timer)
+{
+    struct store *store = CONTAINER_OF(timer, struct store, retention_timer);
+
+    timer_arm(store->shard->timers, &store->retention_timer,
+              io_now_ns(store->io) + store->retention_check_ms * NS_PER_MS, store__retention_due);
+    LIST_EACH (&store->logs, node) {
+        store__retain_log(LIST_ENTRY(node, struct store_log, link));
+    }
+}
+
+void store_set_retention_check_ms(struct store *store, int64_t interval_ms)
+{
+    store->retention_check_ms = MIN(MAX(interval_ms, 1), INT64_C(365) * 86400000);
+    if (timer_armed(&store->retention_timer)) {
+        timer_arm(store->shard->timers, &store->retention_timer,
+                  io_now_ns(store->io) + store->retention_check_ms * NS_PER_MS, store__retention_due);
+    }
+}
+
+/* --- snapshots --------------------------------------------------------------------------------------------------------------- */
+
+#define SNAPSHOT_MAGIC 0x50414e534c4c494dULL /* "MILLSNAP" */
+
+/* magic, crc over the rest, version; then segment id, offset, length, bytes */
+void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes, size_t len)
+{
+    struct store_job *job = store__job_new(log->store, log, NULL, snapshot_run);
+
+    job->len = STORE_SNAPSHOT_HEAD_BYTES + len;
+    job->bytes = mem_alloc(MEM_STORE, job->len);
+    store_le64(job->bytes, SNAPSHOT_MAGIC);
+    store_le32(job->bytes + 12, 1);
+    store_le64(job->bytes + 16, segment->header.segment_id);
+    store_le64(job->bytes + 24, (uint64_t)offset);
+    store_le64(job->bytes + 32, (uint64_t)len);
+    if (len > 0) {
+        memcpy(job->bytes + STORE_SNAPSHOT_HEAD_BYTES, bytes, len);
+    }
+    store_le32(job->bytes + 8, crc32c_update(0, job->bytes + 12, job->len - 12));
+    mem_free(MEM_STORE, bytes);
+    job->path = store__segment_path(log, segment->header.number, ".snp");
+    store__job_start_serial(job);
+}
+
+int store__snapshot_check(struct view file, uint64_t segment_id, int64_t *out_offset, struct view *out_bytes)
+{
+    if (file.len < STORE_SNAPSHOT_HEAD_BYTES || load_le64(file.base) != SNAPSHOT_MAGIC || load_le32(file.base + 12) != 1 ||
+        load_le64(file.base + 32) != file.len - STORE_SNAPSHOT_HEAD_BYTES || load_le64(file.base + 16) != segment_id ||
+        load_le32(file.base + 8) != crc32c_update(0, file.base + 12, file.len - 12)) {
+        return ERR_CORRUPT;
+    }
+    *out_offset = (int64_t)load_le64(file.base + 24);
+    *out_bytes = view_of(file.base + STORE_SNAPSHOT_HEAD_BYTES, file.len - STORE_SNAPSHOT_HEAD_BYTES);
+    return ERR_OK;
+}
+
+static void snapshot_run(struct store_task *task)
+{
+    struct store_job *job = CONTAINER_OF(task, struct store_job, task);
+
+    TASK_BEGIN(task);
+    if (job->log->directory_exists && !job->log->offline) {
+        TASK_AWAIT(task, io_file_replace(job->store->io, &task->file, job->path, view_of(job->bytes, job->len),
+                                         store__task_file_done)); /* a failure costs a longer replay, no more */
+    }
+    store__job_end(job);
+    return;
+    TASK_END;
+}

@@ -1,0 +1,308 @@
+/* store_scan.c: reading a log's directory: which segments there are and which frames the unsealed ones hold.
+ *
+ * A sealed segment is one piece and is not read. An unsealed one is looked at block by block to its end, since a valid frame may stand behind
+ * a torn one. What is read here is only collected; store_recover.c decides. */
+#include "core/store/store_opening.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void scan_run(struct store_task *task);
+
+void store__scan_start(struct store_opening *opening)
+{
+    memset(&opening->task, 0, sizeof(opening->task));
+    opening->task.run = scan_run;
+    store__task_resume(&opening->task);
+}
+
+void store__opening_piece(struct store_opening *opening, const struct store_piece *piece)
+{
+    if (opening->piece_count == opening->piece_capacity) {
+        opening->piece_capacity = MAX(opening->piece_capacity * 2, (size_t)64);
+        opening->pieces =
+            mem_realloc(MEM_STORE, opening->pieces, opening->piece_capacity * sizeof(struct store_piece));
+    }
+    opening->pieces[opening->piece_count++] = *piece;
+}
+
+/* --- the directory ----------------------------------------------------------------------------------------------------- */
+
+static bool scan_name(void *context, const char *name, bool is_directory)
+{
+    struct store_opening *opening = context;
+    char                 *end;
+    unsigned long         number;
+
+    if (is_directory || strlen(name) != 12 || strcmp(name + 8, ".seg") != 0) {
+        return true;
+    }
+    number = strtoul(name, &end, 10);
+    if (end != name + 8 || number == 0) {
+        return true;
+    }
+    if (opening->number_count == opening->number_capacity) {
+        opening->number_capacity = MAX(opening->number_capacity * 2, 16U);
+        opening->numbers =
+            mem_realloc(MEM_STORE, opening->numbers, opening->number_capacity * sizeof(opening->numbers[0]));
+    }
+    opening->numbers[opening->number_count++] = (uint32_t)number;
+    return true;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void scan_sort(struct store_opening *opening)
+{
+    if (opening->number_count > 0) {
+        qsort(opening->numbers, opening->number_count, sizeof(opening->numbers[0]), compare_numbers);
+        opening->number_max = opening->numbers[opening->number_count - 1];
+    }
+    opening->segments =
+        mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(struct store_segment *));
+    opening->sizes = mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(uint64_t));
+}
+
+/* --- headers -------------------------------------------------------------------------------------------------------------- */
+
+static bool all_zero(struct view bytes)
+{
+    return bytes.len == 0 || (bytes.base[0] == 0 && memcmp(bytes.base, bytes.base + 1, bytes.len - 1) == 0);
+}
+
+static void scan_remember(struct store_opening *opening, uint32_t number, const struct store_segment_header *header)
+{
+    struct store_segment *segment = store__segment_new(opening->log, number);
+
+    segment->header = *header;
+    segment->exists = true;
+    segment->allocated_bytes = opening->stat.size_bytes;
+    opening->sizes[opening->segment_count] = opening->stat.size_bytes;
+    opening->segments[opening->segment_count++] = segment;
+    if (header->state == STORE_SEGMENT_SEALED) {
+        segment->rolled = true;
+        segment->end_position = header->end_position;
+        segment->end_offset = header->end_offset;
+        segment->max_timestamp_ms = header->max_timestamp_ms;
+        segment->next_sequence = header->frame_count;
+    } else {
+        segment->end_offset = header->base_offset;
+    }
+}
+
+/* What the two copies say about a file. True: it can be removed, it never held anything that counts. */
+static bool scan_header(struct store_opening *opening, uint32_t number)
+{
+    struct store_segment_header header;
+    uint32_t                    block = opening->store->block_bytes;
+    struct view                 region = view_of(opening->buf->data, opening->window_len);
+
+    if (store__segment_header_choose(region, block, &header, NULL) != ERR_OK) {
+        if (region.len < 2 * (size_t)block || all_zero(view_of(region.base, block)) ||
+            all_zero(view_of(region.base + block, block))) {
+            return true; /* a stop while it was made: both copies stand before anything depends on it */
+        }
+        opening->damaged = true;
+        slog_error("store", "%s: both copies of the header are damaged; what it holds is not served", opening->path);
+        return false;
+    }
+    if (!uuid_equal(header.topic_id, opening->log->topic_id) || header.partition != opening->log->partition) {
+        opening->stale = true;
+        return false;
+    }
+    if (header.number != number || header.block_bytes != block) {
+        opening->damaged = true;
+        slog_error("store", "%s: the header says segment %" PRIu32 " with blocks of %" PRIu32 " bytes, expected %" PRIu32,
+                   opening->path, header.number, header.block_bytes, block);
+        return false;
+    }
+    scan_remember(opening, number, &header);
+    return false;
+}
+
+/* --- frames ------------------------------------------------------------------------------------------------------------------ */
+
+/* Walks the window from opening->position; stops where more must be read. */
+static void scan_window(struct store_opening *opening, struct store_segment *segment, uint32_t ordinal)
+{
+    uint32_t block = segment->header.block_bytes;
+    uint64_t window_at = opening->position;
+    uint64_t size = opening->sizes[ordinal];
+    size_t   asked = opening->window_bytes;
+
+    opening->window_bytes = STORE_WINDOW_BYTES;
+    while (opening->position + STORE_FRAME_HEADER_BYTES <= window_at + opening->window_len) {
+        size_t                    at = (size_t)(opening->position - window_at);
+        struct view               rest = view_of(opening->buf->data + at, opening->window_len - at);
+        struct store_frame_header header;
+        struct store_piece        piece;
+        struct view               payload;
+
+        if (store__frame_decode(rest, segment->header.segment_id, opening->position, block, &header) != ERR_OK) {
+            opening->position += block;
+            continue;
+        }
+        if (header.frame_bytes > rest.len && opening->position + header.frame_bytes <= size &&
+            (at > 0 || asked < header.frame_bytes)) {
+            opening->window_bytes = MAX(opening->window_bytes, (size_t)header.frame_bytes);
+            return; /* again, with this frame, whole, at the head of the window */
+        }
+        payload = view_of(rest.base + STORE_FRAME_HEADER_BYTES,
+                          MIN(rest.len - STORE_FRAME_HEADER_BYTES, (size_t)header.payload_bytes));
+        piece = (struct store_piece){.kind = PIECE_FRAME,
+                                     .intact = store__frame_verify(&header, payload) == ERR_OK,
+                                     .segment = ordinal,
+                                     .frame_bytes = header.frame_bytes,
+                                     .payload_bytes = header.payload_bytes,
+                                     .position = opening->position,
+                                     .first_offset = header.first_offset,
+                                     .last_offset = header.last_offset,
+                                     .durable_end = header.durable_end,
+                                     .max_timestamp_ms = header.max_timestamp_ms};
+        store__opening_piece(opening, &piece);
+        opening->position += piece.intact ? header.frame_bytes : block;
+    }
+    opening->position = MAX(opening->position, align_up(window_at + opening->window_len, block));
+}
+
+static void scan_progress(struct store_opening *opening)
+{
+    int64_t now = io_now_ns(opening->store->io);
+
+    opening->read_bytes += opening->window_len;
+    if (now - opening->begun_ns >= NS_PER_S) {
+        opening->begun_ns = now;
+        slog_info("store", "%s: reading back after an unclean stop: segment %" PRIu32 " of %" PRIu32 ", %" PRIu64 " MiB read",
+                  opening->log->path, opening->at + 1, opening->segment_count, opening->read_bytes / MIB);
+    }
+}
+
+static void scan_sealed(struct store_opening *opening, const struct store_segment *segment, uint32_t ordinal)
+{
+    if (segment->header.end_offset > segment->header.base_offset) {
+        store__opening_piece(opening, &(struct store_piece){.kind = PIECE_SEALED,
+                                                            .intact = true,
+                                                            .segment = ordinal,
+                                                            .first_offset = segment->header.base_offset,
+                                                            .last_offset = segment->header.end_offset - 1,
+                                                            .durable_end = segment->header.end_offset,
+                                                            .max_timestamp_ms = segment->header.max_timestamp_ms});
+    }
+}
+
+/* --- the whole --------------------------------------------------------------------------------------------------------------- */
+
+static void scan_end(struct store_opening *opening, int result)
+{
+    mem_free(MEM_STORE, opening->path);
+    opening->path = NULL;
+    opening->outer->result = result;
+    store__task_resume(opening->outer);
+}
+
+static void scan_run(struct store_task *task)
+{
+    struct store_opening *opening = CONTAINER_OF(task, struct store_opening, task);
+    struct store         *store = opening->store;
+    struct store_segment *segment = NULL;
+
+    TASK_BEGIN(task);
+    task->result = io_list(store->io, opening->log->path, scan_name, opening);
+    if (task->result == ERR_NOT_FOUND) {
+        task->result = ERR_OK; /* only the journal knows the log so far */
+    } else if (task->result < 0) {
+        scan_end(opening, task->result);
+        return;
+    }
+    scan_sort(opening);
+    for (opening->at = 0; opening->at < opening->number_count && !opening->stale; opening->at++) {
+        mem_free(MEM_STORE, opening->path);
+        opening->path = store__segment_path(opening->log, opening->numbers[opening->at], ".seg");
+        TASK_AWAIT(task, io_stat(store->io, &task->op, opening->path, &opening->stat, store__task_op_done));
+        if (task->result >= 0) {
+            TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
+        }
+        if (task->result < 0) {
+            scan_end(opening, task->result);
+            return;
+        }
+        opening->handle = (struct io_handle){task->result};
+        opening->window_len = 2 * (size_t)store->block_bytes;
+        TASK_AWAIT(task, io_file_read_full(store->io, &task->file, opening->handle,
+                                           span_of(opening->buf->data, opening->window_len), 0, store__task_file_done));
+        if (task->result < 0) {
+            opening->job->error = task->result;
+        }
+        opening->window_len = task->result > 0 ? (size_t)task->result : 0;
+        TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
+        if (opening->job->error < 0) {
+            scan_end(opening, opening->job->error);
+            return;
+        }
+        if (scan_header(opening, opening->numbers[opening->at])) {
+            TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->path, false, store__task_op_done));
+        }
+    }
+    opening->begun_ns = io_now_ns(store->io);
+    for (opening->at = 0; opening->at < opening->segment_count && !opening->stale; opening->at++) {
+        segment = opening->segments[opening->at];
+        if (segment->header.state == STORE_SEGMENT_SEALED) {
+            scan_sealed(opening, segment, opening->at);
+            continue;
+        }
+        if (segment->header.state == STORE_SEGMENT_RECOVERING) {
+            continue; /* a copy that was not finished: what it was made from is still there */
+        }
+        opening->unsealed_count++;
+        mem_free(MEM_STORE, opening->path);
+        opening->path = store__segment_path(opening->log, segment->header.number, ".seg");
+        TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
+        if (task->result < 0) {
+            scan_end(opening, task->result);
+            return;
+        }
+        opening->handle = (struct io_handle){task->result};
+        opening->position = store__segment_data_start(store->block_bytes);
+        opening->window_bytes = STORE_WINDOW_BYTES;
+        while (opening->position < opening->sizes[opening->at]) {
+            opening->window_len = (size_t)MIN((uint64_t)opening->window_bytes,
+                                              align_up(opening->sizes[opening->at], store->block_bytes) - opening->position);
+            if (opening->window_len > opening->buf->capacity_bytes) {
+                buf_unref(opening->buf);
+                opening->buf = store__buf(store, opening->window_len);
+            }
+            if (opening->buf == NULL) {
+                TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
+                scan_end(opening, ERR_NO_MEMORY);
+                return;
+            }
+            TASK_AWAIT(task, io_file_read_full(store->io, &task->file, opening->handle,
+                                               span_of(opening->buf->data, opening->window_len), opening->position,
+                                               store__task_file_done));
+            if (task->result < 0) {
+                opening->job->error = task->result;
+                break;
+            }
+            opening->window_len = (size_t)task->result;
+            if (opening->window_len < STORE_FRAME_HEADER_BYTES) {
+                break; /* shorter than its size said */
+            }
+            scan_progress(opening);
+            scan_window(opening, opening->segments[opening->at], opening->at);
+        }
+        TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
+        if (opening->job->error < 0) {
+            scan_end(opening, opening->job->error);
+            return;
+        }
+    }
+    scan_end(opening, ERR_OK);
+    return;
+    TASK_END;
+}
