@@ -132,6 +132,9 @@ static void begin_entry(struct store_index *index, int64_t first_offset, uint64_
 void store_index_add(struct store_index *index, int64_t first_offset, uint64_t position, uint32_t frame_bytes,
                      int64_t max_timestamp_ms)
 {
+    if (index == NULL) {
+        return;
+    }
     /* What does not rise was read back from a disk that lies; whoever reads the frame reports it. */
     if (first_offset > index->last_offset && position >= index->end_position && position % index->block_bytes == 0) {
         begin_entry(index, first_offset, position);

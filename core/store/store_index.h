@@ -39,7 +39,7 @@ MUST_USE struct store_index *store_index_create(int64_t base_offset, uint32_t bl
 void store_index_destroy(struct store_index *index);
 
 /* The next frame: first_offset and position rise from call to call (a frame that does not is passed over). Also feeds a
- * rebuild, frame by frame. */
+ * rebuild, frame by frame. `index` may be NULL: a segment without one is walked from its start. */
 void store_index_add(struct store_index *index, int64_t first_offset, uint64_t position, uint32_t frame_bytes,
                      int64_t max_timestamp_ms);
 

@@ -90,6 +90,9 @@ static size_t piece_with(const struct store_recover_input *input, size_t at, int
     for (; at < input->piece_count; at++) {
         const struct store_piece *piece = &input->pieces[at];
 
+        if (piece->kind == PIECE_JOURNAL && piece->first_offset > offset) {
+            break; /* they come in order, and there may be a hundred thousand of them */
+        }
         if (piece_live(input, piece) && piece->first_offset <= offset && piece_last(input, piece) >= offset &&
             (best == SIZE_MAX || piece_last(input, piece) > piece_last(input, &input->pieces[best]))) {
             best = at;
@@ -106,6 +109,20 @@ static size_t skip_covered(const struct store_recover_input *input, size_t at, i
         at++;
     }
     return at;
+}
+
+/* Is there something, whole or not, that the kept run does not reach? */
+static bool stands_behind(const struct store_recover_input *input, int64_t end)
+{
+    for (size_t i = 0; i < input->piece_count; i++) {
+        const struct store_piece *piece = &input->pieces[i];
+
+        if ((piece->kind == PIECE_JOURNAL || piece->first_offset < segment_bound(input, piece->segment)) &&
+            piece_last(input, piece) >= end) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void store__recover_decide(const struct store_recover_input *input, struct store_recover_result *out_result,
@@ -130,8 +147,8 @@ void store__recover_decide(const struct store_recover_input *input, struct store
     result.durable_end = declared_end(input);
     if (result.durable_end > result.end_offset) {
         result.verdict = VERDICT_DAMAGED;
-    } else if (rest < input->piece_count) {
-        result.verdict = VERDICT_CUT; /* something stands behind the end */
+    } else if (stands_behind(input, next)) {
+        result.verdict = VERDICT_CUT;
     }
     *out_result = result;
 }
