@@ -37,31 +37,88 @@ struct rec_fields {
     struct view headers;
 };
 
-/* `body`: without the length prefix. False when the fields do not fill it exactly. */
-MUST_USE bool rec__fields_parse(struct view body, struct rec_fields *out_fields);
 /* Decodes the header of at least REC_HEADER_BYTES without judging it; `bytes` is left empty. */
 void rec__header_decode(const uint8_t *from, struct rec_batch *out_batch);
 /* Writes all header fields and the CRC over `batch`, total_len bytes whose records section is complete.
  * batch_fields->crc and ->bytes are not read. */
 void rec__header_write(uint8_t *batch, size_t total_len, const struct rec_batch *fields);
 
-/* Bytes consumed or 0, as varint32_read(); the one-byte case, nearly all there are, is inlined. */
-static inline size_t rec__varint32(const uint8_t *at, size_t remaining, int32_t *out_value)
+/* `headers` holds exactly `count` of them. */
+MUST_USE bool rec__headers_fill(struct view headers, int32_t count);
+
+/* --- one record ------------------------------------------------------------------------------------------------------
+ *
+ * Inlined into the walker and the iterator: with small records this is most of what a produced byte costs. Readers
+ * return what follows the field, or NULL when the bytes end within it or it is longer than its type. */
+
+/* One and two bytes, nearly all there are, without a call. */
+static inline const uint8_t *rec__varint32(const uint8_t *at, const uint8_t *end, int32_t *out_value)
 {
-    if (LIKELY(remaining > 0 && at[0] < 0x80)) {
+    size_t used;
+
+    if (LIKELY(end - at > 0 && at[0] < 0x80)) {
         *out_value = unzigzag32(at[0]);
-        return 1;
+        return at + 1;
     }
-    return varint32_read(at, remaining, out_value);
+    if (LIKELY(end - at > 1 && at[1] < 0x80)) {
+        *out_value = unzigzag32((uint32_t)(at[0] & 0x7f) | ((uint32_t)at[1] << 7));
+        return at + 2;
+    }
+    used = varint32_read(at, (size_t)(end - at), out_value);
+    return used == 0 ? NULL : at + used;
 }
 
-static inline size_t rec__varint64(const uint8_t *at, size_t remaining, int64_t *out_value)
+static inline const uint8_t *rec__varint64(const uint8_t *at, const uint8_t *end, int64_t *out_value)
 {
-    if (LIKELY(remaining > 0 && at[0] < 0x80)) {
-        *out_value = unzigzag64(at[0]);
-        return 1;
+    size_t used;
+
+    if (LIKELY(end - at > 0 && at[0] < 0x80)) {
+        *out_value = unzigzag32(at[0]);
+        return at + 1;
     }
-    return varint64_read(at, remaining, out_value);
+    if (LIKELY(end - at > 1 && at[1] < 0x80)) {
+        *out_value = unzigzag32((uint32_t)(at[0] & 0x7f) | ((uint32_t)at[1] << 7));
+        return at + 2;
+    }
+    used = varint64_read(at, (size_t)(end - at), out_value);
+    return used == 0 ? NULL : at + used;
+}
+
+/* A length and what it counts; any negative length is null. */
+static inline const uint8_t *rec__bytes_read(const uint8_t *at, const uint8_t *end, struct view *out_bytes)
+{
+    int32_t length = 0;
+
+    at = rec__varint32(at, end, &length);
+    if (at == NULL || length > end - at) {
+        return NULL;
+    }
+    *out_bytes = length < 0 ? view_of(NULL, 0) : view_of(at, (size_t)length);
+    return length < 0 ? at : at + length;
+}
+
+/* `body`: without the length prefix. False when the fields do not fill it exactly. */
+static inline bool rec__fields_parse(const uint8_t *body, size_t body_bytes, struct rec_fields *out_fields)
+{
+    const uint8_t *end = body + body_bytes;
+    const uint8_t *at = body + 1; /* attributes: none are in use */
+
+    if (body_bytes < REC_RECORD_BODY_BYTES_MIN) {
+        return false;
+    }
+    at = rec__varint64(at, end, &out_fields->timestamp_delta);
+    at = at == NULL ? NULL : rec__varint32(at, end, &out_fields->offset_delta);
+    at = at == NULL ? NULL : rec__bytes_read(at, end, &out_fields->key);
+    at = at == NULL ? NULL : rec__bytes_read(at, end, &out_fields->value);
+    at = at == NULL ? NULL : rec__varint32(at, end, &out_fields->header_count);
+    if (at == NULL || out_fields->header_count < 0) {
+        return false;
+    }
+    out_fields->headers = view_of(at, (size_t)(end - at));
+    if (LIKELY(out_fields->header_count == 0)) {
+        return at == end;
+    }
+    return rec__headers_fill(out_fields->headers, out_fields->header_count);
 }
 
 /* --- the walker
@@ -86,7 +143,9 @@ struct rec_walker {
     const struct rec_rules *rules;
     struct rec_found       *found;
     enum rec_verdict        verdict;
-    int32_t                 index; /* of the record that is next or under way */
+    int32_t                 index;            /* of the record that is next or under way */
+    int64_t                 timestamp_min_ms; /* what the rules allow */
+    int64_t                 timestamp_max_ms;
     /* The record under way: */
     enum rec_walk_field field;
     bool                has_key;

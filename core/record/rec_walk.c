@@ -15,18 +15,26 @@ enum step {
 
 const char rec__reason_malformed[] = "malformed record";
 
-static bool      walk_whole(struct rec_walker *walker, struct view piece, size_t *at);
-static enum step walk_field(struct rec_walker *walker, struct view piece, size_t *at);
-static enum step field_int(struct rec_walker *walker, struct view piece, size_t *at, int32_t *out_value);
-static enum step field_length(struct rec_walker *walker, struct view piece, size_t *at, bool nullable);
-static void      judge(struct rec_walker *walker, const struct rec_fields *fields);
-static void      judge_timestamp(struct rec_walker *walker, int64_t delta_ms, int32_t offset_delta);
-static void      refuse(struct rec_walker *walker, enum rec_verdict verdict, const char *reason);
+static size_t      walk_whole(struct rec_walker *walker, struct view piece);
+static enum step   walk_field(struct rec_walker *walker, struct view piece, size_t *at);
+static enum step   field_int(struct rec_walker *walker, struct view piece, size_t *at, int32_t *out_value);
+static enum step   field_length(struct rec_walker *walker, struct view piece, size_t *at, bool nullable);
+static inline void judge(struct rec_walker *walker, const struct rec_fields *fields);
+static void        refuse_record(struct rec_walker *walker, const struct rec_fields *fields);
+static void        refuse(struct rec_walker *walker, enum rec_verdict verdict, const char *reason);
 
 void rec__walk_init(struct rec_walker *walker, const struct rec_batch *batch, const struct rec_rules *rules,
                     struct rec_found *found)
 {
     *walker = (struct rec_walker){.batch = batch, .rules = rules, .found = found, .verdict = REC_OK};
+    if (rules->log_append_time || rules->timestamp_before_max_ms == INT64_MAX ||
+        __builtin_sub_overflow(rules->now_ms, rules->timestamp_before_max_ms, &walker->timestamp_min_ms)) {
+        walker->timestamp_min_ms = INT64_MIN;
+    }
+    if (rules->log_append_time || rules->timestamp_after_max_ms == INT64_MAX ||
+        __builtin_add_overflow(rules->now_ms, rules->timestamp_after_max_ms, &walker->timestamp_max_ms)) {
+        walker->timestamp_max_ms = INT64_MAX;
+    }
 }
 
 size_t rec__walk(struct rec_walker *walker, struct view piece)
@@ -48,8 +56,13 @@ size_t rec__walk(struct rec_walker *walker, struct view piece)
             refuse(walker, REC_INVALID_RECORD, "more bytes than the declared records");
             break;
         }
-        if (walker->field == REC_WALK_LENGTH && walk_whole(walker, piece, &at)) {
-            continue;
+        if (walker->field == REC_WALK_LENGTH) {
+            size_t used = walk_whole(walker, view_of(piece.base + at, piece.len - at));
+
+            at += used;
+            if (used > 0 || walker->verdict != REC_OK) {
+                continue;
+            }
         }
         step = walk_field(walker, piece, &at);
         if (step == STEP_BAD) {
@@ -74,23 +87,31 @@ enum rec_verdict rec__walk_finish(struct rec_walker *walker, size_t left)
     return walker->verdict;
 }
 
-/* True: a record was parsed and judged, or refused. False: it does not lie whole within the piece. */
-static bool walk_whole(struct rec_walker *walker, struct view piece, size_t *at)
+/* As many records as lie whole at the head of the piece; the bytes they take. */
+static size_t walk_whole(struct rec_walker *walker, struct view piece)
 {
-    struct rec_fields fields;
-    int32_t           length = 0;
-    size_t            used = rec__varint32(piece.base + *at, piece.len - *at, &length);
+    const uint8_t *end = piece.base + piece.len;
+    const uint8_t *at = piece.base;
 
-    if (used == 0 || length < 0 || (size_t)length > piece.len - *at - used) {
-        return false;
+    while (walker->index < walker->batch->record_count) {
+        struct rec_fields fields;
+        int32_t           length = 0;
+        const uint8_t    *body = rec__varint32(at, end, &length);
+
+        if (body == NULL || length < 0 || length > end - body) {
+            break;
+        }
+        if (!rec__fields_parse(body, (size_t)length, &fields)) {
+            refuse(walker, REC_INVALID_RECORD, rec__reason_malformed);
+            break;
+        }
+        judge(walker, &fields);
+        if (walker->verdict != REC_OK) {
+            break;
+        }
+        at = body + length;
     }
-    if (!rec__fields_parse(view_of(piece.base + *at + used, (size_t)length), &fields)) {
-        refuse(walker, REC_INVALID_RECORD, rec__reason_malformed);
-        return true;
-    }
-    *at += used + (size_t)length;
-    judge(walker, &fields);
-    return true;
+    return (size_t)(at - piece.base);
 }
 
 /* The end of a record crossing pieces. */
@@ -115,7 +136,7 @@ static enum step walk_length(struct rec_walker *walker, struct view piece, size_
 {
     int32_t length = 0;
     size_t  left = piece.len - *at;
-    size_t  used = rec__varint32(piece.base + *at, left, &length);
+    size_t  used = varint32_read(piece.base + *at, left, &length);
 
     if (used == 0) {
         return left < VARINT32_BYTES_MAX ? STEP_MORE : STEP_BAD;
@@ -135,7 +156,7 @@ static enum step walk_length(struct rec_walker *walker, struct view piece, size_
 static enum step walk_timestamp(struct rec_walker *walker, struct view piece, size_t *at)
 {
     size_t left = MIN(piece.len - *at, (size_t)walker->record_left);
-    size_t used = rec__varint64(piece.base + *at, left, &walker->timestamp_delta);
+    size_t used = varint64_read(piece.base + *at, left, &walker->timestamp_delta);
 
     if (used == 0) {
         return left < VARINT64_BYTES_MAX && left < walker->record_left ? STEP_MORE : STEP_BAD;
@@ -203,7 +224,7 @@ static enum step walk_field(struct rec_walker *walker, struct view piece, size_t
 static enum step field_int(struct rec_walker *walker, struct view piece, size_t *at, int32_t *out_value)
 {
     size_t left = MIN(piece.len - *at, (size_t)walker->record_left);
-    size_t used = rec__varint32(piece.base + *at, left, out_value);
+    size_t used = varint32_read(piece.base + *at, left, out_value);
 
     if (used == 0) {
         return left < VARINT32_BYTES_MAX && left < walker->record_left ? STEP_MORE : STEP_BAD;
@@ -232,43 +253,40 @@ static enum step field_length(struct rec_walker *walker, struct view piece, size
     return STEP_DONE;
 }
 
-static void judge(struct rec_walker *walker, const struct rec_fields *fields)
+/* One branch for a record that is fine; what is wrong with another is worked out apart. */
+static inline void judge(struct rec_walker *walker, const struct rec_fields *fields)
 {
+    int64_t timestamp_ms = 0;
+    bool    overflow = __builtin_add_overflow(walker->batch->base_timestamp_ms, fields->timestamp_delta, &timestamp_ms);
+
     DCHECK(walker->index < walker->batch->record_count);
+    if (UNLIKELY(overflow || fields->offset_delta != walker->index || timestamp_ms < walker->timestamp_min_ms ||
+                 timestamp_ms > walker->timestamp_max_ms ||
+                 (walker->rules->keys_required && fields->key.base == NULL))) {
+        refuse_record(walker, fields);
+        if (walker->verdict != REC_OK) {
+            return;
+        }
+    }
+    if (timestamp_ms > walker->found->max_timestamp_ms) {
+        walker->found->max_timestamp_ms = timestamp_ms;
+        walker->found->max_timestamp_delta = fields->offset_delta;
+    }
+    walker->index++;
+}
+
+/* Leaves the verdict alone when the only fault is a timestamp outside the limits and there is none. */
+static void refuse_record(struct rec_walker *walker, const struct rec_fields *fields)
+{
+    int64_t timestamp_ms = 0;
+
     if (fields->offset_delta != walker->index) {
         refuse(walker, REC_INVALID_RECORD, "offsets within the batch are not 0, 1, 2, ...");
     } else if (walker->rules->keys_required && fields->key.base == NULL) {
         refuse(walker, REC_INVALID_RECORD, "compacted topic cannot accept a message without key");
-    } else {
-        judge_timestamp(walker, fields->timestamp_delta, fields->offset_delta);
-    }
-    if (walker->verdict == REC_OK) {
-        walker->index++;
-    }
-}
-
-static void judge_timestamp(struct rec_walker *walker, int64_t delta_ms, int32_t offset_delta)
-{
-    const struct rec_rules *rules = walker->rules;
-    int64_t                 timestamp_ms = 0;
-    int64_t                 age_ms = 0;
-
-    if (__builtin_add_overflow(walker->batch->base_timestamp_ms, delta_ms, &timestamp_ms)) {
+    } else if (__builtin_add_overflow(walker->batch->base_timestamp_ms, fields->timestamp_delta, &timestamp_ms)) {
         refuse(walker, REC_INVALID_TIMESTAMP, "timestamp out of range");
-        return;
-    }
-    if (timestamp_ms > walker->found->max_timestamp_ms) {
-        walker->found->max_timestamp_ms = timestamp_ms;
-        walker->found->max_timestamp_delta = offset_delta;
-    }
-    if (rules->log_append_time || timestamp_ms == REC_NO_TIMESTAMP) {
-        return;
-    }
-    /* Far outside what any limit allows when the difference does not fit. */
-    if (__builtin_sub_overflow(rules->now_ms, timestamp_ms, &age_ms) || age_ms == INT64_MIN) {
-        age_ms = timestamp_ms > 0 ? -INT64_MAX : INT64_MAX;
-    }
-    if (age_ms > rules->timestamp_before_max_ms || (age_ms < 0 && -age_ms > rules->timestamp_after_max_ms)) {
+    } else if (timestamp_ms != REC_NO_TIMESTAMP) {
         refuse(walker, REC_INVALID_TIMESTAMP, "timestamp outside message.timestamp.before.max.ms and after.max.ms");
     }
 }
