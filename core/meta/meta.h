@@ -61,11 +61,13 @@ struct meta_topic {
 struct meta_image {
     struct map              topics_by_name; /* -> struct meta_topic, in order of creation */
     struct map              topics_by_id;   /* key: 16 bytes */
+    struct map              topics_by_fold; /* key: the name with '.' read as '_', because Kafka allows only one of the two */
     struct meta_broker     *brokers;        /* by shard */
     uint32_t                broker_count;
     struct meta_config_set  broker_default_configs; /* dynamic, resource BROKER "" */
     struct meta_config_set *broker_configs;         /* dynamic, by shard */
     int64_t                 partition_total;
+    int64_t                *shard_partitions; /* how many each shard leads, by shard */
     int64_t                 next_producer_id;
     int64_t                 last_offset; /* of the newest record applied */
 };
@@ -80,6 +82,9 @@ struct meta_host {
     uint32_t                  shard_count;
     const struct meta_static *statics; /* settings from file and command line, see meta_config.h */
     const struct meta_broker *brokers; /* what the shards advertise now, by shard */
+    /* Room for shard_count pointers; meta_create() writes its own, so that mail between the shards finds its way. Written before any
+     * core runs, only read afterwards. */
+    struct meta **shards;
 };
 
 /* parts: this shard's table; store: this shard's store (the controller shard keeps the metadata log in it). */
@@ -194,6 +199,7 @@ struct meta_change {
     void (*done)(struct meta_change *change);
     struct io_mail   mail_;
     struct list_node link_;
+    struct meta     *meta_; /* the controller's */
     uint32_t         from_shard_;
 };
 

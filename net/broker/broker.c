@@ -18,8 +18,8 @@ enum broker_phase {
     PHASE_META,     /* replaying metadata, opening partitions */
     PHASE_SERVE,    /* accepting */
     PHASE_STOP_NET, /* answering what is under way */
+    PHASE_STOP_META, /* before the partitions: a change under way may still open some */
     PHASE_STOP_PARTS,
-    PHASE_STOP_META,
     PHASE_STOP_STORE,
     PHASE_DONE,
 };
@@ -396,7 +396,9 @@ int broker_create(const struct broker_options *options, struct io *boot, struct 
                                            .first_node_id = broker->format.node_id,
                                            .shard_count = broker->format.shard_count,
                                            .statics = options->statics,
-                                           .brokers = broker->brokers};
+                                           .brokers = broker->brokers,
+                                           .shards = mem_alloc(MEM_BROKER, broker->format.shard_count *
+                                                                               sizeof(struct meta *))};
     broker->host = io_host_create(
         &(struct io_host_options){.core_count = MIN(options->core_count, broker->format.shard_count),
                                   .shard_count = broker->format.shard_count,
@@ -448,6 +450,7 @@ void broker_destroy(struct broker *broker)
     }
     mem_free(MEM_BROKER, broker->shards);
     mem_free(MEM_BROKER, broker->brokers);
+    mem_free(MEM_BROKER, broker->meta_host.shards);
     arena_deinit(&broker->arena);
     mem_free(MEM_BROKER, broker);
 }

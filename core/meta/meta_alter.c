@@ -1,0 +1,273 @@
+/* Settings changed at run time, of topics, of one broker and of all; and blocks of producer ids. */
+#include "core/meta/meta_internal.h"
+
+#include <stdio.h>
+
+#define ALTER_SHOWN_MAX 40 /* bytes of a name or value in a message */
+
+static int alter_shown(struct view text)
+{
+    return (int)MIN(text.len, (size_t)ALTER_SHOWN_MAX);
+}
+
+int16_t meta__config_value_check(const struct meta_config_key *key, struct view name, struct view value, bool is_topic,
+                                 char *message, size_t message_bytes)
+{
+    char reason[120];
+
+    if (key == NULL) {
+        const char *nearest = meta_config_nearest(is_topic, name);
+
+        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG, "Unknown %s config name: %.*s%s%s%s",
+                            is_topic ? "topic" : "broker", alter_shown(name), (const char *)name.base,
+                            nearest == NULL ? "" : ". Did you mean ", nearest == NULL ? "" : nearest,
+                            nearest == NULL ? "" : "?");
+    }
+    if (value.base == NULL) {
+        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG, "Null value not supported for %s configs: %s",
+                            is_topic ? "topic" : "broker", key->name);
+    }
+    if (meta_config_check(key, value, span_of(reason, sizeof(reason))) < 0) {
+        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG, "Invalid value %.*s for configuration %s: %s",
+                            alter_shown(value), (const char *)value.base, key->name, reason);
+    }
+    return KP_ERR_NONE;
+}
+
+/* --- lists --------------------------------------------------------------------------------------------------- */
+
+static bool list_has(const char *list, struct view item)
+{
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+
+        if (view_equal(view_of(at, len), item)) {
+            return true;
+        }
+        at += len + (at[len] == ',');
+    }
+    return false;
+}
+
+static void list_add(char *list, struct view item)
+{
+    size_t len = strlen(list);
+
+    if (len > 0) {
+        list[len++] = ',';
+    }
+    memcpy(list + len, item.base, item.len);
+    list[len + item.len] = '\0';
+}
+
+/* `list` with the items of `items` added where they are missing, or taken out. In the arena; NULL over its budget. */
+static const char *list_combine(struct meta_draft *draft, const char *list, struct view items, bool subtract)
+{
+    struct arena *arena = draft->builder.arena;
+    struct view   given = arena_copy(arena, items);
+    char         *out = arena_alloc(arena, strlen(list) + items.len + 2);
+    const char   *keep = subtract ? list : (const char *)given.base;
+
+    if (given.base == NULL || out == NULL) {
+        draft->builder.failed = true;
+        return NULL;
+    }
+    if (!subtract) {
+        memcpy(out, list, strlen(list));
+    }
+    for (const char *at = keep; *at != '\0';) {
+        size_t      len = strcspn(at, ",");
+        struct view item = view_of(at, len);
+
+        if (len > 0 && !list_has(subtract ? (const char *)given.base : out, item)) {
+            list_add(out, item);
+        }
+        at += len + (at[len] == ',');
+    }
+    return out;
+}
+
+/* --- one resource -------------------------------------------------------------------------------------------- */
+
+/* The resource being changed, and what its set holds before. */
+struct alter_target {
+    bool                          is_topic;
+    bool                          is_default; /* broker "" */
+    const struct meta_config_set *set;
+};
+
+static int16_t alter_check_update(const struct alter_target *target, const struct meta_config_key *key,
+                                  struct meta_alter_config *alter)
+{
+    if (target->is_topic || key == NULL) {
+        return KP_ERR_NONE;
+    }
+    if (key->update == META_READ_ONLY) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                            "Cannot update these configs dynamically: %s. Set it in the properties file and restart.",
+                            key->name);
+    }
+    if (target->is_default && key->update == META_PER_BROKER) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                            "Cannot update security configs dynamically as cluster default: %s.", key->name);
+    }
+    return KP_ERR_NONE;
+}
+
+/* The entry's new value into *out_value: base NULL when the override goes. */
+static int16_t alter_value(struct meta_draft *draft, const struct alter_target *target, struct meta_alter_config *alter,
+                           const struct meta_alter_entry *entry, struct view *out_value)
+{
+    const struct meta_config_key *key = meta_config_find(target->is_topic, entry->name);
+    const char                   *now = meta_config_set_get(target->set, entry->name);
+    const char                   *combined;
+    int16_t                       error = alter_check_update(target, key, alter);
+
+    if (error != KP_ERR_NONE) {
+        return error;
+    }
+    if (entry->op == META_CONFIG_DELETE) {
+        *out_value = (struct view){0};
+        /* an override this release does not know any more can still be removed */
+        return key != NULL || now != NULL ? KP_ERR_NONE
+                                          : meta__config_value_check(NULL, entry->name, *out_value, target->is_topic,
+                                                                     alter->message, sizeof(alter->message));
+    }
+    *out_value = entry->value;
+    if (key != NULL && entry->value.base != NULL && entry->op != META_CONFIG_SET) {
+        if (key->type != META_TYPE_LIST) {
+            return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_CONFIG,
+                                "Can't %s to key %s because its type is not LIST.",
+                                entry->op == META_CONFIG_APPEND ? "APPEND" : "SUBTRACT", key->name);
+        }
+        now = now != NULL ? now : key->default_text != NULL ? key->default_text : "";
+        combined = list_combine(draft, now, entry->value, entry->op == META_CONFIG_SUBTRACT);
+        if (combined == NULL) {
+            return KP_ERR_POLICY_VIOLATION;
+        }
+        *out_value = view_text(combined);
+    }
+    return meta__config_value_check(key, entry->name, *out_value, target->is_topic, alter->message,
+                                    sizeof(alter->message));
+}
+
+static void alter_add(struct meta_draft *draft, const struct meta_alter_config *alter, const struct meta_config_set *set,
+                      struct view name, struct view value)
+{
+    struct meta_record record = {.key = KP_CONFIG_RECORD_KEY};
+    const char        *now = meta_config_set_get(set, name);
+
+    if (value.base == NULL ? now == NULL : now != NULL && view_equal(view_text(now), value)) {
+        return; /* as it is already */
+    }
+    kp_config_record_init(&record.config);
+    record.config.resource_type = alter->resource_type;
+    record.config.resource_name = alter->resource_name;
+    record.config.name = name;
+    record.config.value = value;
+    meta__draft_add(draft, &record);
+}
+
+static bool alter_names(const struct meta_alter_config *alter, struct view name, int32_t before)
+{
+    for (int32_t i = 0; i < before; i++) {
+        if (view_equal(alter->entries[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int16_t alter_check_resource(struct meta_draft *draft, struct meta_alter_config *alter,
+                                    struct alter_target *out_target)
+{
+    struct meta_image *image = (struct meta_image *)(uintptr_t)&draft->meta->image; /* looked up, not changed */
+    bool               is_topic = alter->resource_type == META_RESOURCE_TOPIC;
+
+    *out_target = (struct alter_target){
+        .is_topic = is_topic,
+        .is_default = !is_topic && alter->resource_name.len == 0,
+        .set = meta__image_configs(image, alter->resource_type, alter->resource_name),
+    };
+    if (out_target->set == NULL && is_topic) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_UNKNOWN_TOPIC_OR_PARTITION,
+                            "The topic '%.*s' does not exist.", alter_shown(alter->resource_name),
+                            (const char *)alter->resource_name.base);
+    }
+    if (out_target->set == NULL) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                            "No such resource to configure: type %d, name '%.*s'.", alter->resource_type,
+                            alter_shown(alter->resource_name), (const char *)alter->resource_name.base);
+    }
+    if (!meta__draft_first(draft, is_topic ? 't' : 'b', alter->resource_name)) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                            "Each resource must appear at most once.");
+    }
+    return KP_ERR_NONE;
+}
+
+/* All values first, so that a resource changes as a whole or not at all. */
+static int16_t alter_resource(struct meta_draft *draft, struct meta_alter_config *alter)
+{
+    struct alter_target target;
+    size_t              count = (size_t)MAX(alter->entry_count, 0);
+    struct view        *values = arena_alloc_array(draft->builder.arena, count, sizeof(*values));
+    int16_t             error = alter_check_resource(draft, alter, &target);
+
+    if (values == NULL) {
+        return KP_ERR_POLICY_VIOLATION;
+    }
+    for (int32_t i = 0; error == KP_ERR_NONE && i < alter->entry_count; i++) {
+        if (alter_names(alter, alter->entries[i].name, i)) {
+            error = meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                                 "Error due to duplicate config keys.");
+        } else {
+            error = alter_value(draft, &target, alter, &alter->entries[i], &values[i]);
+        }
+    }
+    if (error != KP_ERR_NONE) {
+        return error;
+    }
+    for (int32_t i = 0; i < alter->entry_count; i++) {
+        alter_add(draft, alter, target.set, alter->entries[i].name, values[i]);
+    }
+    if (alter->replace_all) {
+        MAP_EACH(&target.set->values, entry) {
+            struct view name = view_of(entry->key, entry->key_len);
+
+            if (!alter_names(alter, name, alter->entry_count)) {
+                alter_add(draft, alter, target.set, name, (struct view){0});
+            }
+        }
+    }
+    return KP_ERR_NONE;
+}
+
+void meta__draft_alter_configs(struct meta_draft *draft, struct meta_change *change)
+{
+    for (int32_t i = 0; i < change->count; i++) {
+        struct meta_alter_config *alter = &change->alter_configs[i];
+
+        alter->message[0] = '\0';
+        alter->error = alter_resource(draft, alter);
+    }
+}
+
+/* --- producer ids -------------------------------------------------------------------------------------------- */
+
+void meta__draft_producer_ids(struct meta_draft *draft, struct meta_change *change)
+{
+    int64_t            next = draft->meta->image.next_producer_id;
+    struct meta_record record = {.key = KP_PRODUCER_IDS_RECORD_KEY};
+
+    if (next > INT64_MAX - META_PRODUCER_ID_BLOCK) {
+        change->error = KP_ERR_UNKNOWN_SERVER_ERROR;
+        return;
+    }
+    kp_producer_ids_record_init(&record.producer_ids);
+    record.producer_ids.broker_id = draft->meta->image.brokers[change->from_shard_].node_id;
+    record.producer_ids.next_producer_id = next + META_PRODUCER_ID_BLOCK;
+    meta__draft_add(draft, &record);
+    change->producer_ids.first_id = next;
+    change->producer_ids.id_count = META_PRODUCER_ID_BLOCK;
+}
