@@ -1,5 +1,5 @@
-/* gzip: ISA-L's igzip, which inflates about three times as fast as zlib. One member per batch; its checksum and length
- * are verified.
+/* gzip: ISA-L's igzip, which inflates 2.6 times as fast as zlib (0.76 against 2.0 ns/B on log text). One member per
+ * batch; its checksum and length are verified.
  *
  * Kafka's levels 1 to 9 map to the library's 1 to 3. */
 #include <isa-l/igzip_lib.h>
