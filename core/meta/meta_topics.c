@@ -43,6 +43,8 @@ static void topics_partition_record(struct meta_draft *draft, struct uuid topic_
     record.partition.partition_id = partition;
     record.partition.topic_id = topic_id;
     record.partition.leader = broker->node_id;
+    record.partition.leader_epoch = 0;
+    record.partition.partition_epoch = 0;
     record.partition.replicas = &broker->node_id;
     record.partition.replicas_count = 1;
     record.partition.isr = &broker->node_id;
