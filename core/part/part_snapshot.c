@@ -90,10 +90,14 @@ void part__snapshot_write(void *context, uint8_t **out_bytes, size_t *out_len)
     size_t             len = snapshot_bytes(part);
     uint8_t           *bytes = mem_alloc(MEM_STORE, len);
     uint8_t           *to = bytes;
+    int64_t            state_offset = part->state_offset;
 
+    if (!part->opened) { /* all there is has been replayed; the newest batches may have been deleted */
+        state_offset = MAX(state_offset, store_log_end_offset(part->log));
+    }
     store_le32(to, SNAPSHOT_MAGIC);
     store_le16(to + 4, SNAPSHOT_VERSION);
-    store_le64(to + 8, (uint64_t)part->state_offset);
+    store_le64(to + 8, (uint64_t)state_offset);
     store_le32(to + 16, (uint32_t)map_count(&part->producers));
     store_le32(to + 20, (uint32_t)part->epoch_count);
     to = snapshot_put_epochs(part, to + SNAPSHOT_HEADER_BYTES);

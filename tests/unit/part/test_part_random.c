@@ -4,29 +4,10 @@
  * Checked: every append is answered once, as the model says, in its place in the log; no answer that waits for
  * durability comes before it; what was acknowledged is there after every restart, once. */
 #include "tests/unit/part/part_fixture.h"
+#include "tests/unit/part/part_model.h"
 
-#include "core/base/prng.h"
-
-#define PRODUCERS   3
-#define HISTORY_MAX 400 /* batches in one history, below what the fake disk takes */
-#define STEPS       400
-#define SEEDS       60
-
-struct model_batch {
-    int64_t producer_id;
-    int16_t epoch;
-    int32_t sequence;
-    int32_t records;
-    int64_t base_offset;
-};
-
-struct model_producer {
-    bool               known;
-    int16_t            epoch;
-    int32_t            next_sequence;
-    struct model_batch window[PART_PRODUCER_BATCHES];
-    size_t             window_count;
-};
+#define STEPS 400
+#define SEEDS 60
 
 struct expected {
     struct try attempt;
@@ -34,96 +15,38 @@ struct expected {
     int16_t    error;
     int64_t    base_offset;
     int64_t    last_offset;
-    bool       lost; /* a stop, crash or failure came before its answer was sure */
+    bool       lost; /* a stop, crash or failure came before its answer was seen */
     bool       seen;
 };
 
-struct model {
-    struct fixture       *fixture;
-    struct prng           prng;
-    struct model_batch    log[HISTORY_MAX];
-    size_t                log_count;
-    int64_t               end_offset;
-    struct model_producer producers[PRODUCERS];
-    struct expected       expected[STEPS];
-    size_t                expected_count;
+struct history {
+    struct fixture *fixture;
+    struct prng     prng;
+    struct model    model;
+    struct expected expected[STEPS];
+    size_t          expected_count;
 };
 
-static uint32_t dice(struct model *model, uint32_t sides)
+static uint32_t dice(struct history *history, uint32_t sides)
 {
-    return (uint32_t)prng_below(&model->prng, sides);
+    return (uint32_t)prng_below(&history->prng, sides);
 }
 
-static void model_apply(struct model *model, const struct model_batch *batch)
+/* The log ends at `end_offset` again; what was not answered may not be there. */
+static void cut(struct history *history, int64_t end_offset)
 {
-    struct model_producer *producer = &model->producers[batch->producer_id];
-
-    if (!producer->known || producer->epoch != batch->epoch) {
-        producer->window_count = 0;
-    }
-    producer->known = true;
-    producer->epoch = batch->epoch;
-    producer->next_sequence = batch->sequence + batch->records;
-    if (producer->window_count == PART_PRODUCER_BATCHES) {
-        memmove(producer->window, producer->window + 1, sizeof(producer->window) - sizeof(producer->window[0]));
-        producer->window_count--;
-    }
-    producer->window[producer->window_count++] = *batch;
-}
-
-/* What comes of `batch`, and the model after it. */
-static int16_t model_send(struct model *model, struct model_batch *batch)
-{
-    struct model_producer *producer = &model->producers[batch->producer_id];
-
-    for (size_t i = 0; i < producer->window_count; i++) {
-        const struct model_batch *known = &producer->window[i];
-
-        if (known->epoch == batch->epoch && known->sequence == batch->sequence && known->records == batch->records) {
-            batch->base_offset = known->base_offset;
-            return 0;
-        }
-    }
-    batch->base_offset = -1;
-    if (producer->known && batch->epoch < producer->epoch) {
-        return KP_ERR_INVALID_PRODUCER_EPOCH;
-    }
-    if (producer->known && batch->sequence != (batch->epoch == producer->epoch ? producer->next_sequence : 0)) {
-        return KP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
-    }
-    batch->base_offset = model->end_offset;
-    model->end_offset += batch->records;
-    model->log[model->log_count++] = *batch;
-    model_apply(model, batch);
-    return 0;
-}
-
-/* The log ends at `end_offset` again; what was not sure is lost. */
-static void model_cut(struct model *model, int64_t end_offset)
-{
-    size_t count = model->log_count;
-
-    memset(model->producers, 0, sizeof(model->producers));
-    model->log_count = 0;
-    model->end_offset = 0;
-    for (size_t i = 0; i < count && model->log[i].base_offset < end_offset; i++) {
-        model->log_count++;
-        model->end_offset = model->log[i].base_offset + model->log[i].records;
-        model_apply(model, &model->log[i]);
-    }
-    for (size_t i = 0; i < model->expected_count; i++) {
-        struct expected *expected = &model->expected[i];
-
-        expected->lost |= !expected->seen;
+    model_cut(&history->model, end_offset);
+    for (size_t i = 0; i < history->expected_count; i++) {
+        history->expected[i].lost |= !history->expected[i].seen;
     }
 }
 
-static void check_answers(struct model *model)
+static void check_answers(struct history *history)
 {
-    int64_t high_watermark = part_high_watermark(model->fixture->part);
+    int64_t high_watermark = part_high_watermark(history->fixture->part);
 
-    for (size_t i = 0; i < model->expected_count; i++) {
-        struct expected          *expected = &model->expected[i];
+    for (size_t i = 0; i < history->expected_count; i++) {
+        struct expected          *expected = &history->expected[i];
         const struct part_append *append = &expected->attempt.append;
 
         assert_true(expected->attempt.answers <= 1);
@@ -145,12 +68,14 @@ static void check_answers(struct model *model)
 }
 
 /* What is on the disk is what the model holds, in its order, once. */
-static void check_log(struct model *model)
+static void check_log(struct history *history)
 {
-    assert_int_equal(part_log_end(model->fixture->part), model->end_offset);
-    assert_int_equal(fake_store_disk(model->fixture->log)->batch_count, model->log_count);
+    const struct model *model = &history->model;
+
+    assert_int_equal(part_log_end(history->fixture->part), model->end_offset);
+    assert_int_equal(fake_store_disk(history->fixture->log)->batch_count, model->log_count);
     for (size_t i = 0; i < model->log_count; i++) {
-        struct rec_batch stored = fixture_stored(model->fixture, i);
+        struct rec_batch stored = fixture_stored(history->fixture, i);
 
         assert_int_equal(stored.base_offset, model->log[i].base_offset);
         assert_int_equal(stored.producer_id, model->log[i].producer_id);
@@ -160,60 +85,36 @@ static void check_log(struct model *model)
     }
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------------------------ */
 
-static void step_send(struct model *model)
+static void step_send(struct history *history)
 {
     static const enum rec_codec codecs[] = {REC_NONE, REC_NONE, REC_LZ4};
-    struct fixture             *fixture = model->fixture;
-    struct expected            *expected = &model->expected[model->expected_count++];
-    struct model_batch          batch = {.producer_id = dice(model, PRODUCERS)};
-    struct model_producer      *producer = &model->producers[batch.producer_id];
-    bool                        large = dice(model, 20) == 0;
+    struct fixture             *fixture = history->fixture;
+    struct expected            *expected = &history->expected[history->expected_count++];
+    bool                        large = dice(history, 20) == 0;
+    struct model_batch          batch = model_choose(&history->model, &history->prng);
+    struct batch_recipe         recipe = {.records = batch.records,
+                                          .value_bytes = large ? 300000 : 20,
+                                          .idempotent = true,
+                                          .producer_id = batch.producer_id,
+                                          .producer_epoch = batch.epoch,
+                                          .base_sequence = batch.sequence,
+                                          .codec = large ? REC_ZSTD : codecs[dice(history, 3)]};
 
-    batch.records = 1 + (int32_t)dice(model, 3);
-    batch.epoch = producer->epoch;
-    batch.sequence = producer->next_sequence;
-    switch (dice(model, 10)) {
-    case 0:
-    case 1:
-    case 2:
-        if (producer->window_count > 0) {
-            batch = producer->window[dice(model, (uint32_t)producer->window_count)];
-        }
-        break;
-    case 3:
-        batch.sequence += 1 + (int32_t)dice(model, 3);
-        break;
-    case 4:
-        batch.epoch = (int16_t)(batch.epoch + (int16_t)dice(model, 3) - 1);
-        batch.epoch = MAX(batch.epoch, 0);
-        batch.sequence = (int32_t)dice(model, 2) == 0 ? 0 : batch.sequence;
-        break;
-    default:
-        break;
-    }
-    *expected = (struct expected){.wait_durable = dice(model, 5) != 0};
-    expected->error = model_send(model, &batch);
+    *expected = (struct expected){.wait_durable = dice(history, 5) != 0};
+    expected->error = model_send(&history->model, &batch);
     expected->base_offset = batch.base_offset;
     expected->last_offset = batch.base_offset + batch.records - 1;
-    fixture_begin_acks(
-        fixture, &expected->attempt,
-        fixture_batch(fixture, &(struct batch_recipe){.records = batch.records,
-                                                      .value_bytes = large ? 300000 : 20,
-                                                      .idempotent = true,
-                                                      .producer_id = batch.producer_id,
-                                                      .producer_epoch = batch.epoch,
-                                                      .base_sequence = batch.sequence,
-                                                      .codec = large ? REC_ZSTD : codecs[dice(model, 3)]}),
-        expected->wait_durable);
+    fixture_begin_acks(fixture, &expected->attempt, fixture_batch(fixture, &recipe), expected->wait_durable);
 }
 
-static void step_durable(struct model *model)
+static void step_durable(struct history *history)
 {
-    struct store_log *log = model->fixture->log;
-    int64_t           durable = store_log_durable_offset(log);
-    int64_t           to = durable + dice(model, (uint32_t)(store_log_end_offset(log) - durable) + 1);
+    const struct model *model = &history->model;
+    struct store_log   *log = history->fixture->log;
+    int64_t             durable = store_log_durable_offset(log);
+    int64_t             to = durable + dice(history, (uint32_t)(store_log_end_offset(log) - durable) + 1);
 
     for (size_t i = 0; i < model->log_count; i++) { /* whole batches */
         if (model->log[i].base_offset < to && to < model->log[i].base_offset + model->log[i].records) {
@@ -230,13 +131,13 @@ static void retried(void *context, int16_t error)
     *out = error;
 }
 
-static void step_fail(struct model *model)
+static void step_fail(struct history *history)
 {
-    struct fixture *fixture = model->fixture;
+    struct fixture *fixture = history->fixture;
     int16_t         error = -2;
 
     fake_store_offline(fixture->log);
-    model_cut(model, store_log_durable_offset(fixture->log));
+    cut(history, store_log_durable_offset(fixture->log));
     fixture->store.memory_low = false;
     fake_io_settle(&fixture->io);
     part_retry(fixture->part, retried, &error);
@@ -246,27 +147,27 @@ static void step_fail(struct model *model)
 }
 
 /* A clean stop of the fake keeps what was committed; what waits in the queue is refused. */
-static void step_restart(struct model *model, bool crash)
+static void step_restart(struct history *history, bool crash)
 {
-    struct fixture *fixture = model->fixture;
+    struct fixture *fixture = history->fixture;
     int64_t         end = crash ? store_log_durable_offset(fixture->log) : store_log_end_offset(fixture->log);
 
     fixture->store.memory_low = false;
-    model_cut(model, end);
+    cut(history, end);
     fixture_restart(fixture, crash);
 }
 
-static void step(struct model *model)
+static void step(struct history *history)
 {
-    struct fixture *fixture = model->fixture;
-    uint32_t        choice = dice(model, 100);
+    struct fixture *fixture = history->fixture;
+    uint32_t        choice = dice(history, 100);
 
     if (choice < 60) {
-        if (model->log_count < HISTORY_MAX && model->expected_count < STEPS) {
-            step_send(model);
+        if (history->model.log_count < MODEL_BATCHES_MAX && history->expected_count < STEPS) {
+            step_send(history);
         }
     } else if (choice < 75) {
-        step_durable(model);
+        step_durable(history);
     } else if (choice < 88) {
         MAYBE(fake_io_turn(&fixture->io) == 0);
     } else if (choice < 91) {
@@ -276,27 +177,27 @@ static void step(struct model *model)
     } else if (choice < 97) {
         fake_store_snapshot(fixture->log);
     } else if (choice < 98) {
-        step_fail(model);
+        step_fail(history);
     } else {
-        step_restart(model, choice == 99);
+        step_restart(history, choice == 99);
     }
 }
 
-static void run_history(struct model *model, uint64_t seed)
+static void run_history(struct history *history, uint64_t seed)
 {
-    struct fixture *fixture = model->fixture;
+    struct fixture *fixture = history->fixture;
 
-    prng_init(&model->prng, seed);
+    prng_init(&history->prng, seed);
     for (int i = 0; i < STEPS; i++) {
-        step(model);
-        check_answers(model);
+        step(history);
+        check_answers(history);
     }
     fake_store_memory_back(&fixture->store);
     fixture_flush(fixture);
-    check_answers(model);
-    check_log(model);
-    for (size_t i = 0; i < model->expected_count; i++) {
-        assert_int_equal(model->expected[i].attempt.answers, 1);
+    check_answers(history);
+    check_log(history);
+    for (size_t i = 0; i < history->expected_count; i++) {
+        assert_int_equal(history->expected[i].attempt.answers, 1);
     }
 }
 
@@ -304,14 +205,14 @@ static void histories_match_the_model(void **state)
 {
     MAYBE(state == NULL);
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct model *model = mem_alloc(MEM_TEST, sizeof(*model));
-        void         *fixture = NULL;
+        struct history *history = mem_alloc(MEM_TEST, sizeof(*history));
+        void           *fixture = NULL;
 
         assert_int_equal(fixture_setup(&fixture), 0);
-        model->fixture = fixture;
-        run_history(model, seed);
+        history->fixture = fixture;
+        run_history(history, seed);
         assert_int_equal(fixture_teardown(&fixture), 0);
-        mem_free(MEM_TEST, model);
+        mem_free(MEM_TEST, history);
     }
 }
 
