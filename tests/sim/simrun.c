@@ -1,0 +1,202 @@
+/* simrun: crash tests of the store in the simulated world.
+ *
+ *   simrun                            every case, a bounded selection of seeds and points
+ *   simrun --seconds 600 --seed 7     as many as fit, from seed 7 on
+ *   simrun --case cuts --seed 3 --point 120 --verbose     one run: what a failure prints to be replayed */
+#include "tests/sim/storm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct settings {
+    const char *program;
+    const char *only_case;
+    uint64_t    seed;
+    uint64_t    point;
+    bool        point_given;
+    uint64_t    seeds;   /* per case; 0: until time is up */
+    int64_t     seconds; /* for all cases together */
+    bool        verbose;
+    bool        twice; /* each run twice: the same trace */
+};
+
+struct tally {
+    uint64_t runs;
+    uint64_t acked;
+    uint64_t failures;
+};
+
+static struct {
+    const struct settings   *settings;
+    const struct storm_case *test;
+    uint64_t                 seed;
+    uint64_t                 point;
+} running;
+
+static void print_replay(void)
+{
+    (void)fprintf(stderr, "  replay: %s --case %s --seed %" PRIu64 " --point %" PRIu64 " --verbose\n",
+                  running.settings->program, running.test->name, running.seed, running.point);
+}
+
+static int64_t clock_seconds(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return now.tv_sec;
+}
+
+/* One run: the trace hash; *out_points when point is 0. */
+static uint64_t run_once(const struct settings *settings, const struct storm_case *test, uint64_t seed, uint64_t point,
+                         struct tally *tally, uint64_t *out_points)
+{
+    struct storm_options options = test->options;
+    struct storm        *storm = mem_alloc(MEM_TEST, sizeof(*storm));
+    uint64_t             hash;
+
+    running.test = test;
+    running.seed = seed;
+    running.point = point;
+    options.seed = seed;
+    options.verbose = settings->verbose;
+    storm_create(storm, &options);
+    *out_points = test->run(storm, point);
+    tally->runs++;
+    tally->acked += storm->acked_count;
+    if (!storm_ok(storm)) {
+        tally->failures++;
+        (void)fprintf(stderr, "FAIL %s seed %" PRIu64 " point %" PRIu64 ": %s\n", test->name, seed, point,
+                      storm->failure);
+        print_replay();
+    }
+    hash = sim_trace_hash(storm->sim);
+    storm_destroy(storm);
+    mem_free(MEM_TEST, storm);
+    return hash;
+}
+
+static uint64_t run_point(const struct settings *settings, const struct storm_case *test, uint64_t seed, uint64_t point,
+                          struct tally *tally)
+{
+    uint64_t points = 0;
+    uint64_t again = 0;
+    uint64_t hash = run_once(settings, test, seed, point, tally, &points);
+
+    if (settings->twice && run_once(settings, test, seed, point, tally, &again) != hash) {
+        tally->failures++;
+        (void)fprintf(stderr, "FAIL %s seed %" PRIu64 " point %" PRIu64 ": two runs differ\n", test->name, seed, point);
+        print_replay();
+    }
+    return points;
+}
+
+/* All points of one seed when there is time for them; else a stride that touches the whole run. */
+static void run_seed(const struct settings *settings, const struct storm_case *test, uint64_t seed, uint64_t points_max,
+                     int64_t deadline, struct tally *tally)
+{
+    uint64_t points = run_point(settings, test, seed, 0, tally);
+    uint64_t stride = MAX(UINT64_C(1), points / points_max);
+
+    if (stride > 1 && stride % SIM_CUT_WHEN_COUNT == 0) {
+        stride++; /* so that all of before, during and after come up */
+    }
+    for (uint64_t point = 1 + seed % stride; point <= points && clock_seconds() < deadline; point += stride) {
+        (void)run_point(settings, test, seed, point, tally);
+        if (tally->failures >= 10) {
+            return;
+        }
+    }
+}
+
+static void run_case(const struct settings *settings, const struct storm_case *test, int64_t deadline,
+                     struct tally *tally)
+{
+    uint64_t seed = settings->seed;
+    uint64_t end = settings->seeds == 0 ? UINT64_MAX : seed + settings->seeds;
+    uint64_t points_max = settings->seconds > 120 ? UINT64_MAX : 400;
+
+    while (seed < end && clock_seconds() < deadline && tally->failures < 10) {
+        run_seed(settings, test, seed++, points_max, deadline, tally);
+    }
+    (void)printf("%-8s %6" PRIu64 " runs, %8" PRIu64 " appends acknowledged, %" PRIu64 " failed: %s\n", test->name,
+                 tally->runs, tally->acked, tally->failures, test->what);
+    (void)fflush(stdout);
+}
+
+static int run_all(const struct settings *settings)
+{
+    int64_t  left = settings->seconds;
+    size_t   cases = 0;
+    uint64_t failures = 0;
+
+    for (size_t i = 0; i < storm_case_count; i++) {
+        cases += settings->only_case == NULL || strcmp(settings->only_case, storm_cases[i].name) == 0;
+    }
+    if (cases == 0) {
+        (void)fprintf(stderr, "simrun: no case named %s\n", settings->only_case);
+        return 2;
+    }
+    for (size_t i = 0; i < storm_case_count; i++) {
+        struct tally tally = {0};
+        int64_t      start = clock_seconds();
+
+        if (settings->only_case != NULL && strcmp(settings->only_case, storm_cases[i].name) != 0) {
+            continue;
+        }
+        if (settings->point_given) {
+            (void)run_point(settings, &storm_cases[i], settings->seed, settings->point, &tally);
+        } else {
+            run_case(settings, &storm_cases[i], start + left / (int64_t)cases, &tally);
+        }
+        left -= clock_seconds() - start;
+        cases--;
+        failures += tally.failures;
+    }
+    return failures == 0 ? 0 : 1;
+}
+
+static void usage(void)
+{
+    (void)printf("simrun [--case NAME] [--seed N] [--point N] [--seeds N] [--seconds N] [--twice] [--verbose]\n\n");
+    for (size_t i = 0; i < storm_case_count; i++) {
+        (void)printf("  %-8s %s\n", storm_cases[i].name, storm_cases[i].what);
+    }
+}
+
+static bool number_option(int argc, char **argv, int *at, const char *name, uint64_t *out_value)
+{
+    if (strcmp(argv[*at], name) != 0 || *at + 1 >= argc) {
+        return false;
+    }
+    *out_value = strtoull(argv[++*at], NULL, 0);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {.program = argv[0], .seed = 1, .seeds = 0, .seconds = 45};
+    uint64_t        seconds = 0;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--case") == 0 && i + 1 < argc) {
+            settings.only_case = argv[++i];
+        } else if (number_option(argc, argv, &i, "--point", &settings.point)) {
+            settings.point_given = true;
+        } else if (number_option(argc, argv, &i, "--seconds", &seconds)) {
+            settings.seconds = (int64_t)seconds;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            settings.verbose = true;
+        } else if (strcmp(argv[i], "--twice") == 0) {
+            settings.twice = true;
+        } else if (!number_option(argc, argv, &i, "--seed", &settings.seed) &&
+                   !number_option(argc, argv, &i, "--seeds", &settings.seeds)) {
+            usage();
+            return strcmp(argv[i], "--help") == 0 ? 0 : 2;
+        }
+    }
+    running.settings = &settings;
+    check_set_reporter(print_replay);
+    return run_all(&settings);
+}
