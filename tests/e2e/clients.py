@@ -65,10 +65,18 @@ def kcat_consume(bootstrap, topic):
     return found
 
 
+UNDERSCORED = ("log_level", "error_cb")  # these really have one
+
+
+def dotted(settings):
+    """Python words to librdkafka's names."""
+    return {name if name in UNDERSCORED else name.replace("_", "."): value for name, value in settings.items()}
+
+
 def confluent_producer(bootstrap, **settings):
     return confluent_kafka.Producer({
         "bootstrap.servers": bootstrap, "broker.address.family": "v4", "message.timeout.ms": int(CLIENT_S * 1000),
-        **{name.replace("_", "."): value for name, value in settings.items()}})
+        **dotted(settings)})
 
 
 def confluent_produce(bootstrap, topic, codec, records, _values=None, **settings):
@@ -101,7 +109,7 @@ def confluent_consumer(bootstrap, **settings):
     return confluent_kafka.Consumer({
         "bootstrap.servers": bootstrap, "broker.address.family": "v4", "group.id": "e2e", "check.crcs": True,
         "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "error",
-        **{name.replace("_", "."): value for name, value in settings.items()}})
+        **dotted(settings)})
 
 
 def confluent_consume(bootstrap, topic, partitions, timeout_s=CLIENT_S, start=confluent_kafka.OFFSET_BEGINNING):
