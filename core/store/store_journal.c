@@ -12,6 +12,7 @@
 #include "core/store/store_journal_internal.h"
 
 #define FIRST_BUF_BYTES ((size_t)(16 * KIB))
+#define RECORD_IDLE_NS  NS_PER_S /* two more flushes a second at most */
 
 static void record_release(struct store_journal *journal);
 
@@ -420,22 +421,34 @@ static void record_release_done(void *context, int result)
     store__journal_close_if_quiet(journal);
 }
 
-/* Released space counts once it is written down. The next frame does that in passing; when the ring is more than half
- * full and no frame is about to leave, the ring's header does it, or a full ring could never move again. */
+/* Must the ring's header say what was released? When the ring is more than half full and no frame is about to leave
+ * that would say so in passing: a full ring could never move again. And now and then when nothing is left in need: a
+ * start then replays nothing, and rot in the newest frames, which none calls durable yet, no longer matters. */
+static bool record_wanted(const struct store_journal *journal)
+{
+    uint64_t                free_from = MIN(journal->recorded_lsn, journal->durable_end);
+    const struct list_node *last = list_last(&journal->writes);
+
+    if (journal->state != JOURNAL_RUNNING || journal->header_busy || journal->released_lsn <= journal->recorded_lsn) {
+        return false;
+    }
+    if (last == NULL && journal->released_lsn == journal->next_lsn &&
+        io_now_ns(journal->shard->io) - journal->recorded_ns >= RECORD_IDLE_NS) {
+        return true;
+    }
+    return journal->next_lsn - free_from > journal->header.ring_bytes / 2 &&
+           (last == NULL || LIST_ENTRY(last, struct journal_write, link)->state >= WRITE_IN_FLIGHT);
+}
+
+/* Released space counts once it is written down: by the next frame, or by the header. */
 static void record_release(struct store_journal *journal)
 {
     struct store_journal_header header = journal->header;
-    uint64_t                    free_from = MIN(journal->recorded_lsn, journal->durable_end);
-    struct list_node           *last = list_last(&journal->writes);
 
-    if (journal->state != JOURNAL_RUNNING || journal->header_busy || journal->released_lsn <= journal->recorded_lsn ||
-        journal->next_lsn - free_from <= journal->header.ring_bytes / 2) {
-        return;
+    if (record_wanted(journal)) {
+        header.needed_from = journal->released_lsn;
+        header.durable_end = journal->durable_end;
+        journal->recorded_ns = io_now_ns(journal->shard->io);
+        store__journal_write_header(journal, &header, record_release_done, journal);
     }
-    if (last != NULL && LIST_ENTRY(last, struct journal_write, link)->state < WRITE_IN_FLIGHT) {
-        return;
-    }
-    header.needed_from = journal->released_lsn;
-    header.durable_end = journal->durable_end;
-    store__journal_write_header(journal, &header, record_release_done, journal);
 }

@@ -96,6 +96,7 @@ struct store_journal {
     uint64_t         durable_end;
     struct list_node writes;
     uint32_t         in_flight;
+    int64_t          recorded_ns; /* when the header was last written for that */
     bool             space_refused;
     struct io_op     post_op; /* submit on the next turn */
     bool             closing;

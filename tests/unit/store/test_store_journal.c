@@ -75,6 +75,31 @@ static void test_clean_close(void **state)
     rig_end();
 }
 
+/* With everything released and nothing under way the header says so: a start has nothing to replay, and rot has nothing
+ * to hit. */
+static void test_idle_is_recorded(void **state)
+{
+    struct sim_options options;
+
+    (void)state;
+    rig_options(&options, 14);
+    rig_start(&options);
+    rig_journal_start(RING_BYTES);
+    sim_run_for(rig.sim, 2 * NS_PER_S);
+    assert_true(io_run(rig.io, io_now_ns(rig.io) + 1) >= 0);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(rig_append(i, 1, 3000), ERR_OK);
+        rig_run_until(rig_all_answered);
+    }
+    rig_release_items(rig.item_count);
+    rig_run_until(rig_is_idle);
+    rig_crash(1, SIM_CRASH_DROP);
+    assert_true(sim_disk_flip(rig.sim, 0, RING_PATH, HEADERS + 4 * BLOCK + 300, 1));
+    assert_int_equal(rig_journal_open(RING_BYTES), ERR_OK);
+    assert_int_equal(rig.replays, 0);
+    rig_end();
+}
+
 /* Filled to the brim it refuses, says when there is space, and goes on; many laps. */
 static void test_full_ring(void **state)
 {
@@ -292,11 +317,11 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_append_and_reopen),  cmocka_unit_test(test_clean_close),
-        cmocka_unit_test(test_full_ring),          cmocka_unit_test(test_write_failure),
-        cmocka_unit_test(test_no_space_to_create), cmocka_unit_test(test_open_failures),
-        cmocka_unit_test(test_buffered_volume),    cmocka_unit_test(test_moved_to_larger_blocks),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_append_and_reopen),      cmocka_unit_test(test_clean_close),
+        cmocka_unit_test(test_idle_is_recorded),       cmocka_unit_test(test_full_ring),
+        cmocka_unit_test(test_write_failure),          cmocka_unit_test(test_no_space_to_create),
+        cmocka_unit_test(test_open_failures),          cmocka_unit_test(test_buffered_volume),
+        cmocka_unit_test(test_moved_to_larger_blocks), cmocka_unit_test(test_out_of_memory),
     };
 
     slog_set_sink(quiet);
