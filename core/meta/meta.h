@@ -59,10 +59,10 @@ struct meta_topic {
 };
 
 struct meta_image {
-    struct map              topics_by_name; /* -> struct meta_topic, in order of creation */
-    struct map              topics_by_id;   /* key: 16 bytes */
-    struct map              topics_by_fold; /* key: the name with '.' read as '_', because Kafka allows only one of the two */
-    struct meta_broker     *brokers;        /* by shard */
+    struct map topics_by_name;       /* -> struct meta_topic, in order of creation */
+    struct map topics_by_id;         /* key: 16 bytes */
+    struct map topics_by_fold;       /* key: the name with '.' read as '_', because Kafka allows only one of the two */
+    struct meta_broker     *brokers; /* by shard */
     uint32_t                broker_count;
     struct meta_config_set  broker_default_configs; /* dynamic, resource BROKER "" */
     struct meta_config_set *broker_configs;         /* dynamic, by shard */
@@ -82,8 +82,8 @@ struct meta_host {
     uint32_t                  shard_count;
     const struct meta_static *statics; /* settings from file and command line, see meta_config.h */
     const struct meta_broker *brokers; /* what the shards advertise now, by shard */
-    /* Room for shard_count pointers; meta_create() writes its own, so that mail between the shards finds its way. Written before any
-     * core runs, only read afterwards. */
+    /* Room for shard_count pointers; meta_create() writes its own, so that mail between the shards finds its way.
+     * Written before any core runs, only read afterwards. */
     struct meta **shards;
 };
 

@@ -24,12 +24,13 @@ int16_t meta__config_value_check(const struct meta_config_key *key, struct view 
                             nearest == NULL ? "" : "?");
     }
     if (value.base == NULL) {
-        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG, "Null value not supported for %s configs: %s",
-                            is_topic ? "topic" : "broker", key->name);
+        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
+                            "Null value not supported for %s configs: %s", is_topic ? "topic" : "broker", key->name);
     }
     if (meta_config_check(key, value, span_of(reason, sizeof(reason))) < 0) {
-        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG, "Invalid value %.*s for configuration %s: %s",
-                            alter_shown(value), (const char *)value.base, key->name, reason);
+        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
+                            "Invalid value %.*s for configuration %s: %s", alter_shown(value), (const char *)value.base,
+                            key->name, reason);
     }
     return KP_ERR_NONE;
 }
@@ -151,8 +152,8 @@ static int16_t alter_value(struct meta_draft *draft, const struct alter_target *
                                     sizeof(alter->message));
 }
 
-static void alter_add(struct meta_draft *draft, const struct meta_alter_config *alter, const struct meta_config_set *set,
-                      struct view name, struct view value)
+static void alter_add(struct meta_draft *draft, const struct meta_alter_config *alter,
+                      const struct meta_config_set *set, struct view name, struct view value)
 {
     struct meta_record record = {.key = KP_CONFIG_RECORD_KEY};
     const char        *now = meta_config_set_get(set, name);

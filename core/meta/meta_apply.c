@@ -106,8 +106,7 @@ static int apply_changed(void *context, const struct meta_record *record)
 
 static int apply_batches(struct meta *meta, struct view batches, meta_record_fn *each)
 {
-    int result =
-        meta__records_each(batches, &meta->apply.arena, each, meta, &meta->image.last_offset);
+    int result = meta__records_each(batches, &meta->apply.arena, each, meta, &meta->image.last_offset);
 
     arena_reset(&meta->apply.arena);
     if (meta->apply.all_settings) {
@@ -135,8 +134,8 @@ static void apply_removed(void *context, int16_t error)
     struct meta *meta = context;
 
     if (error != KP_ERR_NONE) {
-        slog_warn("meta", "shard %u: the files of a deleted partition could not all be removed: %s",
-                  meta->shard->index, kp_error_name(error));
+        slog_warn("meta", "shard %u: the files of a deleted partition could not all be removed: %s", meta->shard->index,
+                  kp_error_name(error));
     }
     meta->apply.in_flight--;
     apply_pump(meta);

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #define NAME_BYTES_MAX 128 /* longer names are not looked for among the near ones */
+#define CONFIG_IGNORED "Known to Kafka, without meaning here."
 
 static const struct meta_config_key config_keys[] = {
 #define TOPIC_ROW(name_, type_, default_, min_, max_, choices_, effect_, synonyms_, documentation_) \
@@ -32,9 +33,17 @@ static const struct meta_config_key config_keys[] = {
      .effect = META_EFFECT_##effect_,                                                              \
      .update = META_##update_,                                                                     \
      .documentation = (documentation_)},
-#include "core/meta/config.def"
+#define IGNORED_ROW(name_) BROKER_ROW(name_, STRING, NULL, 0, 0, NULL, IGNORED, READ_ONLY, CONFIG_IGNORED)
+#define SECRET_ROW(name_)  BROKER_ROW(name_, PASSWORD, NULL, 0, 0, NULL, IGNORED, READ_ONLY, CONFIG_IGNORED)
+#include "core/meta/config_topic.def"
+/* after the topic settings: meta_config_count() promises this order */
+#include "core/meta/config_broker.def"
+#include "core/meta/config_ignored.def"
+#include "core/meta/config_kept.def"
 #undef TOPIC_ROW
 #undef BROKER_ROW
+#undef IGNORED_ROW
+#undef SECRET_ROW
 };
 
 size_t meta_config_count(void)
@@ -314,10 +323,8 @@ void meta_config_reference(void (*write)(void *context, struct view text), void 
 {
     static const char head[] = "\n| setting | type | default | meaning |\n| --- | --- | --- | --- |\n";
 
-    write(
-        context,
-        view_text(
-            "# Settings\n\nMade by `millrace config --reference` from the one table of settings, `core/meta/config.def`.\n"));
+    write(context, view_text("# Settings\n\nMade by `millrace config --reference` from the one table of settings, "
+                             "`core/meta/config_*.def`.\n"));
     write(context, view_text("\n## Broker settings\n"));
     write(context, view_text(head));
     config_reference_rows(false, META_EFFECT_USED, write, context);
@@ -330,7 +337,10 @@ void meta_config_reference(void (*write)(void *context, struct view text), void 
     write(context, view_text("\n### Brokers\n"));
     write(context, view_text(head));
     config_reference_rows(false, META_EFFECT_RECORDED, write, context);
-    write(context, view_text("\n## Accepted with a notice and ignored\n"));
+    write(context, view_text("\n## Accepted with a notice and ignored\n\n### Topics\n"));
+    write(context, view_text(head));
+    config_reference_rows(true, META_EFFECT_IGNORED, write, context);
+    write(context, view_text("\n### Brokers\n"));
     write(context, view_text(head));
     config_reference_rows(false, META_EFFECT_IGNORED, write, context);
 }

@@ -1,4 +1,4 @@
-/* meta_config.h: the one table of settings (config.def): every topic and broker setting Kafka users type, with type,
+/* meta_config.h: the one table of settings (config_*.def): every topic and broker setting Kafka users type, with type,
  * default, source and meaning.
  *
  * Pure: no I/O. The properties file is read by net/broker, the topic overrides come from the metadata log; both are
@@ -53,9 +53,11 @@ struct meta_config_key {
     const char             *choices;      /* "a,b,c" for STRING and LIST, or NULL: free */
     enum meta_config_effect effect;
     enum meta_config_update update;
-    const char             *synonyms; /* for a topic setting: the broker setting(s) it defaults to, strongest first
-                                         ("log.retention.ms,log.retention.minutes:60000,log.retention.hours:3600000"); NULL */
-    const char *documentation;        /* one sentence of ours */
+    /* For a topic setting: the broker settings it defaults to, strongest first, with what their unit is worth in its
+     * own
+     * ("log.retention.ms,log.retention.minutes:60000,log.retention.hours:3600000"); NULL: none. */
+    const char *synonyms;
+    const char *documentation; /* one sentence of ours */
 };
 
 /* All keys of the table, topic settings first, in table order. */

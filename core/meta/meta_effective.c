@@ -74,7 +74,8 @@ static size_t effective_synonyms(const struct meta_config_key *key, struct effec
     return count;
 }
 
-static const char *effective_get(const struct meta *meta, uint32_t shard, enum meta_config_source source, struct view name)
+static const char *effective_get(const struct meta *meta, uint32_t shard, enum meta_config_source source,
+                                 struct view name)
 {
     const struct meta_static *statics = meta->host->statics;
     const char               *text;
@@ -212,7 +213,8 @@ size_t meta_config_synonyms(const struct meta *meta, const struct meta_topic *to
 
 /* --- what a partition needs ---------------------------------------------------------------------------------- */
 
-static const char *effective_text(const struct meta *meta, const struct meta_topic *topic, enum meta_topic_setting setting)
+static const char *effective_text(const struct meta *meta, const struct meta_topic *topic,
+                                  enum meta_topic_setting setting)
 {
     return meta_topic_config(meta, topic, meta->effective->settings[setting]).text;
 }

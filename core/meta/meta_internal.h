@@ -129,22 +129,22 @@ void meta__apply_deliver(struct io_mail *mail, struct io_shard *to);
 /* --- controller ---------------------------------------------------------------------------------------------- */
 
 struct meta_controller {
-    struct meta            *meta;
-    struct store_log       *log;
-    struct list_node        queue; /* struct meta_change.link_, in order of arrival */
-    struct meta_change     *current;
-    struct arena            arena; /* the current change's records */
-    struct span             batch; /* in the arena: what is being appended and then published */
-    struct store_append     append;
+    struct meta             *meta;
+    struct store_log        *log;
+    struct list_node         queue; /* struct meta_change.link_, in order of arrival */
+    struct meta_change      *current;
+    struct arena             arena; /* the current change's records */
+    struct span              batch; /* in the arena: what is being appended and then published */
+    struct store_append      append;
     struct store_memory_wait memory_wait;
-    struct store_read       read;
-    int64_t                 replay_offset;
-    uint8_t                *replay_bytes; /* what is being published at start */
-    struct meta_publication publication;
-    bool                    serving;    /* start-up is over, changes may run */
-    bool                    log_failed; /* an append's fate is unknown: no change until the next start */
-    bool                    closing;    /* nothing new is begun */
-    bool                    running;    /* inside meta__change_run() */
+    struct store_read        read;
+    int64_t                  replay_offset;
+    uint8_t                 *replay_bytes; /* what is being published at start */
+    struct meta_publication  publication;
+    bool                     serving;    /* start-up is over, changes may run */
+    bool                     log_failed; /* an append's fate is unknown: no change until the next start */
+    bool                     closing;    /* nothing new is begun */
+    bool                     running;    /* inside meta__change_run() */
     void (*appended)(struct meta_controller *controller, int result);
 };
 
@@ -152,8 +152,8 @@ struct meta_controller *meta__controller_create(struct meta *meta);
 void                    meta__controller_destroy(struct meta_controller *controller);
 void                    meta__log_open(struct meta_controller *controller);
 void                    meta__log_close(struct meta_controller *controller);
-/* Stamps and appends controller->batch; `appended` gets ERR_OK once it is durable, ERR_NO_SPACE or ERR_LIMIT when nothing was written,
- * ERR_OFFLINE when nobody knows. */
+/* Stamps and appends controller->batch; `appended` gets ERR_OK once it is durable, ERR_NO_SPACE or ERR_LIMIT when
+ * nothing was written, ERR_OFFLINE when nobody knows. */
 void meta__log_append(struct meta_controller *controller,
                       void (*appended)(struct meta_controller *controller, int result));
 void meta__publish(struct meta_controller *controller, enum meta_publication_kind kind, struct view batches,

@@ -174,8 +174,9 @@ static void log_register_broker(struct meta_controller *controller, struct rec_b
                                 const struct meta_broker *broker)
 {
     struct kp_register_broker_record_end_points endpoints[META_LISTENERS_MAX];
-    struct meta_record record = {.key = KP_REGISTER_BROKER_RECORD_KEY, .version = KP_REGISTER_BROKER_RECORD_VERSION_MAX};
-    struct kp_register_broker_record *registration = &record.register_broker;
+    struct meta_record                          record = {.key = KP_REGISTER_BROKER_RECORD_KEY,
+                                                          .version = KP_REGISTER_BROKER_RECORD_VERSION_MAX};
+    struct kp_register_broker_record           *registration = &record.register_broker;
 
     for (uint32_t i = 0; i < broker->endpoint_count; i++) {
         kp_register_broker_record_end_points_init(&endpoints[i]);
@@ -294,7 +295,8 @@ void meta__log_open(struct meta_controller *controller)
                                                    .index_interval_bytes = 4096,
                                                    .retention_ms = -1,
                                                    .retention_bytes = -1,
-                                                   .file_delete_delay_ms = 60 * MS_PER_S},
+                                                   .file_delete_delay_ms = 60 * MS_PER_S,
+                                                   .use_reserve = true}, /* a full disk is emptied by deleting topics */
                                         .create = true};
 
     controller->log = store_log_open(controller->meta->store, &options, log_opened, controller);

@@ -37,7 +37,7 @@ static uint32_t topics_first_shard(const struct meta_draft *draft)
 static void topics_partition_record(struct meta_draft *draft, struct uuid topic_id, int32_t partition, uint32_t shard)
 {
     const struct meta_broker *broker = &draft->meta->host->brokers[shard];
-    struct meta_record record = {.key = KP_PARTITION_RECORD_KEY, .version = KP_PARTITION_RECORD_VERSION_MAX};
+    struct meta_record        record = {.key = KP_PARTITION_RECORD_KEY, .version = KP_PARTITION_RECORD_VERSION_MAX};
 
     kp_partition_record_init(&record.partition);
     record.partition.partition_id = partition;
@@ -99,8 +99,7 @@ static int16_t topics_check_limits(const struct meta_draft *draft, int32_t count
     }
     if (now + count > host_max) {
         return meta__refuse(message, message_bytes, KP_ERR_POLICY_VIOLATION,
-                            "This host has %" PRId64 " partitions and may have %" PRId64
-                            " (millrace.max.partitions).",
+                            "This host has %" PRId64 " partitions and may have %" PRId64 " (millrace.max.partitions).",
                             now, host_max);
     }
     return KP_ERR_NONE;
@@ -113,15 +112,16 @@ static int16_t create_check_name(struct meta_draft *draft, struct meta_create_to
     const struct meta_image *image = &draft->meta->image;
     const struct meta_topic *other;
     uint8_t                  fold[META_TOPIC_NAME_BYTES_MAX];
-    int                      shown = (int)MIN(topic->name.len, (size_t)60);
+    int                      shown = (int)MIN(topic->name.len, (size_t)40);
     const char              *text = (const char *)topic->name.base;
 
     if (!meta_topic_name_valid(topic->name)) {
         return meta__refuse(topic->message, sizeof(topic->message), KP_ERR_INVALID_TOPIC_EXCEPTION, "%s",
-                            topic->name.len == 0                          ? "A topic name cannot be empty."
-                            : topic->name.len > META_TOPIC_NAME_BYTES_MAX ? "A topic name has at most 249 characters."
-                                                                          : "A topic name is made of ASCII letters, digits, '.', '_' "
-                                                                            "and '-', and is neither '.' nor '..'.");
+                            topic->name.len == 0 ? "A topic name cannot be empty."
+                            : topic->name.len > META_TOPIC_NAME_BYTES_MAX
+                                ? "A topic name has at most 249 characters."
+                                : "A topic name is made of ASCII letters, digits, '.', '_' "
+                                  "and '-', and is neither '.' nor '..'.");
     }
     if (view_equal(topic->name, view_text(META_LOG_TOPIC))) {
         return meta__refuse(topic->message, sizeof(topic->message), KP_ERR_INVALID_REQUEST,
@@ -134,16 +134,16 @@ static int16_t create_check_name(struct meta_draft *draft, struct meta_create_to
     other = map_get(&image->topics_by_fold, meta__topic_fold(topic->name, fold));
     if (other != NULL) {
         return meta__refuse(topic->message, sizeof(topic->message), KP_ERR_INVALID_TOPIC_EXCEPTION,
-                            "Topic '%.*s' collides with existing topic '%.*s': names may not differ in '.' and '_' only.",
-                            shown / 2, text, (int)MIN(other->name.len, (size_t)30), (const char *)other->name.base);
+                            "Topic '%.*s' collides with existing topic: %.*s ('.' and '_' count as one).", shown, text,
+                            (int)MIN(other->name.len, (size_t)40), (const char *)other->name.base);
     }
     if (!meta__draft_first(draft, 'n', topic->name)) {
         return meta__refuse(topic->message, sizeof(topic->message), KP_ERR_INVALID_REQUEST, "Duplicate topic name.");
     }
     if (!meta__draft_first(draft, 'f', meta__topic_fold(topic->name, fold))) {
         return meta__refuse(topic->message, sizeof(topic->message), KP_ERR_INVALID_TOPIC_EXCEPTION,
-                            "Topic '%.*s' collides with another of this request: names may not differ in '.' and '_' only.",
-                            shown / 2, text);
+                            "Topic '%.*s' collides with another of this request ('.' and '_' count as one).", shown,
+                            text);
     }
     return KP_ERR_NONE;
 }
@@ -153,7 +153,8 @@ static int16_t create_check_counts(struct meta_draft *draft, struct meta_create_
     int64_t factor = topic->replication_factor == -1 && topic->assignment == NULL
                          ? meta_broker_int(draft->meta, "default.replication.factor")
                          : topic->replication_factor;
-    int64_t count = topic->partition_count == -1 ? meta_broker_int(draft->meta, "num.partitions") : topic->partition_count;
+    int64_t count =
+        topic->partition_count == -1 ? meta_broker_int(draft->meta, "num.partitions") : topic->partition_count;
 
     if (topic->assignment != NULL && factor == -1) {
         factor = 1; /* one leader per partition is all that a manual assignment can say here */
@@ -182,8 +183,8 @@ static int16_t create_check_configs(struct meta_create_topic *topic)
     for (int32_t i = 0; i < topic->config_count; i++) {
         const struct meta_config_entry *entry = &topic->configs[i];
         const struct meta_config_key   *key = meta_config_find(true, entry->name);
-        int16_t error = meta__config_value_check(key, entry->name, entry->value, true, topic->message,
-                                                 sizeof(topic->message));
+        int16_t                         error =
+            meta__config_value_check(key, entry->name, entry->value, true, topic->message, sizeof(topic->message));
 
         if (error != KP_ERR_NONE) {
             return error;
@@ -235,11 +236,12 @@ static int16_t create_check(struct meta_draft *draft, struct meta_create_topic *
     int16_t error = create_check_name(draft, topic);
 
     error = error != KP_ERR_NONE ? error : create_check_counts(draft, topic);
-    error = error != KP_ERR_NONE ? error
-                                 : topics_check_assignment(draft, topic->assignment, topic->out_partition_count, message,
-                                                           message_bytes);
+    error = error != KP_ERR_NONE
+                ? error
+                : topics_check_assignment(draft, topic->assignment, topic->out_partition_count, message, message_bytes);
     error = error != KP_ERR_NONE ? error : create_check_configs(topic);
-    return error != KP_ERR_NONE ? error : topics_check_limits(draft, topic->out_partition_count, message, message_bytes);
+    return error != KP_ERR_NONE ? error
+                                : topics_check_limits(draft, topic->out_partition_count, message, message_bytes);
 }
 
 void meta__draft_create_topics(struct meta_draft *draft, struct meta_change *change)
@@ -274,7 +276,7 @@ static int16_t delete_check(struct meta_draft *draft, struct meta_delete_topic *
         return KP_ERR_TOPIC_DELETION_DISABLED;
     }
     return meta__draft_first(draft, 'i', view_of(topic->id.bytes, sizeof(topic->id.bytes))) ? KP_ERR_NONE
-                                                                                          : KP_ERR_INVALID_REQUEST;
+                                                                                            : KP_ERR_INVALID_REQUEST;
 }
 
 void meta__draft_delete_topics(struct meta_draft *draft, struct meta_change *change)
@@ -310,8 +312,8 @@ static int16_t add_check(struct meta_draft *draft, struct meta_add_partitions *e
         return meta__refuse(message, message_bytes, KP_ERR_INVALID_REQUEST, "Duplicate topic name.");
     }
     if (entry->total_count == topic->partition_count) {
-        return meta__refuse(message, message_bytes, KP_ERR_INVALID_PARTITIONS, "Topic already has %" PRId32 " partition(s).",
-                            topic->partition_count);
+        return meta__refuse(message, message_bytes, KP_ERR_INVALID_PARTITIONS,
+                            "Topic already has %" PRId32 " partition(s).", topic->partition_count);
     }
     if (entry->total_count < topic->partition_count) {
         return meta__refuse(message, message_bytes, KP_ERR_INVALID_PARTITIONS,

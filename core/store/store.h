@@ -91,6 +91,7 @@ struct store_policy {
     int64_t  file_delete_delay_ms;
     bool     delete_enabled;    /* cleanup.policy has delete */
     bool     preallocate;
+    bool     use_reserve; /* appends go on below free_bytes_min: for what it takes to free space again (metadata) */
 };
 
 /* What the partition above keeps in step with the log. All called on the shard's core. */

@@ -138,7 +138,7 @@ int store_log_reserve(struct store_log *log, size_t bytes, struct span *out_plac
     if (bytes > log->policy.segment_bytes || bytes > STORE_FRAME_BYTES_MAX / 2) {
         return ERR_LIMIT;
     }
-    if (store__space_low(store)) {
+    if (!log->policy.use_reserve && store__space_low(store)) {
         return ERR_NO_SPACE;
     }
     if (log->outstanding >= STORE_FRAMES_OUTSTANDING) {

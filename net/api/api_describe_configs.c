@@ -104,7 +104,7 @@ static bool describe_shown(struct api_call *call, const struct kp_describe_confi
                            const struct meta_config_key *key)
 {
     if (asked->resource_type == RESOURCE_TOPIC) {
-        return key->is_topic;
+        return key->is_topic && key->effect != META_EFFECT_IGNORED;
     }
     return !key->is_topic && key->effect != META_EFFECT_IGNORED &&
            (asked->resource_name.len > 0 ||

@@ -1,5 +1,5 @@
 /* broker_config.h: the settings a broker is started with: defaults, a properties file, the environment's and the
- * command line's --set, checked against the one table (core/meta/config.def). */
+ * command line's --set, checked against the one table (core/meta/config_*.def). */
 #ifndef MILLRACE_BROKER_CONFIG_H
 #define MILLRACE_BROKER_CONFIG_H
 
