@@ -3,7 +3,8 @@
  * Inflating is a pull of bytes from a stream whose whole input lies in memory; deflating is one call. A codec file
  * is the only door to its library. Contexts are costly to make and cheap to reset, so each thread keeps a few idle
  * ones of each kind; a context in use belongs to one inflater. What a library allocates inside a context is bounded
- * by its format: zstd 8 MiB (window), lz4 8 MiB (two blocks), gzip 100 KiB, snappy 64 KiB. */
+ * by its format: zstd 8 MiB (window), lz4 8 MiB (two blocks), gzip 100 KiB; snappy: what a block declares, within
+ * the limit. */
 #ifndef MILLRACE_REC_CODEC_H
 #define MILLRACE_REC_CODEC_H
 

@@ -183,6 +183,93 @@ static void test_snappy_limits(void **state)
     raw_free(&out);
 }
 
+/* A raw block of random elements of every kind, and what it stands for. */
+static void random_snappy(struct prng *prng, size_t len_min, struct raw *out_packed, struct raw *out_plain)
+{
+    struct raw elements = {0};
+
+    while (out_plain->len < len_min) {
+        unsigned kind = out_plain->len == 0 ? 0 : (unsigned)prng_below(prng, 4);
+        size_t   distance = 0;
+        size_t   len = 1 + prng_below(prng, 64);
+
+        if (kind == 0) {
+            uint8_t  bytes[70000];
+            unsigned width = (unsigned)prng_below(prng, 5); /* bytes of the length; 0: in the tag */
+
+            len = width == 0 ? 1 + prng_below(prng, 60) : 1 + prng_below(prng, width == 1 ? 256 : 3000);
+            if (width > 2 && prng_chance(prng, 1, 20)) {
+                len = sizeof(bytes);
+            }
+            prng_fill(prng, span_of(bytes, len));
+            raw_byte(&elements, (uint8_t)((width == 0 ? len - 1 : 59 + width) << 2));
+            for (unsigned i = 0; i < width; i++) {
+                raw_byte(&elements, (uint8_t)((len - 1) >> (8 * i)));
+            }
+            raw_put(&elements, bytes, len);
+            raw_put(out_plain, bytes, len);
+            continue;
+        }
+        distance = MIN(out_plain->len, kind == 1 ? (size_t)2047 : kind == 2 ? (size_t)65535 : SIZE_MAX);
+        if (prng_chance(prng, 1, 2)) {
+            distance = MIN(distance, (size_t)20); /* over itself */
+        }
+        distance = 1 + prng_below(prng, distance);
+        if (kind == 1) {
+            len = 4 + prng_below(prng, 8);
+            raw_byte(&elements, (uint8_t)(1 | ((len - 4) << 2) | ((distance >> 8) << 5)));
+        } else {
+            raw_byte(&elements, (uint8_t)(kind | ((len - 1) << 2)));
+        }
+        for (unsigned i = 0; i < (kind == 1 ? 1U : kind == 2 ? 2U : 4U); i++) {
+            raw_byte(&elements, (uint8_t)(distance >> (8 * i)));
+        }
+        for (size_t i = 0; i < len; i++) {
+            raw_byte(out_plain, out_plain->bytes[out_plain->len - distance]);
+        }
+    }
+    for (size_t left = out_plain->len; left > 0; left >>= 7) {
+        raw_byte(out_packed, (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0)));
+    }
+    raw_put(out_packed, elements.bytes, elements.len);
+    raw_free(&elements);
+}
+
+/* The library (one large pull) and the stream of elements (small ones) agree, damaged or not. */
+static void test_snappy_elements(void **state)
+{
+    struct prng prng;
+
+    (void)state;
+    prng_init(&prng, 22);
+    for (int round = 0; round < 300; round++) {
+        struct raw packed = {0};
+        struct raw expected = {0};
+        bool       damaged = round % 2 == 1;
+
+        random_snappy(&prng, 1 + prng_below(&prng, round % 10 == 0 ? 300000 : 2000), &packed, &expected);
+        if (damaged) {
+            packed.bytes[prng_below(&prng, packed.len)] ^= (uint8_t)(1U << prng_below(&prng, 8));
+        }
+        for (size_t piece = 7; piece < 4 * MIB; piece *= 90) {
+            struct raw whole = {0};
+            struct raw out = {0};
+            int        rc = pull_all(REC_SNAPPY, raw_view(&packed), 2 * MIB, 4 * MIB, &whole);
+
+            assert_true(damaged || rc == 1);
+            assert_int_equal(pull_all(REC_SNAPPY, raw_view(&packed), 2 * MIB, piece, &out), rc);
+            if (rc == 1) {
+                assert_true(damaged || view_equal(raw_view(&out), raw_view(&expected)));
+                assert_true(view_equal(raw_view(&out), raw_view(&whole)));
+            }
+            raw_free(&out);
+            raw_free(&whole);
+        }
+        raw_free(&expected);
+        raw_free(&packed);
+    }
+}
+
 /* All levels that Kafka's settings allow, on what compresses and what does not, from nothing up. */
 static void test_levels(void **state)
 {
@@ -291,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_zstd_window),
         cmocka_unit_test(test_zstd_other_frames),
         cmocka_unit_test(test_snappy_limits),
+        cmocka_unit_test(test_snappy_elements),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_zstd_writes_what_it_reads),
         cmocka_unit_test(test_xerial_is_written),
