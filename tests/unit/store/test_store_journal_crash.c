@@ -104,7 +104,8 @@ static void test_ring_rot(void **state)
         } else {
             reported++;
             known += rig.entry_damages > 0 ? 1 : 0;
-            assert_true(missing_items(UINT64_MAX) > 0);
+            /* Perhaps only what had been released, and that was not yet on the disk. */
+            assert_true(rig.replays < rig.item_count);
         }
         assert_int_equal(rig_journal_reset(), ERR_OK);
         assert_int_equal(rig_journal_close(), ERR_OK);
