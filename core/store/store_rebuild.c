@@ -117,6 +117,20 @@ static bool copy_room(struct store_opening *opening, size_t bytes)
     return true;
 }
 
+/* The start lies inside the first batch that is kept. Nothing stands before it, so the segment begins with that batch. */
+static void copy_begin_at(struct store_opening *opening, int64_t base_offset)
+{
+    struct store_segment *target = opening->target;
+
+    target->header.base_offset = base_offset;
+    target->end_offset = base_offset;
+    opening->header.first_offset = base_offset;
+    opening->header.last_offset = base_offset - 1;
+    store_index_destroy(target->index);
+    target->index =
+        store_index_create(base_offset, opening->store->block_bytes, opening->log->policy.index_interval_bytes);
+}
+
 /* Appends the batches of `payload` from from_offset on. */
 static int copy_add(struct store_opening *opening, struct view payload, int64_t from_offset)
 {
@@ -126,6 +140,10 @@ static int copy_add(struct store_opening *opening, struct view payload, int64_t 
     while (store__batch_next(&rest, &batch)) {
         if (rec_batch_last_offset(&batch) < from_offset) {
             continue;
+        }
+        if (opening->result.keep_segments == 0 && opening->copied == 0 && opening->used == STORE_FRAME_HEADER_BYTES &&
+            batch.base_offset < from_offset) {
+            copy_begin_at(opening, batch.base_offset);
         }
         if (batch.base_offset != opening->header.last_offset + 1 || !rec_batch_crc_ok(&batch)) {
             return ERR_CORRUPT;
