@@ -94,6 +94,7 @@ void net__conn_open(struct net_server *server, struct io_handle socket, struct v
     conn->active_ns = io_now_ns(server->io);
     list_init(&conn->calls);
     list_init(&conn->starved_link);
+    list_init(&conn->answer_link);
     list_init(&conn->link);
     list_push_back(&server->conns, &conn->link);
     server->conn_count++;
@@ -128,6 +129,7 @@ void net__conn_close(struct net_conn *conn, const char *why)
     }
     conn->state = NET_CLOSING;
     list_remove(&conn->starved_link);
+    list_remove(&conn->answer_link);
     timer_disarm(conn->server->timers, &conn->timer);
     if (conn->reading == NET_READ_NONE) {
         net__frame_drop(conn);

@@ -47,6 +47,7 @@ enum net_read_mode { NET_READ_NONE, NET_READ_MULTI, NET_READ_BULK };
 struct net_conn {
     struct list_node    link;
     struct list_node    starved_link;
+    struct list_node    answer_link; /* server->answering: something may be sent */
     struct net_server  *server;
     struct io_handle    socket;
     struct io_address   peer;
@@ -106,6 +107,8 @@ struct net_server {
     uint32_t            listener_count;
     struct list_node    conns;
     struct list_node    starved; /* connections waiting for buffer memory, oldest first */
+    struct list_node    answering; /* connections to look at at the end of this turn */
+    struct io_op        flush_op;
     struct list_node    spare_calls;
     uint32_t            spare_call_count;
     uint32_t            conn_count;

@@ -31,6 +31,7 @@ struct net_server *net_server_create(struct api_shard *api, const struct net_lim
     server->limits = *limits;
     list_init(&server->conns);
     list_init(&server->starved);
+    list_init(&server->answering);
     list_init(&server->spare_calls);
     map_init(&server->per_ip, MEM_NET);
     return server;
@@ -136,7 +137,8 @@ void net__server_settle(struct net_server *server)
 {
     void (*stopped)(void *context) = server->stopped;
 
-    if (!server->stopping || stopped == NULL || server->conn_count > 0 || server->closing_handles > 0) {
+    if (!server->stopping || stopped == NULL || server->conn_count > 0 || server->closing_handles > 0 ||
+        !io_op_idle(&server->flush_op)) {
         return;
     }
     for (uint32_t i = 0; i < server->listener_count; i++) {

@@ -2,6 +2,7 @@
 #include "net/server/net_internal.h"
 
 static void net_send_done(struct io_op *op);
+static void net_send_now(struct net_conn *conn);
 
 /* Calls at the head that need no (more) bytes are over. True: one of them closes the connection. */
 static bool net_retire(struct net_conn *conn)
@@ -44,7 +45,34 @@ static uint32_t net_gather(struct net_conn *conn)
     return count;
 }
 
+static void net_flush_done(struct io_op *op)
+{
+    struct net_server *server = CONTAINER_OF(op, struct net_server, flush_op);
+    struct list_node   ready;
+
+    list_init(&ready);
+    list_splice_back(&ready, &server->answering);
+    while (!list_empty(&ready)) {
+        net_send_now(LIST_ENTRY(list_pop_front(&ready), struct net_conn, answer_link));
+    }
+    net__server_settle(server);
+}
+
+/* At the end of the turn, so that all answers that one completed write has made ready leave in one send per connection.
+ */
 void net__send_ready(struct net_conn *conn)
+{
+    struct net_server *server = conn->server;
+
+    if (!conn->sending && conn->state != NET_CLOSING && !list_linked(&conn->answer_link)) {
+        list_push_back(&server->answering, &conn->answer_link);
+        if (io_op_idle(&server->flush_op)) {
+            io_post(server->io, &server->flush_op, net_flush_done);
+        }
+    }
+}
+
+static void net_send_now(struct net_conn *conn)
 {
     uint32_t count;
 
@@ -113,5 +141,5 @@ static void net_send_done(struct io_op *op)
         conn->server->stats.sent_bytes += (uint64_t)op->result;
         net_advance(conn, (size_t)op->result);
     }
-    net__send_ready(conn);
+    net_send_now(conn);
 }
