@@ -27,6 +27,10 @@ int16_t meta__config_value_check(const struct meta_config_key *key, struct view 
         return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
                             "Null value not supported for %s configs: %s", is_topic ? "topic" : "broker", key->name);
     }
+    if (value.len > META_VALUE_BYTES_MAX) {
+        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
+                            "The value for configuration %s is longer than %d bytes.", key->name, META_VALUE_BYTES_MAX);
+    }
     if (meta_config_check(key, value, span_of(reason, sizeof(reason))) < 0) {
         return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
                             "Invalid value %.*s for configuration %s: %s", alter_shown(value), (const char *)value.base,

@@ -53,8 +53,7 @@ struct meta_config_key {
     const char             *choices;      /* "a,b,c" for STRING and LIST, or NULL: free */
     enum meta_config_effect effect;
     enum meta_config_update update;
-    /* For a topic setting: the broker settings it defaults to, strongest first, with what their unit is worth in its
-     * own
+    /* For a topic setting: the broker settings it defaults to, strongest first, with the factor to its own unit
      * ("log.retention.ms,log.retention.minutes:60000,log.retention.hours:3600000"); NULL: none. */
     const char *synonyms;
     const char *documentation; /* one sentence of ours */

@@ -23,6 +23,7 @@
 #define META_REPLAY_BYTES          ((size_t)(1 * MIB)) /* of the log read at a time */
 #define META_OPENS_MAX             64                  /* partitions of a shard being opened or deleted at a time */
 #define META_PRODUCER_ID_BLOCK     1000
+#define META_VALUE_BYTES_MAX       INT16_MAX /* of a text in a record */
 #define META_SYNONYMS_MAX          4
 #define META_SAME_LEADER           (-2) /* PartitionChangeRecord: the leader stays */
 

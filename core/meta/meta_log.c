@@ -29,7 +29,7 @@ void meta__controller_destroy(struct meta_controller *controller)
     if (controller == NULL) {
         return;
     }
-    CHECK(controller->log == NULL || !controller->serving); /* a start that failed leaves the log to the store */
+    CHECK(controller->log == NULL || !controller->serving); /* a failed start leaves the log to the store */
     CHECK(controller->current == NULL && list_empty(&controller->queue));
     arena_deinit(&controller->arena);
     mem_free(MEM_META, controller->replay_bytes);
