@@ -137,6 +137,17 @@ static void opening_segment_end(struct store_opening *opening, struct store_segm
     }
 }
 
+/* A later segment begins where this one does or before: it was cut away as a whole, and may stand empty still. */
+static bool opening_segment_cut(const struct store_opening *opening, uint32_t ordinal)
+{
+    for (uint32_t i = ordinal + 1; i < opening->segment_count; i++) {
+        if (opening->segments[i]->header.base_offset <= opening->segments[ordinal]->header.base_offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The segments of the run become the log's; the others have nothing to say any more (unless nothing may be touched). */
 static void opening_take_over(struct store_opening *opening)
 {
@@ -146,7 +157,8 @@ static void opening_take_over(struct store_opening *opening)
     for (uint32_t i = 0; i < opening->segment_count; i++) {
         struct store_segment *segment = opening->segments[i];
 
-        if (i < opening->result.keep_segments && segment->header.base_offset < opening->result.in_place_end) {
+        if (i < opening->result.keep_segments && segment->header.base_offset < opening->result.in_place_end &&
+            !opening_segment_cut(opening, i)) {
             opening_segment_end(opening, segment, i);
             store__log_add_segment(log, segment);
         } else if (damaged) {
