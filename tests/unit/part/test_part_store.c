@@ -288,10 +288,23 @@ static void check_log(struct machine *machine)
 /* --- rounds
  * --------------------------------------------------------------------------------------------------------------- */
 
+/* Producers whose batches are deleted may be forgotten by an unclean stop: those remembered stay. */
+static int64_t first_remembered(const struct machine *machine)
+{
+    int64_t first = machine->model.end_offset;
+
+    for (size_t i = 0; i < MODEL_PRODUCERS; i++) {
+        const struct model_producer *producer = &machine->model.producers[i];
+
+        first = producer->window_count > 0 ? MIN(first, producer->window[0].base_offset) : first;
+    }
+    return first;
+}
+
 static void delete_some(struct machine *machine)
 {
     int64_t start_offset = part_log_start(machine->part);
-    int64_t end_offset = part_high_watermark(machine->part);
+    int64_t end_offset = MAX(start_offset, first_remembered(machine));
     int64_t to = start_offset + (int64_t)prng_below(&machine->prng, (uint64_t)(end_offset - start_offset) + 1);
 
     part_delete_records(machine->part, to, part_done, machine);
@@ -335,7 +348,10 @@ static void fail_a_write(struct machine *machine)
     if (!part_online(machine->part)) {
         part_retry(machine->part, part_done, machine);
         wait_done(machine);
-        assert_int_equal(machine->result, KP_ERR_NONE);
+        if (machine->result != KP_ERR_NONE) { /* what the journal holds is in doubt: only a restart can read it back */
+            assert_int_equal(machine->result, KP_ERR_KAFKA_STORAGE_ERROR);
+            return;
+        }
     }
     check_log(machine);
     machine->doubtful_after = machine->model.log_count;
@@ -356,7 +372,7 @@ static void run_round(struct machine *machine)
     machine->sent_count = 0;
     produce_some(machine);
     if (ending <= 2) {
-        sim_run_for(machine->sim, (int64_t)prng_below(&machine->prng, 2 * NS_PER_MS));
+        sim_run_for(machine->sim, (int64_t)prng_below(&machine->prng, 300 * NS_PER_US));
         check_answers(machine, false);
         power_cut(machine, ending == 0);
         return;
@@ -380,7 +396,11 @@ static void run_machine(uint64_t seed)
     struct machine    *machine = mem_alloc(MEM_TEST, sizeof(*machine));
     struct sim_options world;
 
-    sim_options_default(&world, seed);
+    if (seed % 2 == 0) {
+        sim_options_default(&world, seed);
+    } else {
+        sim_options_swarm(&world, seed, false);
+    }
     machine->sim = sim_create(&world);
     machine->store_options =
         (struct store_options){.directory = "data/shard-0", .journal_bytes = MIB, .cache_bytes = 2 * MIB};
