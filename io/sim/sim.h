@@ -22,8 +22,8 @@
  * direct writes of the disk whose space was durable before. io_sync() covers the completed changes of its own file only
  * (a device flush may cover more; nobody may rely on it).
  *  - Size and reserved space are changes like any other; a durable write makes the size it needs durable with it.
- *  - A failed io_sync() leaves what it should have covered lost for later syncs, too: still readable, never again
- * promised.
+ *  - A failed io_sync() of a file leaves what it should have covered lost for later syncs, too: still readable, never
+ * again promised. Names are metadata: a later sync of the directory covers them.
  *
  * After a crash the host's back ends are dead: in-flight callbacks do not run. sim_reap() then lets the old process end
  * politely: everything in flight and everything new completes with ERR_IO and touches nothing, so that its close path

@@ -313,15 +313,13 @@ static void name_change_apply(struct sim_inode *directory, struct sim_name_chang
 
 void sim__fs_sync(struct sim_inode *directory, uint64_t snapshot, bool failed)
 {
+    if (failed) {
+        return;
+    }
     LIST_EACH(&directory->name_changes, node) {
         struct sim_name_change *change = LIST_ENTRY(node, struct sim_name_change, link);
 
-        if (change->sequence > snapshot || change->lost) {
-            continue;
-        }
-        if (failed) {
-            change->lost = true;
-        } else {
+        if (change->sequence <= snapshot) {
             name_change_apply(directory, change);
             name_change_free(directory, change);
         }

@@ -125,7 +125,6 @@ struct sim_name_change {
     struct list_node   link;
     enum sim_name_kind kind;
     uint64_t           sequence;
-    bool               lost;
     struct sim_inode  *inode;
     struct sim_inode  *from_directory; /* RENAME */
     char               name[SIM_NAME_BYTES];

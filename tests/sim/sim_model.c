@@ -121,9 +121,22 @@ const char *model_compare(const struct model_log *model, struct view bytes, int6
     return NULL;
 }
 
+/* A log that was trimmed inside a batch and then lost that batch goes on where the trim was. */
+static void append_gap(struct model_log *model, int64_t end)
+{
+    struct model_batch *slot = &model->batches[model->count];
+
+    *slot = (struct model_batch){.first_offset = model_end(model), .last_offset = end - 1};
+    slot->bytes = mem_alloc(MEM_TEST, 1);
+    model->count++;
+}
+
 void model_recovered(struct model_log *model, int64_t start, int64_t end)
 {
     batches_cut(model, batch_index(model, end));
+    if (model_end(model) < end) {
+        append_gap(model, end); /* a batch was cut: there is room for it */
+    }
     for (size_t i = 0; i < model->count; i++) {
         model->batches[i].state = MODEL_ACKED;
     }

@@ -111,7 +111,7 @@ static void verify_ends(struct storm *storm, struct storm_log *slog)
                start > end) {
         storm_fail(storm, "log %u: it starts at %" PRId64 ", a trim to %" PRId64 " was answered, to %" PRId64 " asked",
                    slog->index, start, model->start_acked, model->start_asked);
-    } else if (end > 0 && end < model_end(model) && model_find(model, end)->first_offset != end) {
+    } else if (start < end && end < model_end(model) && model_find(model, end)->first_offset != end) {
         storm_fail(storm, "log %u: it ends at %" PRId64 ", inside a batch", slog->index, end);
     }
 }

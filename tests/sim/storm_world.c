@@ -215,6 +215,9 @@ static int hook_snapshot_read(void *context, struct view bytes, int64_t offset)
         return ERR_CORRUPT;
     }
     memcpy(&slog->fold, bytes.base, sizeof(slog->fold));
+    if (slog->fold.next_offset == slog->fold.from_offset) {
+        slog->fold = (struct model_fold){.from_offset = offset, .next_offset = offset}; /* of a log with nothing left */
+    }
     if (slog->fold.next_offset != offset) {
         storm_fail(slog->storm, "log %u: a snapshot of offset %" PRId64 " is offered as one of %" PRId64, slog->index,
                    slog->fold.next_offset, offset);
