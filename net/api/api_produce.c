@@ -3,6 +3,9 @@
  * nothing about records: core/part does. */
 #include "net/api/api_internal.h"
 
+#define PRODUCE_RECORD_ERRORS_MAX 1000
+#define PRODUCE_BLAME_BYTES_MAX   ((size_t)(1 * MIB)) /* inflated; beyond, only the first record is named */
+
 struct produce_item {
     struct part_append                                        append;
     struct produce_state                                     *state;
@@ -37,6 +40,45 @@ static void produce_refuse(struct produce_state                                 
     state->any_error = true;
 }
 
+static void produce_record_error_add(struct kp_produce_response_responses_partition_responses *answer, int32_t index)
+{
+    answer->record_errors[answer->record_errors_count].batch_index = index;
+    answer->record_errors[answer->record_errors_count].batch_index_error_message = answer->error_message;
+    answer->record_errors_count++;
+}
+
+/* Which records of a refused batch are to blame: clients fail those, and the others as innocent. The check stops at the
+ * first; where that one lacks a key, the others without one are looked up, if that is not much work. */
+static void produce_record_errors(struct api_call *call, const struct part_append *append,
+                                  struct kp_produce_response_responses_partition_responses *answer)
+{
+    struct rec_batch  batch;
+    struct rec_iter   iter;
+    struct rec_record record;
+    struct view       records;
+
+    answer->record_errors = api_alloc(call, PRODUCE_RECORD_ERRORS_MAX, sizeof(*answer->record_errors));
+    if (answer->record_errors == NULL) {
+        return;
+    }
+    produce_record_error_add(answer, append->bad_record_index);
+    if (append->error != KP_ERR_INVALID_RECORD || rec_batch_parse(append->records, &batch) != ERR_OK ||
+        rec_inflate(&batch, PRODUCE_BLAME_BYTES_MAX, call->arena, &records) != ERR_OK) {
+        return;
+    }
+    rec_iter_init(&iter, &batch, records);
+    while (answer->record_errors_count < PRODUCE_RECORD_ERRORS_MAX && rec_iter_next(&iter, &record) > 0) {
+        int32_t index = iter.index - 1;
+
+        if (index == append->bad_record_index && record.key.base != NULL) {
+            break; /* to blame for something else */
+        }
+        if (index > append->bad_record_index && record.key.base == NULL) {
+            produce_record_error_add(answer, index);
+        }
+    }
+}
+
 static void produce_append_done(struct part_append *append)
 {
     struct produce_item                                      *item = CONTAINER_OF(append, struct produce_item, append);
@@ -51,12 +93,7 @@ static void produce_append_done(struct part_append *append)
         state->any_error = true;
         answer->error_message = api__text(state->call, append->error_message);
         if (append->bad_record_index >= 0) {
-            answer->record_errors = api_alloc(state->call, 1, sizeof(*answer->record_errors));
-            if (answer->record_errors != NULL) {
-                answer->record_errors_count = 1;
-                answer->record_errors[0].batch_index = append->bad_record_index;
-                answer->record_errors[0].batch_index_error_message = answer->error_message;
-            }
+            produce_record_errors(state->call, append, answer);
         }
     }
     CHECK(state->waiting > 0);
