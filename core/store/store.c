@@ -1,6 +1,6 @@
 /* store.c: one shard's store from creation to the first log, its jobs, its clock work and its memory.
  *
- * Opening: make the directory -> clean-stop checkpoint? -> remove it durably (nothing may be appended while it stands) -> journal. After an unclean
+ * Opening: make the directory -> clean-stop checkpoint? -> make it void durably (nothing may be appended while it stands) -> journal. After an unclean
  * stop what the journal holds is kept in memory (store->held_list) until the logs it belongs to are opened and have taken it into
  * their segments; until then appends go straight to the segments, and only then the ring starts again, empty. */
 #include "core/store/store_internal.h"
@@ -209,12 +209,14 @@ static void store_open_run(struct store_task *task)
         store->was_clean = store__checkpoint_load(store, view_of(job->buf->data, (size_t)task->result)) == ERR_OK;
         buf_unref(job->buf);
         job->buf = NULL;
-        TASK_AWAIT(task, io_unlink(store->io, &task->op, job->path, false, store__task_op_done));
-        TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, store->directory, store__task_file_done));
-        if (task->result < 0) {
-            store_open_finish(job, task->result);
-            return;
-        }
+    }
+    /* Replaced, not removed, and at every start: if an earlier attempt could not be made durable, this one is another. */
+    store__checkpoint_void(job);
+    TASK_AWAIT(task, io_file_replace(store->io, &task->file, job->path, view_of(job->bytes, job->len),
+                                     store__task_file_done));
+    if (task->result < 0) {
+        store_open_finish(job, task->result);
+        return;
     }
     task->result = io_list(store->io, store->directory, store_open_list, store);
     if (task->result < 0) {

@@ -210,7 +210,7 @@ void store__frame_close(struct store_log *log, enum store_frame_mode mode)
     CHECK(log->reserved_bytes == 0 && frame->used > STORE_FRAME_HEADER_BYTES);
     CHECK(IMPLIES(mode == FRAME_DRAIN, frame->header.last_offset < log->durable_end));
     CHECK(frame->header.position == segment->end_position && frame_bytes <= frame->buf->capacity_bytes);
-    frame->mode = mode;
+    frame->header.mode = mode;
     frame->state = FRAME_QUEUED;
     frame->header.payload_bytes = (uint32_t)(frame->used - STORE_FRAME_HEADER_BYTES);
     frame->header.frame_bytes = (uint32_t)frame_bytes;
@@ -239,20 +239,6 @@ void store__log_add_segment(struct store_log *log, struct store_segment *segment
     log->segments[log->segment_count++] = segment;
 }
 
-static void snapshot_start(struct store_log *log, struct store_segment *segment)
-{
-    uint8_t *bytes = NULL;
-    size_t   len = 0;
-
-    if (log->hooks.snapshot_write == NULL || log->end_offset == 0) {
-        return;
-    }
-    log->hooks.snapshot_write(log->hooks.context, &bytes, &len);
-    if (bytes != NULL) {
-        store__snapshot_save(log, segment, log->end_offset, bytes, len);
-    }
-}
-
 /* No frame is open. The new segment begins at the log's speculative end. */
 void store__log_roll(struct store_log *log)
 {
@@ -272,7 +258,7 @@ void store__log_roll(struct store_log *log)
     store__segment_want_ready(segment);
     if (old != NULL) {
         old->rolled = true;
-        snapshot_start(log, segment);
+        store__snapshot_take(log);
         store__segment_seal(old);
     }
 }

@@ -1,13 +1,14 @@
 /* store_checkpoint.c: what a log leaves behind when it is closed in good order, and the file that keeps it over a clean stop.
  *
  * The checkpoint lists every log with its segments and its partition's state, so that starting with thousands of partitions reads one file. It is
- * removed durably before anything is appended; a start without one reads the directories (store_open.c). docs/formats/segment.md. */
+ * made void durably before anything is appended; a start without one reads the directories (store_open.c). docs/formats/segment.md. */
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
 #include "core/store/store_internal.h"
 
 #define CHECKPOINT_MAGIC      0x504b43454c4c494dULL /* "MILLECKP" */
 #define CHECKPOINT_VERSION    1
+#define CHECKPOINT_VOID       0 /* in place of the version: the store is in use, or was not stopped cleanly */
 #define CHECKPOINT_HEAD_BYTES 32
 #define KNOWN_SEGMENT_BYTES   ((size_t)STORE_SEGMENT_HEADER_BYTES + 48)
 #define KNOWN_HEAD_BYTES      ((size_t)56)
@@ -167,11 +168,24 @@ static uint8_t *checkpoint_encode(struct store *store, size_t *out_len)
     return content;
 }
 
+/* A checkpoint that says: not stopped cleanly. Into job->bytes. */
+void store__checkpoint_void(struct store_job *job)
+{
+    job->len = CHECKPOINT_HEAD_BYTES;
+    job->bytes = mem_alloc(MEM_STORE, job->len);
+    store_le64(job->bytes, CHECKPOINT_MAGIC);
+    store_le32(job->bytes + 8, CHECKPOINT_VOID);
+}
+
 int store__checkpoint_load(struct store *store, struct view content)
 {
     size_t   at = CHECKPOINT_HEAD_BYTES;
     uint64_t count;
 
+    if (content.len == CHECKPOINT_HEAD_BYTES && load_le64(content.base) == CHECKPOINT_MAGIC &&
+        load_le32(content.base + 8) == CHECKPOINT_VOID) {
+        return ERR_NOT_FOUND;
+    }
     if (content.len < CHECKPOINT_HEAD_BYTES || load_le64(content.base) != CHECKPOINT_MAGIC ||
         load_le32(content.base + 8) != CHECKPOINT_VERSION || load_le64(content.base + 24) != content.len ||
         load_le32(content.base + 12) != crc32c_update(0, content.base + 16, content.len - 16)) {

@@ -1,7 +1,7 @@
 /* store_file.c: segment files: making, activating, opening, allocating, flushing, sealing.
  *
- * Order on the way to the first acknowledgement that depends on a segment: directory made and its name durable -> file made, header durable ->
- * name durable -> (made ahead: ACTIVE header durable) -> frames. So an ACTIVE header always stands before the frames it covers, and a PREPARED
+ * Order on the way to the first acknowledgement that depends on a segment: directory made and its name durable -> file made, its name
+ * durable -> header durable -> (made ahead: ACTIVE header durable) -> frames. So an ACTIVE header always stands before the frames it covers, and a PREPARED
  * file never holds one.
  *
  * Handles: a segment's file is open while it has users; without users it stands in store->open_files, and the one unused longest is closed
@@ -40,6 +40,7 @@ struct store_segment *store__segment_new(struct store_log *log, uint32_t number)
     };
     segment->end_position = store__segment_data_start(store->block_bytes);
     segment->max_timestamp_ms = -1;
+    segment->snapshot_offset = -1;
     return segment;
 }
 
@@ -297,6 +298,8 @@ static void segment_make_run(struct store_task *task)
 
     TASK_BEGIN(task);
     if (!job->log->directory_exists) {
+        /* An empty one may stand there whose name could not be made durable: a failed flush is final, so it is made anew. */
+        TASK_AWAIT(task, io_unlink(store->io, &task->op, job->log->path, true, store__task_op_done));
         TASK_AWAIT(task, io_file_make_directories(store->io, &task->file, job->log->path, store__task_file_done));
         if (task->result < 0) {
             goto made;
@@ -329,6 +332,11 @@ static void segment_make_run(struct store_task *task)
     } else {
         segment->allocated_bytes += job->len;
     }
+    /* The name first: a valid header says that it is durable. */
+    TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, job->log->path, store__task_file_done));
+    if (task->result < 0) {
+        goto made;
+    }
     if (segment != job->log->next_segment) { /* needed by now: one write less */
         segment->header.state = STORE_SEGMENT_ACTIVE;
         segment->header.created_ms = io_wall_ms(store->io);
@@ -340,10 +348,6 @@ static void segment_make_run(struct store_task *task)
             segment->header.state = STORE_SEGMENT_PREPARED;
             goto made;
         }
-    }
-    TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, job->log->path, store__task_file_done));
-    if (task->result < 0) {
-        goto made;
     }
     segment->exists = true;
 made:

@@ -21,10 +21,11 @@ enum frame_at { /* little-endian */
     AT_MAX_TIMESTAMP = 72,
     AT_PAYLOAD_BYTES = 80,
     AT_FRAME_BYTES = 84,
-    AT_RESERVED = 88,
+    AT_MODE = 88,
+    AT_RESERVED = 92,
 };
 
-STATIC_CHECK(AT_RESERVED + 8 == STORE_FRAME_HEADER_BYTES);
+STATIC_CHECK(AT_RESERVED + 4 == STORE_FRAME_HEADER_BYTES);
 
 static uint32_t frame_salt(uint64_t segment_id, uint32_t generation)
 {
@@ -86,6 +87,7 @@ void store__frame_encode(const struct store_frame_header *header, uint8_t *to)
     store_le64(to + AT_MAX_TIMESTAMP, (uint64_t)header->max_timestamp_ms);
     store_le32(to + AT_PAYLOAD_BYTES, header->payload_bytes);
     store_le32(to + AT_FRAME_BYTES, header->frame_bytes);
+    store_le32(to + AT_MODE, (uint32_t)header->mode);
     store_le32(to + AT_HEADER_CRC, frame_header_crc(to, header->segment_id, header->generation));
 }
 
@@ -103,6 +105,7 @@ static void frame_load(const uint8_t *from, struct store_frame_header *out_heade
         .max_timestamp_ms = (int64_t)load_le64(from + AT_MAX_TIMESTAMP),
         .payload_bytes = load_le32(from + AT_PAYLOAD_BYTES),
         .frame_bytes = load_le32(from + AT_FRAME_BYTES),
+        .mode = (enum store_frame_mode)load_le32(from + AT_MODE),
         .prefix_crc = load_le32(from + AT_PREFIX_CRC),
     };
 }
@@ -126,7 +129,8 @@ int store__frame_decode(struct view bytes, uint64_t segment_id, uint64_t positio
     if (header.frame_bytes % block_bytes != 0 || header.frame_bytes > STORE_FRAME_BYTES_MAX ||
         header.payload_bytes < REC_HEADER_BYTES || header.frame_bytes < STORE_FRAME_HEADER_BYTES ||
         header.payload_bytes > header.frame_bytes - STORE_FRAME_HEADER_BYTES || header.first_offset < 0 ||
-        header.last_offset < header.first_offset || header.durable_end < 0) {
+        header.last_offset < header.first_offset || header.durable_end < 0 || header.mode < FRAME_DURABLE ||
+        header.mode > FRAME_SETTLED) {
         return ERR_CORRUPT;
     }
     *out_header = header;

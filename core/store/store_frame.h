@@ -15,6 +15,15 @@
 
 STATIC_CHECK(STORE_FRAME_HEADER_BYTES % 16 == 0 && STORE_FRAME_HEADER_BYTES < 128);
 
+/* How a frame was written, and so what a frame that can be read after a stop is worth. A read proves little: what comes back may stand in a
+ * volatile cache whose flush has failed before. */
+enum store_frame_mode {
+    FRAME_DURABLE = 1, /* durably, acknowledging its appends: on stable storage if a later frame says so, else in doubt */
+    FRAME_ACCEPT = 2,  /* weak policy: plainly, which acknowledged it; flushed later */
+    FRAME_DRAIN = 3,   /* plainly, all of it in the journal; the journal lets go of it when it was flushed */
+    FRAME_SETTLED = 4, /* copied by a recovery and flushed before the segment counted */
+};
+
 struct store_frame_header {
     uint64_t segment_id; /* random, per segment */
     uint32_t generation; /* of appending to that segment */
@@ -27,6 +36,7 @@ struct store_frame_header {
     int64_t  max_timestamp_ms;
     uint32_t payload_bytes; /* batches */
     uint32_t frame_bytes;   /* header, batches and padding: a multiple of the block */
+    enum store_frame_mode mode;
     uint32_t prefix_crc;    /* over the first 21 bytes of every batch */
 };
 

@@ -49,12 +49,6 @@
 
 enum store_frame_state { FRAME_OPEN, FRAME_QUEUED, FRAME_WRITING, FRAME_WRITTEN, FRAME_STORED };
 
-enum store_frame_mode {
-    FRAME_DURABLE, /* written durably; acknowledges its appends */
-    FRAME_ACCEPT,  /* weak policy: written plainly, which acknowledges */
-    FRAME_DRAIN,   /* everything in it is in the journal: written plainly, flushed later */
-};
-
 struct store_frame {
     struct list_node          claim_link; /* store->claims, by first_lsn */
     struct list_node          sync_link;  /* segment->unsynced or ->syncing while WRITTEN */
@@ -64,7 +58,6 @@ struct store_frame {
     struct buf               *buf;
     struct store_frame_header header; /* running totals while OPEN */
     enum store_frame_state    state;
-    enum store_frame_mode     mode;
     size_t                    used; /* header and batches, in bytes */
     size_t                    journalled; /* of those; 0: nothing yet */
     uint64_t                  first_lsn;
@@ -91,6 +84,7 @@ struct store_segment {
     uint64_t                    next_sequence;
     uint64_t                    allocated_bytes;
     uint64_t                    unsynced_bytes;
+    int64_t                     snapshot_offset; /* of the snapshot beside it, -1: none is known to be there */
     struct store_index         *index; /* NULL: not in memory */
     struct io_handle            handle;
     uint32_t                    users;
@@ -145,6 +139,7 @@ struct store_held {
     int32_t          partition;
     uint64_t         first_lsn; /* keeps the ring from reusing them */
     int64_t          durable_end; /* acknowledged up to here, whether the bytes could be read or not */
+    bool             in_doubt;  /* and perhaps more: only reading the ring, at the next start, can tell */
     bool             claimed;   /* an opening works with it: it goes when that ends */
 };
 
@@ -170,6 +165,7 @@ struct store_log {
     size_t                   frame_bytes_hint;
     size_t                   reserved_bytes; /* between reserve and commit */
     int64_t                  start_offset, end_offset, durable_end;
+    int64_t                  journal_end;  /* durable in the journal, acknowledged or not */
     int64_t                  pending_from; /* first offset neither journalled nor in a closed frame */
     struct list_node         appends;      /* struct store_append, waiting */
     struct store_journal_entry journal_entry;
@@ -183,6 +179,7 @@ struct store_log {
     struct timer             flush_timer;
     bool                     directory_exists;
     bool                     journal_in_flight;
+    bool                     journal_failed; /* an entry of it may or may not stand in the ring */
     bool                     deleting, closing, offline, damaged, opened, pumping, kicking, finishing;
     int64_t                  damage_from; /* damaged: offsets from here on are not served */
     store_done_fn           *close_done;
@@ -317,11 +314,14 @@ void               store__held_free(struct store_held *held);
 void               store__held_add(struct store_held *held, int64_t first, int64_t last, struct view bytes);
 /* Keeps the state of the partition above beside `segment`, whose base it belongs to. Takes `bytes`. */
 void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes, size_t len);
+/* The state as it is now, beside the active segment. */
+void store__snapshot_take(struct store_log *log);
 void               store__held_check(struct store *store); /* resets the journal when nothing is held any more */
 
 /* Clean stop and what is known of closed logs (store_checkpoint.c). */
 #define STORE_CHECKPOINT_NAME      "checkpoint"
 #define STORE_CHECKPOINT_BYTES_MAX ((uint64_t)(1 * GIB))
+void store__checkpoint_void(struct store_job *job);
 int  store__checkpoint_load(struct store *store, struct view content);
 void store__known_free(struct store_known *known);
 /* Remembers a log that was closed in good order; `snapshot` is what the partition above wants back. */

@@ -83,6 +83,10 @@ static void log_open_run(struct store_task *task)
 
     TASK_BEGIN(task);
     TASK_AWAIT(task, io_post(store->io, &task->op, store__task_op_done));
+    if (held != NULL && held->in_doubt) {
+        store__log_opened(job, ERR_OFFLINE);
+        return;
+    }
     if (known == NULL && held == NULL) { /* new: no disk is touched before the first append */
         log->opened = job->error == ERR_OK;
     } else if (known != NULL && known->state != NULL && held == NULL && log_restore(job, known)) {
@@ -251,11 +255,17 @@ void store__log_kick(struct store_log *log)
     log->kicking = false;
 }
 
-/* What an offline log had acknowledged from the journal goes on living there until the log has been read back. */
+/* What an offline log had durable in the journal goes on living there until the log has been read back. */
 static void log_rescue(struct store_log *log)
 {
     struct store_held *held = NULL;
+    int64_t            end = MAX(log->durable_end, log->journal_end);
 
+    if (log->journal_failed) {
+        held = store__held_get(log->store, log->topic_id, log->partition);
+        held->in_doubt = true;
+        held->first_lsn = MIN(held->first_lsn, log->journal_entry.lsn);
+    }
     for (uint32_t i = log->frame_live; i < log->frame_count; i++) {
         struct store_frame *frame = log->frames[i];
         size_t              len = (size_t)(frame->journalled - STORE_FRAME_HEADER_BYTES);
@@ -266,7 +276,7 @@ static void log_rescue(struct store_log *log)
         if (frame->first_lsn == STORE_NO_LSN || frame->state == FRAME_STORED) {
             continue;
         }
-        while (store__batch_next(&rest, &batch) && rec_batch_last_offset(&batch) < log->durable_end) {
+        while (store__batch_next(&rest, &batch) && rec_batch_last_offset(&batch) < end) {
             last = rec_batch_last_offset(&batch);
             len = (size_t)(rest.base - frame->buf->data) - STORE_FRAME_HEADER_BYTES;
         }

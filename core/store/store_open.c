@@ -47,6 +47,18 @@ static void opening_fix_prepared(struct store_opening *opening)
     }
 }
 
+static int64_t held_lowest(const struct store_opening *opening)
+{
+    int64_t lowest = INT64_MAX;
+
+    if (opening->held != NULL) {
+        LIST_EACH (&opening->held->entries, node) {
+            lowest = MIN(lowest, LIST_ENTRY(node, struct store_held_entry, link)->first_offset);
+        }
+    }
+    return lowest;
+}
+
 static void opening_start_offset(struct store_opening *opening)
 {
     int64_t lowest = INT64_MAX;
@@ -58,6 +70,9 @@ static void opening_start_offset(struct store_opening *opening)
             opening->start_offset = MAX(opening->start_offset, header->log_start_offset);
             lowest = MIN(lowest, header->base_offset);
         }
+    }
+    if (lowest != INT64_MAX) { /* the first segment may not have come into being yet: its frames are in the journal */
+        lowest = MIN(lowest, held_lowest(opening));
     }
     if (lowest != INT64_MAX && lowest > opening->start_offset) {
         slog_error("store", "%s: the segments of offsets %" PRId64 " to %" PRId64 " are missing; the log now begins at %" PRId64,
@@ -174,7 +189,9 @@ static void opening_take_over(struct store_opening *opening)
     }
     log->next_number = opening->number_max + 1;
     log->directory_exists = opening->number_max > 0;
-    log->start_offset = opening->start_offset;
+    /* What was trimmed logically but is still there belongs to the replay: its producers' last sequences may stand in it. */
+    log->start_offset = log->segment_count > 0 ? MIN(log->segments[0]->header.base_offset, opening->start_offset)
+                                               : opening->start_offset;
     log->durable_end = MAX(damaged ? opening->result.in_place_end : opening->result.end_offset, opening->start_offset);
     log->end_offset = log->pending_from = log->durable_end;
 }
@@ -217,19 +234,6 @@ static void opening_seal(struct store_log *log)
     }
 }
 
-static void opening_snapshot(struct store_log *log)
-{
-    uint8_t *bytes = NULL;
-    size_t   len = 0;
-
-    if (log->hooks.snapshot_write != NULL && log->segment_count > 0 && log->end_offset > 0) {
-        log->hooks.snapshot_write(log->hooks.context, &bytes, &len);
-        if (bytes != NULL) {
-            store__snapshot_save(log, log->segments[log->segment_count - 1], log->end_offset, bytes, len);
-        }
-    }
-}
-
 /* --- the partition's state -------------------------------------------------------------------------------------------------- */
 
 /* True: taken. */
@@ -243,7 +247,8 @@ static bool opening_try_snapshot(struct store_opening *opening, struct view file
         log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
         return false;
     }
-    opening->replay_from = MAX(offset, log->start_offset);
+    opening->replay_floor = offset;
+    opening->replay_from = MAX(offset, log->start_offset); /* below that its segments are gone */
     return true;
 }
 
@@ -256,7 +261,7 @@ static void opening_replay(struct store_opening *opening)
         struct rec_batch batch;
 
         while (store__batch_next(&rest, &batch)) {
-            if (batch.base_offset >= opening->replay_from) {
+            if (batch.base_offset >= opening->replay_floor) { /* the start may lie inside a batch */
                 opening->log->hooks.replay_batch(opening->log->hooks.context, &batch);
             }
         }
@@ -421,9 +426,10 @@ static void opening_run(struct store_task *task)
         opening_end(opening, job->error);
         return;
     }
+    log->start_offset = opening->start_offset;
     if (!log->damaged) {
         opening_seal(log);
-        opening_snapshot(log);
+        store__snapshot_take(log);
     }
     opening_end(opening, log->damaged ? ERR_CORRUPT : ERR_OK);
     return;

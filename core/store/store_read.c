@@ -224,10 +224,30 @@ static int cold_window(struct cold_read *cold)
     cold->job.buf = store__buf(cold->job.store, bytes);
     cold->window_at = cold->position;
     if (cold->job.buf == NULL) {
-        return ERR_AGAIN;
+        return ERR_NO_MEMORY;
     }
     cold->window_len = bytes;
     return ERR_OK;
+}
+
+/* What a read brought, bytes or ERR_. A file that ends before its frames do is damaged. */
+static int cold_look(struct cold_read *cold, int len)
+{
+    bool short_file;
+    int  result;
+
+    if (len < 0) {
+        store__report_damage(cold->job.segment, cold->window_at, err_text(len));
+        return len;
+    }
+    short_file = (size_t)len < cold->window_len;
+    cold->window_len = (size_t)len;
+    result = cold_walk(cold);
+    if (result == ERR_AGAIN && short_file) {
+        store__report_damage(cold->job.segment, cold->position, "the file ends too early");
+        return ERR_CORRUPT;
+    }
+    return result;
 }
 
 static void cold_run(struct store_task *task)
@@ -262,15 +282,12 @@ static void cold_run(struct store_task *task)
             cold->position = store__segment_data_start(segment->header.block_bytes);
         }
         do {
-            result = cold_window(cold);
+            result = cold->position < segment->end_position ? cold_window(cold) : ERR_OUT_OF_RANGE;
             if (result == ERR_OK) {
                 TASK_AWAIT(task, io_file_read_full(job->store->io, &task->file, segment->handle,
                                                    span_of(job->buf->data, cold->window_len), cold->window_at,
                                                    store__task_file_done));
-                cold->window_len = task->result > 0 ? (size_t)task->result : 0;
-                result = task->result < 0 ? task->result : cold->window_len == 0 ? ERR_CORRUPT : cold_walk(cold);
-            } else {
-                result = ERR_NO_MEMORY;
+                result = cold_look(cold, task->result);
             }
         } while (result == ERR_AGAIN);
         if (result == ERR_OUT_OF_RANGE && read->next_offset < segment->end_offset && segment->log != NULL) {

@@ -169,6 +169,7 @@ static void copy_close(struct store_opening *opening)
     header->payload_bytes = (uint32_t)(opening->used - STORE_FRAME_HEADER_BYTES);
     header->frame_bytes = (uint32_t)frame_bytes;
     header->durable_end = header->first_offset;
+    header->mode = FRAME_SETTLED;
     memset(opening->buf->data + opening->used, 0, frame_bytes - opening->used);
     store__frame_encode(header, opening->buf->data);
     store_index_add(target->index, header->first_offset, header->position, header->frame_bytes,
@@ -331,6 +332,9 @@ static void rebuild_run(struct store_task *task)
     }
     if (!rebuild_reuse(opening)) {
         rebuild_target(opening);
+    }
+    if (opening->number_max <= 1) { /* as in store_file.c: an empty directory's name may not be durable */
+        TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->log->path, true, store__task_op_done));
     }
     TASK_AWAIT(task, io_file_make_directories(store->io, &task->file, opening->log->path, store__task_file_done));
     if (task->result < 0) {

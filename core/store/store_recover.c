@@ -43,12 +43,57 @@ static int64_t piece_last(const struct store_recover_input *input, const struct 
     return MIN(piece->last_offset, segment_bound(input, piece->segment) - 1);
 }
 
+struct journal_range {
+    int64_t first, last;
+};
+
+static struct journal_range journal_range(const struct store_recover_input *input)
+{
+    struct journal_range range = {INT64_MAX, -1};
+
+    for (size_t i = 0; i < input->piece_count; i++) {
+        if (input->pieces[i].kind == PIECE_JOURNAL) {
+            range.first = MIN(range.first, input->pieces[i].first_offset);
+            range.last = MAX(range.last, input->pieces[i].last_offset);
+        }
+    }
+    return range;
+}
+
+/* Largest durable end that frames declare: everything below had been written, durably, by then. */
+static int64_t frames_end(const struct store_recover_input *input)
+{
+    int64_t end = 0;
+
+    for (size_t i = 0; i < input->piece_count; i++) {
+        const struct store_piece *piece = &input->pieces[i];
+
+        if (piece->kind != PIECE_JOURNAL && piece->first_offset < segment_bound(input, piece->segment)) {
+            end = MAX(end, piece->durable_end);
+        }
+    }
+    return end;
+}
+
+static bool piece_settled(const struct store_piece *piece, struct journal_range journal, int64_t known_end)
+{
+    if (piece->kind == PIECE_SEALED || piece->mode == FRAME_SETTLED || piece->mode == FRAME_ACCEPT) {
+        return true;
+    }
+    if (piece->mode == FRAME_DURABLE) {
+        return piece->last_offset < known_end;
+    }
+    return piece->last_offset < journal.first || piece->first_offset > journal.last;
+}
+
 /* The run in place: pieces one behind the other, in file order. Returns the first piece that is not part of it. */
 static size_t run_in_place(const struct store_recover_input *input, struct store_recover_result *result)
 {
-    size_t  at = 0;
-    int64_t next = input->start_offset;
-    bool    begun = false;
+    struct journal_range journal = journal_range(input);
+    int64_t              known_end = frames_end(input);
+    size_t               at = 0;
+    int64_t              next = input->start_offset;
+    bool                 begun = false;
 
     result->first_offset = next;
     result->keep_segments = 0;
@@ -64,19 +109,27 @@ static size_t run_in_place(const struct store_recover_input *input, struct store
         if (!piece->intact) {
             break;
         }
-        if (!begun && piece->first_offset <= next && piece_last(input, piece) < next) {
-            continue; /* below the start: on its way out */
-        }
-        if (begun ? piece->first_offset != next : piece->first_offset > next) {
-            break;
-        }
-        if (!begun) {
+        if (!begun || (piece->first_offset != next && next < input->start_offset)) {
+            /* What lies below the start is kept as long as it is whole: the partition's state may stand in it only. */
+            if (piece->first_offset > input->start_offset || !piece_settled(piece, journal, known_end)) {
+                break;
+            }
             result->first_offset = piece->first_offset;
             begun = true;
+        } else if (piece->first_offset != next || !piece_settled(piece, journal, known_end)) {
+            break;
         }
         next = piece_last(input, piece) + 1;
         piece->in_place = true;
         result->keep_segments = piece->segment + 1;
+    }
+    if (next < input->start_offset) { /* nothing of that reaches the start */
+        result->keep_segments = 0;
+        result->first_offset = next = input->start_offset;
+        for (size_t i = 0; i < input->piece_count; i++) {
+            input->pieces[i].in_place = false;
+        }
+        at = 0;
     }
     result->in_place_end = next;
     return at;
@@ -142,6 +195,12 @@ void store__recover_decide(const struct store_recover_input *input, struct store
         }
         out_copies[result.copy_count++] = (struct store_copy){.piece = (uint32_t)found, .from_offset = next};
         next = piece_last(input, &input->pieces[found]) + 1;
+    }
+    if (result.keep_segments == 0 && result.copy_count > 0) { /* the start may lie inside a batch: it is kept whole */
+        int64_t first = input->pieces[out_copies[0].piece].first_offset;
+
+        result.first_offset = result.in_place_end = MIN(result.in_place_end, first);
+        out_copies[0].from_offset = MIN(out_copies[0].from_offset, first);
     }
     result.end_offset = next;
     result.durable_end = declared_end(input);

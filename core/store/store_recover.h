@@ -8,11 +8,13 @@
  *   the run ends, and nothing says that more was durable                        CUT: a torn tail, never acknowledged
  *   the run ends below an offset that some later header calls durable           DAMAGED: reported, never cut
  *
- * Pieces that continue the run but do not stand in place (behind a torn frame, or in the journal) are to be copied behind it. */
+ * Pieces that continue the run but do not stand in place (behind a torn frame, or in the journal) are to be copied behind it; and so are
+ * frames that can be read but were never known to be flushed: the last ones written durably, and those the journal still holds. Reading them
+ * proves nothing when a flush has failed before. */
 #ifndef MILLRACE_STORE_RECOVER_H
 #define MILLRACE_STORE_RECOVER_H
 
-#include "core/base/base.h"
+#include "core/store/store_frame.h"
 
 enum store_piece_kind {
     PIECE_SEALED,  /* a sealed segment */
@@ -22,6 +24,7 @@ enum store_piece_kind {
 
 struct store_piece {
     enum store_piece_kind kind;
+    enum store_frame_mode mode;   /* FRAME */
     bool                  intact; /* false: only its header could be read; it still tells what was durable */
     uint32_t              segment; /* SEALED, FRAME: index into the segments read, ascending; JOURNAL: unused */
     uint32_t              frame_bytes;

@@ -30,6 +30,31 @@ void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, 
     trim_start(log, offset, done, context);
 }
 
+/* What the first `count` segments tell of the partition's state stands in a snapshot of a later one, which will be found whatever happens. */
+static bool drop_covered(const struct store_log *log, uint32_t count)
+{
+    for (uint32_t i = count; i < log->segment_count; i++) {
+        if (log->segments[i]->snapshot_offset >= 0 && log->segments[i]->snapshot_offset <= log->durable_end) {
+            return true;
+        }
+    }
+    return log->hooks.snapshot_write == NULL;
+}
+
+void store__snapshot_take(struct store_log *log)
+{
+    uint8_t *bytes = NULL;
+    size_t   len = 0;
+
+    if (log->hooks.snapshot_write == NULL || log->segment_count == 0 || log->end_offset == 0) {
+        return;
+    }
+    log->hooks.snapshot_write(log->hooks.context, &bytes, &len);
+    if (bytes != NULL) {
+        store__snapshot_save(log, log->segments[log->segment_count - 1], log->end_offset, bytes, len);
+    }
+}
+
 /* Segments wholly below the start, in order, as far as they are finished. */
 static void drop_segments(struct store_log *log)
 {
@@ -39,6 +64,10 @@ static void drop_segments(struct store_log *log)
            log->segments[count]->header.state == STORE_SEGMENT_SEALED && !log->segments[count]->sealing &&
            log->segments[count]->unstored == 0) {
         count++;
+    }
+    if (count > 0 && !drop_covered(log, count)) {
+        store__snapshot_take(log); /* and they go when the retention is looked at next */
+        return;
     }
     for (uint32_t i = 0; i < count; i++) {
         store__doom_segment(log->segments[i], log->policy.file_delete_delay_ms);
@@ -182,8 +211,9 @@ void store_set_retention_check_ms(struct store *store, int64_t interval_ms)
 /* magic, crc over the rest, version; then segment id, offset, length, bytes */
 void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes, size_t len)
 {
-    struct store_job *job = store__job_new(log->store, log, NULL, snapshot_run);
+    struct store_job *job = store__job_new(log->store, log, segment, snapshot_run);
 
+    job->offset = offset;
     job->len = STORE_SNAPSHOT_HEAD_BYTES + len;
     job->bytes = mem_alloc(MEM_STORE, job->len);
     store_le64(job->bytes, SNAPSHOT_MAGIC);
@@ -220,6 +250,9 @@ static void snapshot_run(struct store_task *task)
     if (job->log->directory_exists && !job->log->offline) {
         TASK_AWAIT(task, io_file_replace(job->store->io, &task->file, job->path, view_of(job->bytes, job->len),
                                          store__task_file_done)); /* a failure costs a longer replay, no more */
+        if (task->result >= 0) {
+            job->segment->snapshot_offset = job->offset;
+        }
     }
     store__job_end(job);
     return;

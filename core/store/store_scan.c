@@ -81,6 +81,7 @@ static void scan_remember(struct store_opening *opening, uint32_t number, const 
     struct store_segment *segment = store__segment_new(opening->log, number);
 
     segment->header = *header;
+    segment->header.sequence++; /* the next write goes over the copy that was read: if that one was in doubt, the other is not */
     segment->exists = true;
     segment->allocated_bytes = opening->stat.size_bytes;
     opening->sizes[opening->segment_count] = opening->stat.size_bytes;
@@ -158,6 +159,7 @@ static void scan_window(struct store_opening *opening, struct store_segment *seg
         piece = (struct store_piece){.kind = PIECE_FRAME,
                                      .intact = store__frame_verify(&header, payload) == ERR_OK,
                                      .segment = ordinal,
+                                     .mode = header.mode,
                                      .frame_bytes = header.frame_bytes,
                                      .payload_bytes = header.payload_bytes,
                                      .position = opening->position,

@@ -37,14 +37,14 @@ static void frame_submit(struct store_frame *frame)
 {
     struct store_log *log = frame->log;
     struct store     *store = log->store;
-    uint32_t          flags = frame->mode == FRAME_DURABLE ? IO_WRITE_DURABLE : 0;
+    uint32_t          flags = frame->header.mode == FRAME_DURABLE ? IO_WRITE_DURABLE : 0;
 
     frame->state = FRAME_WRITING;
     log->in_flight++;
     store__segment_use(frame->segment);
     io_file_write_all(store->io, &frame->write, frame->segment->handle,
                       view_of(frame->buf->data, frame->header.frame_bytes), frame->header.position, flags, frame_written);
-    if (frame->mode == FRAME_DRAIN) {
+    if (frame->header.mode == FRAME_DRAIN) {
         store->stats.drain_writes++;
         store->stats.drain_bytes += frame->header.frame_bytes;
     } else {
@@ -102,14 +102,14 @@ static void frame_written(struct io_file_op *op)
     struct store_segment *segment = frame->segment;
 
     log->in_flight--;
-    if (frame->mode != FRAME_DRAIN) {
+    if (frame->header.mode != FRAME_DRAIN) {
         log->outstanding--;
     }
     frame->state = FRAME_WRITTEN;
     if (op->result < 0) {
         store__log_offline(log, op->result, "a write failed");
     } else if (!log->offline) {
-        if (frame->mode == FRAME_DURABLE) {
+        if (frame->header.mode == FRAME_DURABLE) {
             store__frame_stored(frame);
         } else {
             list_push_back(&segment->unsynced, &frame->sync_link);
@@ -144,7 +144,7 @@ void store__frame_stored(struct store_frame *frame)
     list_remove(&frame->sync_link);
     CHECK(frame->segment->unstored > 0);
     frame->segment->unstored--;
-    if (frame->mode == FRAME_ACCEPT) {
+    if (frame->header.mode == FRAME_ACCEPT) {
         log->unflushed_frames--;
     }
 }
@@ -154,7 +154,7 @@ int64_t store__log_flushed_end(const struct store_log *log)
     for (uint32_t i = log->frame_live; log->unflushed_frames > 0 && i < log->frame_count; i++) {
         const struct store_frame *frame = log->frames[i];
 
-        if (frame->mode == FRAME_ACCEPT && frame->state != FRAME_STORED && frame->state != FRAME_OPEN) {
+        if (frame->header.mode == FRAME_ACCEPT && frame->state != FRAME_STORED && frame->state != FRAME_OPEN) {
             return MIN(log->durable_end, frame->header.first_offset);
         }
     }
@@ -163,7 +163,7 @@ int64_t store__log_flushed_end(const struct store_log *log)
 
 static bool frame_done(const struct store_log *log, const struct store_frame *frame)
 {
-    if (frame->mode == FRAME_DRAIN) {
+    if (frame->header.mode == FRAME_DRAIN) {
         return true; /* acknowledged from the journal */
     }
     return frame->state == FRAME_STORED || (frame->state == FRAME_WRITTEN && !log->policy.durable_on_append);
@@ -245,6 +245,11 @@ void store__journal_done(struct store_journal_entry *entry, int result)
     struct store_log *log = CONTAINER_OF(entry, struct store_log, journal_entry);
 
     log->journal_in_flight = false;
+    if (result == ERR_OK) {
+        log->journal_end = entry->last_offset + 1;
+    } else {
+        log->journal_failed = true;
+    }
     if (result < 0) {
         store__log_offline(log, result, "a write to the journal failed");
     } else if (!log->offline) {

@@ -97,15 +97,26 @@ void rig_stop_clean(void)
     rig_bury();
 }
 
+/* What was in flight ends with errors, so that its memory comes back. */
+static void rig_reap(void)
+{
+    sim_reap(rig.sim, 0);
+    while (rig.io->in_flight > 0) {
+        assert_true(io_core_turn(rig.core, 0) >= 0);
+    }
+}
+
 void rig_crash(uint64_t seed, enum sim_crash_style style)
 {
     sim_crash(rig.sim, 0, seed, style);
+    rig_reap();
     rig_bury();
 }
 
 void rig_kill(uint64_t seed)
 {
     sim_kill(rig.sim, 0, seed);
+    rig_reap();
     rig_bury();
 }
 
