@@ -73,113 +73,47 @@ static void test_synonyms_lead_somewhere(void **state)
 }
 
 /* Every name of the reference users type from memory. */
+/* clang-format off */
+static const char *const known_topics[] = {
+    "cleanup.policy", "retention.ms", "retention.bytes", "segment.bytes", "segment.ms", "segment.jitter.ms",
+    "segment.index.bytes", "max.message.bytes", "min.insync.replicas", "compression.type", "compression.gzip.level",
+    "compression.lz4.level", "compression.zstd.level", "delete.retention.ms", "min.compaction.lag.ms",
+    "max.compaction.lag.ms", "min.cleanable.dirty.ratio", "flush.messages", "flush.ms", "index.interval.bytes",
+    "file.delete.delay.ms", "preallocate", "unclean.leader.election.enable", "message.timestamp.type",
+    "message.timestamp.before.max.ms", "message.timestamp.after.max.ms", "message.timestamp.difference.max.ms",
+    "message.format.version", "message.downconversion.enable", "remote.storage.enable", "local.retention.ms",
+    "local.retention.bytes",
+};
+static const char *const known_brokers[] = {
+    "node.id", "broker.id", "broker.rack", "process.roles", "controller.quorum.voters", "listeners",
+    "advertised.listeners", "listener.security.protocol.map", "inter.broker.listener.name", "log.dirs",
+    "num.partitions", "default.replication.factor", "min.insync.replicas", "auto.create.topics.enable",
+    "delete.topic.enable", "message.max.bytes", "socket.request.max.bytes", "socket.send.buffer.bytes",
+    "socket.receive.buffer.bytes", "socket.listen.backlog.size", "num.network.threads", "num.io.threads",
+    "max.connections", "max.connections.per.ip", "connections.max.idle.ms", "fetch.max.bytes", "queued.max.requests",
+    "log.retention.hours", "log.retention.minutes", "log.retention.ms", "log.retention.bytes", "log.segment.bytes",
+    "log.roll.hours", "log.roll.ms", "log.cleanup.policy", "log.cleaner.enable", "log.flush.interval.messages",
+    "log.flush.interval.ms", "log.index.interval.bytes", "log.message.timestamp.type", "compression.type",
+    "offsets.topic.num.partitions", "offsets.topic.replication.factor", "offsets.retention.minutes",
+    "offset.metadata.max.bytes", "group.initial.rebalance.delay.ms", "group.min.session.timeout.ms",
+    "group.max.session.timeout.ms", "group.max.size", "transaction.max.timeout.ms", "transactional.id.expiration.ms",
+    "transaction.state.log.replication.factor", "producer.id.expiration.ms", "unclean.leader.election.enable",
+    "replica.lag.time.max.ms", "sasl.enabled.mechanisms", "ssl.keystore.location", "ssl.truststore.password",
+    "authorizer.class.name", "super.users", "millrace.shards", "millrace.cores", "millrace.memory.bytes",
+};
+/* clang-format on */
+
 static void test_names_users_know(void **state)
 {
-    static const char *const topics[] = {"cleanup.policy",
-                                         "retention.ms",
-                                         "retention.bytes",
-                                         "segment.bytes",
-                                         "segment.ms",
-                                         "segment.jitter.ms",
-                                         "segment.index.bytes",
-                                         "max.message.bytes",
-                                         "min.insync.replicas",
-                                         "compression.type",
-                                         "compression.gzip.level",
-                                         "compression.lz4.level",
-                                         "compression.zstd.level",
-                                         "delete.retention.ms",
-                                         "min.compaction.lag.ms",
-                                         "max.compaction.lag.ms",
-                                         "min.cleanable.dirty.ratio",
-                                         "flush.messages",
-                                         "flush.ms",
-                                         "index.interval.bytes",
-                                         "file.delete.delay.ms",
-                                         "preallocate",
-                                         "unclean.leader.election.enable",
-                                         "message.timestamp.type",
-                                         "message.timestamp.before.max.ms",
-                                         "message.timestamp.after.max.ms",
-                                         "message.timestamp.difference.max.ms",
-                                         "message.format.version",
-                                         "message.downconversion.enable",
-                                         "remote.storage.enable",
-                                         "local.retention.ms",
-                                         "local.retention.bytes"};
-    static const char *const brokers[] = {"node.id",
-                                          "broker.id",
-                                          "broker.rack",
-                                          "process.roles",
-                                          "controller.quorum.voters",
-                                          "listeners",
-                                          "advertised.listeners",
-                                          "listener.security.protocol.map",
-                                          "inter.broker.listener.name",
-                                          "log.dirs",
-                                          "num.partitions",
-                                          "default.replication.factor",
-                                          "min.insync.replicas",
-                                          "auto.create.topics.enable",
-                                          "delete.topic.enable",
-                                          "message.max.bytes",
-                                          "socket.request.max.bytes",
-                                          "socket.send.buffer.bytes",
-                                          "socket.receive.buffer.bytes",
-                                          "socket.listen.backlog.size",
-                                          "num.network.threads",
-                                          "num.io.threads",
-                                          "max.connections",
-                                          "max.connections.per.ip",
-                                          "connections.max.idle.ms",
-                                          "fetch.max.bytes",
-                                          "queued.max.requests",
-                                          "log.retention.hours",
-                                          "log.retention.minutes",
-                                          "log.retention.ms",
-                                          "log.retention.bytes",
-                                          "log.segment.bytes",
-                                          "log.roll.hours",
-                                          "log.roll.ms",
-                                          "log.cleanup.policy",
-                                          "log.cleaner.enable",
-                                          "log.flush.interval.messages",
-                                          "log.flush.interval.ms",
-                                          "log.index.interval.bytes",
-                                          "log.message.timestamp.type",
-                                          "compression.type",
-                                          "offsets.topic.num.partitions",
-                                          "offsets.topic.replication.factor",
-                                          "offsets.retention.minutes",
-                                          "offset.metadata.max.bytes",
-                                          "group.initial.rebalance.delay.ms",
-                                          "group.min.session.timeout.ms",
-                                          "group.max.session.timeout.ms",
-                                          "group.max.size",
-                                          "transaction.max.timeout.ms",
-                                          "transactional.id.expiration.ms",
-                                          "transaction.state.log.replication.factor",
-                                          "producer.id.expiration.ms",
-                                          "unclean.leader.election.enable",
-                                          "replica.lag.time.max.ms",
-                                          "sasl.enabled.mechanisms",
-                                          "ssl.keystore.location",
-                                          "ssl.truststore.password",
-                                          "authorizer.class.name",
-                                          "super.users",
-                                          "millrace.shards",
-                                          "millrace.cores",
-                                          "millrace.memory.bytes"};
-
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(topics); i++) {
-        if (meta_config_find(true, view_text(topics[i])) == NULL) {
-            fail_msg("topic setting %s is missing", topics[i]);
+    for (size_t i = 0; i < COUNT_OF(known_topics); i++) {
+        if (meta_config_find(true, view_text(known_topics[i])) == NULL) {
+            fail_msg("topic setting %s is missing", known_topics[i]);
         }
     }
-    for (size_t i = 0; i < COUNT_OF(brokers); i++) {
-        if (meta_config_find(false, view_text(brokers[i])) == NULL) {
-            fail_msg("broker setting %s is missing", brokers[i]);
+    for (size_t i = 0; i < COUNT_OF(known_brokers); i++) {
+        if (meta_config_find(false, view_text(known_brokers[i])) == NULL) {
+            fail_msg("broker setting %s is missing", known_brokers[i]);
         }
     }
     assert_null(meta_config_find(true, view_text("num.partitions")));
