@@ -169,6 +169,21 @@ static void apply_remove(struct meta *meta, const struct meta_work *work)
     }
 }
 
+/* What an unclean stop left in the journal for no partition that was opened belongs to deleted topics, and the store
+ * may drop it: unless a partition did not open, which may need it at the next start. */
+static void apply_start_over(struct meta *meta, int result)
+{
+    int64_t offline = meta->apply.offline;
+
+    if (result == ERR_OK && offline == 0) {
+        store_logs_opened(meta->store);
+    } else if (offline > 0) {
+        slog_warn("meta", "shard %u: %" PRId64 " partitions are offline; the others serve", meta->shard->index,
+                  offline);
+    }
+    meta__opened(meta, result);
+}
+
 static void apply_answer(struct meta *meta)
 {
     struct meta_apply *apply = &meta->apply;
@@ -179,11 +194,7 @@ static void apply_answer(struct meta *meta)
     apply->work = NULL;
     apply->work_count = apply->work_capacity = apply->work_next = 0;
     if (slot->publication->kind == META_PUBLISH_OPEN) {
-        if (apply->offline > 0) {
-            slog_warn("meta", "shard %u: %" PRId64 " partitions are offline; the others serve", meta->shard->index,
-                      apply->offline);
-        }
-        meta__opened(meta, slot->result);
+        apply_start_over(meta, slot->result);
     }
     apply->offline = 0;
     meta__answer(slot);
