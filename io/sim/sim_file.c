@@ -173,7 +173,7 @@ static int apply_write(struct sim_pending *pending)
     CHECK(pending->checksum == sim__op_checksum(op)); /* the memory was changed while the write was in flight */
     done = sim__inode_write(inode, op->offset, view_of(op->view.base, len), buffered, false);
     sequence = inode->disk->sequence;
-    if (done > 0 && (op->flags & IO_WRITE_DURABLE) != 0) {
+    if (done > 0 && (op->flags & IO_WRITE_DURABLE) != 0 && !pending->io->sim->options.writes_lie) {
         sim__inode_make_durable(inode, sequence, pending->snapshot);
     }
     return (int)done;
@@ -197,6 +197,9 @@ static int apply_sync(struct sim_pending *pending)
     struct sim_inode *inode = pending->handle->inode;
     bool              failed = pending->fault != 0;
 
+    if (pending->io->sim->options.syncs_lie) {
+        return pending->fault;
+    }
     if (inode->is_directory) {
         sim__fs_sync(inode, pending->snapshot, failed);
     } else {

@@ -2,6 +2,7 @@
  *
  *   simrun                            every case, a bounded selection of seeds and points
  *   simrun --seconds 600 --seed 7     as many as fit, from seed 7 on
+ *   simrun --self-test                each planted fault must be found
  *   simrun --case cuts --seed 3 --point 120 --verbose     one run: what a failure prints to be replayed */
 #include "tests/sim/storm.h"
 
@@ -15,10 +16,12 @@ struct settings {
     uint64_t    seed;
     uint64_t    point;
     bool        point_given;
-    uint64_t    seeds;   /* per case; 0: until time is up */
-    int64_t     seconds; /* for all cases together */
+    uint64_t    seeds;        /* per case; 0: until time is up */
+    int64_t     seconds;      /* for all cases together */
+    uint64_t    failures_max; /* then the case ends */
     bool        verbose;
-    bool        twice; /* each run twice: the same trace */
+    bool        twice;     /* each run twice: the same trace */
+    bool        self_test; /* failures are what is wanted */
 };
 
 struct tally {
@@ -48,6 +51,19 @@ static int64_t clock_seconds(void)
     return now.tv_sec;
 }
 
+static void report_failure(const struct settings *settings, const struct storm_case *test, const char *what,
+                           struct tally *tally)
+{
+    tally->failures++;
+    if (settings->self_test) {
+        (void)printf("%-8s found after %" PRIu64 " runs: %s\n", test->name, tally->runs, what);
+        return;
+    }
+    (void)fprintf(stderr, "FAIL %s seed %" PRIu64 " point %" PRIu64 ": %s\n", test->name, running.seed, running.point,
+                  what);
+    print_replay();
+}
+
 /* One run: the trace hash; *out_points when point is 0. */
 static uint64_t run_once(const struct settings *settings, const struct storm_case *test, uint64_t seed, uint64_t point,
                          struct tally *tally, uint64_t *out_points)
@@ -66,10 +82,7 @@ static uint64_t run_once(const struct settings *settings, const struct storm_cas
     tally->runs++;
     tally->acked += storm->acked_count;
     if (!storm_ok(storm)) {
-        tally->failures++;
-        (void)fprintf(stderr, "FAIL %s seed %" PRIu64 " point %" PRIu64 ": %s\n", test->name, seed, point,
-                      storm->failure);
-        print_replay();
+        report_failure(settings, test, storm->failure, tally);
     }
     hash = sim_trace_hash(storm->sim);
     storm_destroy(storm);
@@ -85,9 +98,7 @@ static uint64_t run_point(const struct settings *settings, const struct storm_ca
     uint64_t hash = run_once(settings, test, seed, point, tally, &points);
 
     if (settings->twice && run_once(settings, test, seed, point, tally, &again) != hash) {
-        tally->failures++;
-        (void)fprintf(stderr, "FAIL %s seed %" PRIu64 " point %" PRIu64 ": two runs differ\n", test->name, seed, point);
-        print_replay();
+        report_failure(settings, test, "two runs differ", tally);
     }
     return points;
 }
@@ -104,7 +115,7 @@ static void run_seed(const struct settings *settings, const struct storm_case *t
     }
     for (uint64_t point = 1 + seed % stride; point <= points && clock_seconds() < deadline; point += stride) {
         (void)run_point(settings, test, seed, point, tally);
-        if (tally->failures >= 10) {
+        if (tally->failures >= settings->failures_max) {
             return;
         }
     }
@@ -117,7 +128,7 @@ static void run_case(const struct settings *settings, const struct storm_case *t
     uint64_t end = settings->seeds == 0 ? UINT64_MAX : seed + settings->seeds;
     uint64_t points_max = settings->seconds > 120 ? UINT64_MAX : 400;
 
-    while (seed < end && clock_seconds() < deadline && tally->failures < 10) {
+    while (seed < end && clock_seconds() < deadline && tally->failures < settings->failures_max) {
         run_seed(settings, test, seed++, points_max, deadline, tally);
     }
     (void)printf("%-8s %6" PRIu64 " runs, %8" PRIu64 " appends acknowledged, %" PRIu64 " failed: %s\n", test->name,
@@ -157,9 +168,31 @@ static int run_all(const struct settings *settings)
     return failures == 0 ? 0 : 1;
 }
 
+static int run_self_tests(struct settings *settings)
+{
+    int missed = 0;
+
+    settings->self_test = true;
+    settings->failures_max = 1;
+    for (size_t i = 0; i < storm_self_test_count; i++) {
+        struct tally tally = {0};
+        int64_t      deadline = clock_seconds() + settings->seconds;
+
+        for (uint64_t seed = settings->seed; tally.failures == 0 && clock_seconds() < deadline; seed++) {
+            run_seed(settings, &storm_self_tests[i], seed, 100, deadline, &tally);
+        }
+        if (tally.failures == 0) {
+            missed++;
+            (void)fprintf(stderr, "FAIL %s is not found: %s\n", storm_self_tests[i].name, storm_self_tests[i].what);
+        }
+    }
+    return missed == 0 ? 0 : 1;
+}
+
 static void usage(void)
 {
-    (void)printf("simrun [--case NAME] [--seed N] [--point N] [--seeds N] [--seconds N] [--twice] [--verbose]\n\n");
+    (void)printf(
+        "simrun [--case NAME] [--seed N] [--point N] [--seeds N] [--seconds N] [--twice] [--self-test] [--verbose]\n\n");
     for (size_t i = 0; i < storm_case_count; i++) {
         (void)printf("  %-8s %s\n", storm_cases[i].name, storm_cases[i].what);
     }
@@ -176,7 +209,7 @@ static bool number_option(int argc, char **argv, int *at, const char *name, uint
 
 int main(int argc, char **argv)
 {
-    struct settings settings = {.program = argv[0], .seed = 1, .seeds = 0, .seconds = 45};
+    struct settings settings = {.program = argv[0], .seed = 1, .seeds = 0, .seconds = 45, .failures_max = 10};
     uint64_t        seconds = 0;
 
     for (int i = 1; i < argc; i++) {
@@ -188,6 +221,8 @@ int main(int argc, char **argv)
             settings.seconds = (int64_t)seconds;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             settings.verbose = true;
+        } else if (strcmp(argv[i], "--self-test") == 0) {
+            settings.self_test = true;
         } else if (strcmp(argv[i], "--twice") == 0) {
             settings.twice = true;
         } else if (!number_option(argc, argv, &i, "--seed", &settings.seed) &&
@@ -198,5 +233,5 @@ int main(int argc, char **argv)
     }
     running.settings = &settings;
     check_set_reporter(print_replay);
-    return run_all(&settings);
+    return settings.self_test ? run_self_tests(&settings) : run_all(&settings);
 }

@@ -30,6 +30,7 @@ struct storm_log {
     int               open_result;
     int64_t           trim_offset;
     int64_t           shown_end; /* the durable end since it was opened */
+    int64_t           mark;      /* run_rot: acknowledged before some later append was submitted; -1: no such append */
     uint64_t          batch_count;
 };
 
@@ -40,7 +41,12 @@ struct storm_options {
     bool     swarm;        /* odd settings of the world */
     bool     damage_known; /* the case damages files itself: reports of damage are no failure */
     bool     verbose;
-    uint32_t in_flight_max; /* appends waiting at a time */
+    bool     early_acks;     /* self-test: every append counts as acknowledged at once */
+    bool     writes_lie;     /* self-test: the device does not honour durable writes */
+    bool     syncs_lie;      /* self-test: nor flushes */
+    bool     weak_is_strong; /* self-test: the oracle takes a weaker policy for a promise */
+    uint32_t in_flight_min;  /* appends waiting at a time, once the load has begun */
+    uint32_t in_flight_max;
 };
 
 struct storm {
@@ -57,6 +63,7 @@ struct storm {
     struct storm_log     logs[STORM_LOGS];
     bool                 store_opening;
     int                  store_result;
+    struct list_node     appends;                     /* not answered yet */
     uint64_t             in_flight;                   /* appends not answered yet */
     uint64_t             acked_count;                 /* over the whole storm */
     uint64_t             refused_count;               /* reserve said no */
@@ -98,6 +105,8 @@ bool storm_power_off(const struct storm *storm);
 void storm_load(struct storm *storm, uint32_t steps);
 /* Waits until every append is answered. False: the power went off. */
 bool storm_settle(struct storm *storm);
+/* The process is gone: appends it never answered. */
+void storm_forget_appends(struct storm *storm);
 /* Appends one commit; false when it was refused. */
 bool storm_append(struct storm *storm, struct storm_log *slog, size_t payload_bytes, uint32_t batches);
 
@@ -121,5 +130,7 @@ struct storm_case {
 
 extern const struct storm_case storm_cases[];
 extern const size_t            storm_case_count;
+extern const struct storm_case storm_self_tests[];
+extern const size_t            storm_self_test_count;
 
 #endif

@@ -86,6 +86,35 @@ static uint64_t run_cuts(struct storm *storm, uint64_t point)
     return 0;
 }
 
+/* The first life ends in a crash; point: the cut stands at that change of the recovery, as in run_cuts(). */
+static uint64_t run_recovery(struct storm *storm, uint64_t point)
+{
+    uint64_t before;
+
+    if (!storm_boot(storm)) {
+        return 0;
+    }
+    storm_load(storm, LOAD_STEPS);
+    if (!storm_ok(storm)) {
+        return 0;
+    }
+    storm_crash(storm, (enum sim_crash_style)(storm->options.seed % SIM_CRASH_STYLE_COUNT));
+    before = sim_change_count(storm->sim, 0);
+    if (point > 0) {
+        sim_cut_at(storm->sim, 0, (point - 1) / SIM_CUT_WHEN_COUNT + 1,
+                   (enum sim_cut_when)((point - 1) % SIM_CUT_WHEN_COUNT), storm->options.seed ^ point,
+                   (enum sim_crash_style)(point % SIM_CRASH_STYLE_COUNT));
+    }
+    if (storm_boot(storm)) {
+        storm_verify(storm);
+        if (storm_ok(storm) && storm_halt(storm) && point == 0) {
+            return (sim_change_count(storm->sim, 0) - before) * SIM_CUT_WHEN_COUNT;
+        }
+    }
+    afterlife(storm);
+    return 0;
+}
+
 /* A cut somewhere in a longer run; for seeds without number. */
 static uint64_t run_lives(struct storm *storm, uint64_t point)
 {
@@ -258,7 +287,7 @@ static void flip_somewhere(struct storm *storm, const struct victim *victim)
     CHECK(sim_disk_flip(storm->sim, 0, victim->path, offset, (uint8_t)(1u << prng_below(&storm->prng, 8))));
 }
 
-static void damage(struct storm *storm)
+static void damage(struct storm *storm, bool only_flips)
 {
     struct victim victim = {.prng = &storm->prng};
 
@@ -266,7 +295,7 @@ static void damage(struct storm *storm)
     if (victim.seen == 0) {
         return;
     }
-    switch (prng_below(&storm->prng, 8)) {
+    switch (only_flips ? 7 : prng_below(&storm->prng, 8)) {
     case 0:
         CHECK(sim_disk_resize(storm->sim, 0, victim.path, prng_below(&storm->prng, victim.size_bytes)));
         break;
@@ -308,10 +337,24 @@ static void verify_damaged(struct storm *storm, struct storm_log *slog)
     }
     if (end < slog->model.acked_end) {
         storm->lost_reported++;
-        if (!reported) {
+        if (!reported && end < slog->mark) {
             storm_fail(storm,
                        "log %u: acknowledged up to %" PRId64 ", it ends at %" PRId64 ", and nothing was reported",
                        slog->index, slog->model.acked_end, end);
+        }
+    }
+}
+
+static void damaged_boot(struct storm *storm)
+{
+    if (!storm_boot(storm)) {
+        return; /* refusing to start is an answer, too; storm_fail() has said when it is not */
+    }
+    for (uint32_t i = 0; i < STORM_LOGS && storm_ok(storm); i++) {
+        if (store_log_online(storm->logs[i].log) || storm->logs[i].open_result == ERR_CORRUPT) {
+            verify_damaged(storm, &storm->logs[i]);
+        } else if (storm->report_count == 0) {
+            storm_fail(storm, "log %u is offline, and no line says why", i);
         }
     }
 }
@@ -327,17 +370,41 @@ static uint64_t run_rot(struct storm *storm, uint64_t point)
     if (!storm_settle(storm) || !storm_halt(storm)) {
         return 0;
     }
-    damage(storm);
-    if (!storm_boot(storm)) {
-        return 0; /* refusing to start is an answer, too; storm_fail() has said when it is not */
+    for (uint32_t i = 0; i < STORM_LOGS; i++) {
+        storm->logs[i].mark = storm->logs[i].model.acked_end;
     }
-    for (uint32_t i = 0; i < STORM_LOGS && storm_ok(storm); i++) {
-        if (store_log_online(storm->logs[i].log) || storm->logs[i].open_result == ERR_CORRUPT) {
-            verify_damaged(storm, &storm->logs[i]);
-        } else if (storm->report_count == 0) {
-            storm_fail(storm, "log %u is offline, and no line says why", i);
+    damage(storm, false);
+    damaged_boot(storm);
+    return 0;
+}
+
+/* After a power cut. Without a later frame that says so, damage in a log's last frame looks like a torn write and may
+ * be cut; so only what was acknowledged before a later acknowledged append was submitted must be reported. */
+static uint64_t run_rot_torn(struct storm *storm, uint64_t point)
+{
+    MAYBE(point);
+    if (!storm_boot(storm)) {
+        return 0;
+    }
+    storm_load(storm, 100);
+    if (!storm_settle(storm)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < STORM_LOGS; i++) {
+        storm->logs[i].mark = storm->logs[i].model.acked_end;
+    }
+    storm_load(storm, 40);
+    if (!storm_ok(storm)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < STORM_LOGS; i++) {
+        if (storm->logs[i].model.acked_end == storm->logs[i].mark) {
+            storm->logs[i].mark = -1;
         }
     }
+    storm_crash(storm, random_style(&storm->prng));
+    damage(storm, true);
+    damaged_boot(storm);
     return 0;
 }
 
@@ -346,10 +413,11 @@ const struct storm_case storm_cases[] = {
      "a power cut before, during and after every change of a run, then crash, recover, append, crash again",
      run_cuts,
      {.in_flight_max = 8}},
+    {"recovery", "a power cut before, during and after every change of a recovery", run_recovery, {.in_flight_max = 8}},
     {"errors",
      "every n-th operation fails, once or from then on, with appends in flight",
      run_errors,
-     {.in_flight_max = 8}},
+     {.in_flight_min = 5, .in_flight_max = 8}},
     {"lives",
      "long lives in odd worlds: policies, retention, trims, cuts anywhere, also during recovery",
      run_lives,
@@ -363,5 +431,21 @@ const struct storm_case storm_cases[] = {
      "bit flips, truncations and unreadable sectors in every kind of file",
      run_rot,
      {.in_flight_max = 8, .damage_known = true}},
+    {"torn", "bit flips after a power cut", run_rot_torn, {.in_flight_max = 8, .damage_known = true}},
 };
 const size_t storm_case_count = COUNT_OF(storm_cases);
+
+/* What must be found wrong: a checker that never fails checks nothing. */
+const struct storm_case storm_self_tests[] = {
+    {"early", "answers before anything is durable", run_cuts, {.in_flight_max = 8, .early_acks = true}},
+    {"liar", "a device that does not honour durable writes", run_cuts, {.in_flight_max = 8, .writes_lie = true}},
+    {"noflush",
+     "a device that does not honour flushes",
+     run_lives,
+     {.in_flight_max = 16, .syncs_lie = true, .retention = true}},
+    {"weak",
+     "a weaker policy taken for the strong one",
+     run_lives,
+     {.in_flight_max = 16, .weak_logs = true, .weak_is_strong = true}},
+};
+const size_t storm_self_test_count = COUNT_OF(storm_self_tests);

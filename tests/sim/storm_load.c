@@ -5,6 +5,7 @@
 #define STORM_LOAD_PATIENCE_NS (20 * NS_PER_S)
 
 struct storm_append {
+    struct list_node    link; /* storm.appends */
     struct store_append append;
     struct storm_log   *slog;
     bool                answered_at_once;
@@ -25,16 +26,27 @@ static void append_done(struct store_append *append)
             storm_fail(storm, "log %u: offset %" PRId64 " is acknowledged above the durable end %" PRId64, slog->index,
                        append->last_offset, store_log_durable_offset(slog->log));
         }
-        if (acked && slog->model.acked_end > append->first_offset) {
+        if (acked && slog->model.acked_end > append->first_offset && !storm->options.early_acks) {
             storm_fail(storm, "log %u: offset %" PRId64 " is acknowledged out of order", slog->index,
                        append->first_offset);
         }
-        model_answer(&slog->model, append->first_offset, append->last_offset, acked);
+        if (!storm->options.early_acks) {
+            model_answer(&slog->model, append->first_offset, append->last_offset, acked);
+        }
         storm->acked_count += acked;
         storm->failed_count += !acked;
     }
     storm->in_flight--;
+    list_remove(&mine->link);
     mem_free(MEM_TEST, mine);
+}
+
+void storm_forget_appends(struct storm *storm)
+{
+    while (!list_empty(&storm->appends)) {
+        mem_free(MEM_TEST, LIST_ENTRY(list_pop_front(&storm->appends), struct storm_append, link));
+    }
+    storm->in_flight = 0;
 }
 
 /* One batch of random records. Some are larger than a block, some smaller than a sector. */
@@ -113,7 +125,11 @@ bool storm_append(struct storm *storm, struct storm_log *slog, size_t payload_by
     mine->append.max_timestamp_ms = 1003;
     mine->append.done = append_done;
     model_append(&slog->model, view_of(place.base, total));
+    if (storm->options.early_acks) {
+        model_answer(&slog->model, mine->append.first_offset, last, true);
+    }
     storm->in_flight++;
+    list_push_back(&storm->appends, &mine->link);
     mine->answered_at_once = true;
     store_log_commit(slog->log, &mine->append, total);
     mine->answered_at_once = false;
@@ -208,7 +224,7 @@ void storm_load(struct storm *storm, uint32_t steps)
         if (!wait_for_room(storm)) {
             return;
         }
-        if (choice < 60) {
+        if (choice < 60 || storm->in_flight < storm->options.in_flight_min) {
             (void)storm_append(storm, slog, random_payload(&storm->prng), 1 + (uint32_t)prng_below(&storm->prng, 3));
         } else if (choice < 70) {
             step_read(storm, slog);

@@ -91,6 +91,7 @@ static void verify_content(struct storm *storm, struct storm_log *slog)
 
 static void verify_ends(struct storm *storm, struct storm_log *slog)
 {
+    bool                    promised = !slog->weak || storm->options.weak_is_strong;
     const struct model_log *model = &slog->model;
     int64_t                 end = store_log_durable_offset(slog->log);
     int64_t                 start = store_log_start_offset(slog->log);
@@ -98,16 +99,16 @@ static void verify_ends(struct storm *storm, struct storm_log *slog)
     if (end != store_log_end_offset(slog->log)) {
         storm_fail(storm, "log %u: after opening the durable end is %" PRId64 " and the end %" PRId64, slog->index, end,
                    store_log_end_offset(slog->log));
-    } else if (!slog->weak && end < model->acked_end) {
+    } else if (promised && end < model->acked_end) {
         storm_fail(storm, "log %u: LOST: it ends at %" PRId64 ", acknowledged was up to %" PRId64, slog->index, end,
                    model->acked_end);
-    } else if (!slog->weak && end < model->seen_end) {
+    } else if (promised && end < model->seen_end) {
         storm_fail(storm, "log %u: it ends at %" PRId64 ", the durable end had been %" PRId64, slog->index, end,
                    model->seen_end);
     } else if (end > model_end(model)) {
         storm_fail(storm, "log %u: it ends at %" PRId64 ", only %" PRId64 " were appended", slog->index, end,
                    model_end(model));
-    } else if (start > MAX(model->start_asked, model->start_acked) || (!slog->weak && start < model->start_acked) ||
+    } else if (start > MAX(model->start_asked, model->start_acked) || (promised && start < model->start_acked) ||
                start > end) {
         storm_fail(storm, "log %u: it starts at %" PRId64 ", a trim to %" PRId64 " was answered, to %" PRId64 " asked",
                    slog->index, start, model->start_acked, model->start_asked);

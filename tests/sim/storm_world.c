@@ -49,6 +49,7 @@ bool storm_ok(const struct storm *storm)
 void storm_create(struct storm *storm, const struct storm_options *options)
 {
     *storm = (struct storm){.options = *options};
+    list_init(&storm->appends);
     storm_current = storm;
     slog_set_sink(storm_sink);
     prng_init(&storm->prng, options->seed ^ UINT64_C(0x73746f726d));
@@ -57,6 +58,8 @@ void storm_create(struct storm *storm, const struct storm_options *options)
     } else {
         sim_options_default(&storm->world, options->seed);
     }
+    storm->world.writes_lie = options->writes_lie;
+    storm->world.syncs_lie = options->syncs_lie;
     storm->sim = sim_create(&storm->world);
     arena_init(&storm->arena, MEM_TEST, 64 * KIB, 64 * MIB);
     for (uint32_t i = 0; i < STORM_LOGS; i++) {
@@ -362,7 +365,7 @@ static void process_free(struct storm *storm)
     }
     store_destroy(storm->store);
     storm->store = NULL;
-    storm->in_flight = 0;
+    storm_forget_appends(storm);
     io_host_destroy(storm->host);
     io_destroy(storm->io);
     storm->host = NULL;
