@@ -49,8 +49,10 @@ void api_shard_deinit(struct api_shard *shard)
 
 void api_shard_stop(struct api_shard *shard)
 {
+    struct list_node *node;
+
     shard->stopping = true;
-    LIST_EACH(&shard->waiting, node) {
+    while ((node = list_pop_front(&shard->waiting)) != NULL) { /* answering one may end others */
         struct api_call *call = LIST_ENTRY(node, struct api_call, link);
 
         if (call->canceled != NULL) {

@@ -32,6 +32,7 @@ struct fetch_state {
     size_t                        bytes_left;
     size_t                        bytes_read;
     bool                          reading;
+    bool                          stale; /* the loop ran meanwhile: pointers to parts have to be looked up again */
     bool                          no_memory;
     struct timer                  timer;
     struct io_op                  recheck;
@@ -112,7 +113,11 @@ static void fetch_answer(struct fetch_state *state)
         struct api_fetch_result result = {
             .error = item->error, .high_watermark = -1, .last_stable_offset = -1, .log_start_offset = -1};
 
-        if (item->part != NULL) {
+        if (state->stale && item->read == NULL) {
+            fetch_resolve(state, item);
+            result.error = item->error;
+        }
+        if (item->read == NULL && item->part != NULL) {
             result.high_watermark = part_high_watermark(item->part);
             result.last_stable_offset = part_last_stable_offset(item->part);
             result.log_start_offset = part_log_start(item->part);
@@ -148,6 +153,7 @@ static void fetch_read_done(struct part_read *read)
 {
     struct fetch_state *state = read->user;
 
+    state->stale = true;
     fetch_read_finish(state, &state->items[state->reading_at]);
     state->reading_at++;
     fetch_read_on(state);
@@ -158,6 +164,9 @@ static bool fetch_read_item(struct fetch_state *state, struct fetch_item *item)
 {
     bool first = state->bytes_read == 0;
 
+    if (state->stale) {
+        fetch_resolve(state, item);
+    }
     if (item->part == NULL || item->error != 0 || item->asked->offset >= part_high_watermark(item->part) ||
         (!first && state->bytes_left == 0) || state->no_memory) {
         return true;

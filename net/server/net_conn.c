@@ -191,11 +191,13 @@ static int64_t net_deadline(struct net_conn *conn, int64_t now_ns, const char **
     if (conn->sending) {
         next_ns = conn->send_progress_ns + limits->send_stalled_ns;
         *out_why = "it does not take its answers";
-    } else if (conn->state == NET_OPEN && (conn->frame_bytes != 0 || conn->prefix_len != 0) &&
-               !list_linked(&conn->starved_link) && conn->spill == NULL) {
-        next_ns = MAX(conn->frame_started_ns + limits->frame_header_ns +
-                          (int64_t)(conn->frame_got / MIB) * limits->frame_mib_ns,
-                      conn->active_ns + limits->frame_header_ns);
+    } else if (conn->state == NET_OPEN && !conn->paused &&
+               (conn->frame_bytes != 0 || conn->prefix_len != 0 || conn->frame_got != 0)) {
+        next_ns = conn->frame_started_ns + limits->frame_header_ns;
+        if (conn->frame_bytes != 0) {
+            next_ns = MIN(next_ns + ((int64_t)(conn->frame_got / MIB) + 1) * limits->frame_mib_ns,
+                          MAX(conn->active_ns, conn->frame_started_ns) + limits->frame_header_ns);
+        }
         *out_why = "a started request does not arrive";
     } else if (list_empty(&conn->calls)) {
         next_ns = conn->active_ns + limits->idle_ns;

@@ -166,18 +166,29 @@ void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes)
     net__send_ready(conn);
 }
 
-/* The connection is gone: waiting handlers are told, finished answers are thrown away. */
-void net__calls_cancel(struct net_conn *conn)
+/* The first that is to be told; looked up anew each time, because telling one may end others. */
+static struct net_call *net_call_waiting(struct net_conn *conn)
 {
     LIST_EACH(&conn->calls, node) {
         struct net_call *call = LIST_ENTRY(node, struct net_call, link);
 
         if (!call->finished && call->api.canceled != NULL) {
-            api_call_fn *canceled = call->api.canceled;
-
-            call->api.canceled = NULL;
-            canceled(&call->api);
+            return call;
         }
+    }
+    return NULL;
+}
+
+/* The connection is gone: waiting handlers are told, finished answers are thrown away. */
+void net__calls_cancel(struct net_conn *conn)
+{
+    struct net_call *waiting;
+
+    while ((waiting = net_call_waiting(conn)) != NULL) {
+        api_call_fn *canceled = waiting->api.canceled;
+
+        waiting->api.canceled = NULL;
+        canceled(&waiting->api);
     }
     LIST_EACH(&conn->calls, node) {
         struct net_call *call = LIST_ENTRY(node, struct net_call, link);

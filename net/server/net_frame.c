@@ -2,13 +2,17 @@
  *
  * Invariants: 1. at most one receive is in flight per connection; 2. frame != NULL implies frame_bytes known or bulk
  * (predicted buffer, prefix inside the buffer); 3. bytes are never lost: what cannot be taken now (no memory, too much
- * pending) is kept in `spill`, which is bounded by one received piece because nothing is received while it is not
- * empty. */
+ * pending) is kept in `spill`; while it is not empty, the receive in flight is canceled and none is started, so it is
+ * bounded by what the back end had under way. */
 #include "core/base/bytes.h"
 #include "core/base/slog.h"
 #include "net/server/net_internal.h"
 
+#define NET_STARVED_RETRY_NS (5 * NS_PER_MS)
+#define NET_STARVED_GIVE_NS  (50 * NS_PER_MS) /* between two connections given up, so that the first one's memory counts */
+
 static void net_recv_done(struct io_op *op);
+static void net_starved_watch(struct net_server *server);
 
 void net__frame_drop(struct net_conn *conn)
 {
@@ -27,10 +31,23 @@ static bool net_over_pending(const struct net_conn *conn)
 /* Waits in line for memory; net__read_starved() comes back. */
 static void net_starve(struct net_conn *conn)
 {
+    struct net_server *server = conn->server;
+
     if (!list_linked(&conn->starved_link)) {
-        conn->server->stats.paused_memory++;
-        list_push_back(&conn->server->starved, &conn->starved_link);
+        server->stats.paused_memory++;
+        if (list_empty(&server->starved)) {
+            server->starved_since_ns = io_now_ns(server->io);
+        }
+        list_push_back(&server->starved, &conn->starved_link);
+        net_starved_watch(server); /* what comes free need not be a call of this server */
     }
+}
+
+/* The first byte of a frame is here: its time runs. */
+static void net_frame_started(struct net_conn *conn)
+{
+    conn->frame_started_ns = io_now_ns(conn->server->io);
+    net__conn_watch(conn, conn->frame_started_ns + conn->server->limits.frame_header_ns);
 }
 
 /* The prefix is complete: checks the length. False: the connection is closing. */
@@ -44,8 +61,6 @@ static bool net_frame_begin(struct net_conn *conn, const uint8_t *prefix)
         return false;
     }
     conn->frame_bytes = (size_t)size + NET_PREFIX_BYTES;
-    conn->frame_started_ns = io_now_ns(conn->server->io);
-    net__conn_watch(conn, conn->frame_started_ns + conn->server->limits.frame_header_ns);
     return true;
 }
 
@@ -100,6 +115,9 @@ static size_t net_take(struct net_conn *conn, const uint8_t *bytes, size_t len)
 
             if (net_over_pending(conn) || piece == 0) {
                 break;
+            }
+            if (conn->prefix_len == 0) {
+                net_frame_started(conn);
             }
             memcpy(conn->prefix + conn->prefix_len, bytes + at, piece);
             conn->prefix_len += (uint32_t)piece;
@@ -173,6 +191,9 @@ static void net_bulk_received(struct net_conn *conn, size_t len)
     conn->active_ns = io_now_ns(conn->server->io);
     conn->server->stats.receives++;
     conn->server->stats.received_bytes += len;
+    if (conn->frame_got == 0) {
+        net_frame_started(conn);
+    }
     conn->frame_got += len;
     if (conn->frame_bytes == 0) {
         if (conn->frame_got < NET_PREFIX_BYTES) {
@@ -246,6 +267,15 @@ void net__read_idle(struct net_conn *conn)
     net_recv_cancel(conn);
 }
 
+/* Nothing can be taken at present. */
+static void net_read_pause(struct net_conn *conn)
+{
+    conn->paused = true;
+    if (conn->reading == NET_READ_MULTI) {
+        net_recv_cancel(conn);
+    }
+}
+
 static void net_recv_bulk(struct net_conn *conn)
 {
     struct span into;
@@ -281,11 +311,19 @@ void net__read_next(struct net_conn *conn)
 {
     bool wants_bulk;
 
-    if (conn->state != NET_OPEN || conn->taking || list_linked(&conn->starved_link)) {
+    if (conn->state != NET_OPEN || conn->taking) {
         return;
     }
-    if (!net_spill_take(conn) || conn->state != NET_OPEN) {
-        return; /* resumed by a finished call or by memory */
+    if (list_linked(&conn->starved_link) || !net_spill_take(conn)) { /* resumed by a finished call or by memory */
+        net_read_pause(conn);
+        return;
+    }
+    if (conn->state != NET_OPEN) {
+        return;
+    }
+    if (conn->peer_closed) { /* what it had sent before is under way or answered */
+        net__conn_drain(conn);
+        return;
     }
     wants_bulk = conn->frame != NULL ? conn->frame_bytes == 0 || conn->frame_bytes - conn->frame_got >= NET_BULK_BYTES
                                      : conn->bulk && conn->frame_bytes == 0;
@@ -295,11 +333,16 @@ void net__read_next(struct net_conn *conn)
         }
         return;
     }
-    if (conn->reading != NET_READ_NONE || conn->canceling || conn->peer_closed) {
+    if (conn->reading != NET_READ_NONE || conn->canceling) {
         return;
     }
     if (conn->frame_bytes == 0 && conn->frame_got == 0 && net_over_pending(conn)) {
+        conn->paused = true;
         return;
+    }
+    if (conn->paused) { /* the time of a frame does not run while nobody reads */
+        conn->paused = false;
+        conn->frame_started_ns = io_now_ns(conn->server->io);
     }
     if (wants_bulk) {
         net_recv_bulk(conn);
@@ -327,12 +370,11 @@ static bool net_recv_ended(struct net_conn *conn, int32_t result)
         return true;
     }
     conn->peer_closed = true;
-    if (result == 0) {
-        net__conn_drain(conn); /* half-closed: what was asked is still answered */
-    } else {
+    if (result < 0) {
         net__conn_close(conn, NULL);
+        return false;
     }
-    return false;
+    return true; /* half-closed: what was asked is still answered; net__read_next() drains */
 }
 
 static void net_recv_done(struct io_op *op)
@@ -361,16 +403,53 @@ static void net_recv_done(struct io_op *op)
     }
 }
 
-static void net_starved_fire(struct timer *timer)
+/* Half-received frames hold all the memory and each wants more: the youngest gives way, so that the oldest gets through.
+ */
+static void net_starved_give(struct net_server *server)
 {
-    net__read_starved(CONTAINER_OF(timer, struct net_server, starved_timer));
+    struct list_node *node;
+
+    for (node = list_last(&server->starved); node != list_first(&server->starved); node = node->prev) {
+        struct net_conn *conn = LIST_ENTRY(node, struct net_conn, starved_link);
+
+        if (conn->frame != NULL) {
+            server->stats.closed_memory++;
+            server->starved_since_ns = io_now_ns(server->io) - server->limits.starved_ns + NET_STARVED_GIVE_NS;
+            net__conn_close(conn, "there is no memory for its request");
+            return;
+        }
+    }
 }
 
-/* Memory may be there again: connections that wait for it try in order; the first that fails ends the round. */
+static void net_starved_fire(struct timer *timer)
+{
+    struct net_server *server = CONTAINER_OF(timer, struct net_server, starved_timer);
+
+    net__read_starved(server);
+    if (!list_empty(&server->starved) &&
+        io_now_ns(server->io) - server->starved_since_ns >= server->limits.starved_ns) {
+        net_starved_give(server);
+    }
+}
+
+static void net_starved_watch(struct net_server *server)
+{
+    if (!timer_armed(&server->starved_timer)) {
+        timer_arm(server->timers, &server->starved_timer, io_now_ns(server->io) + NET_STARVED_RETRY_NS,
+                  net_starved_fire);
+    }
+}
+
+/* Memory may be there again: connections that wait for it try in order; the first that fails ends the round. A call that
+ * ends meanwhile must not start a round inside this one. */
 void net__read_starved(struct net_server *server)
 {
     struct list_node *node;
 
+    if (server->feeding) {
+        return;
+    }
+    server->feeding = true;
     while ((node = list_pop_front(&server->starved)) != NULL) {
         struct net_conn *conn = LIST_ENTRY(node, struct net_conn, starved_link);
 
@@ -380,8 +459,10 @@ void net__read_starved(struct net_server *server)
             list_push_front(&server->starved, &conn->starved_link);
             break;
         }
+        server->starved_since_ns = io_now_ns(server->io);
     }
-    if (!list_empty(&server->starved) && !timer_armed(&server->starved_timer)) {
-        timer_arm(server->timers, &server->starved_timer, io_now_ns(server->io) + 5 * NS_PER_MS, net_starved_fire);
+    server->feeding = false;
+    if (!list_empty(&server->starved)) {
+        net_starved_watch(server);
     }
 }

@@ -55,6 +55,7 @@ struct net_conn {
     enum net_conn_state state;
     enum net_read_mode  reading; /* the receive in flight */
     bool                bulk;    /* prefer bulk for the next receive */
+    bool                paused;  /* nothing is read: no memory, or too much not yet answered */
     bool                canceling;
     bool                peer_closed;
     bool                taking; /* inside net_take(): handlers that answer at once must not start another round */
@@ -71,7 +72,7 @@ struct net_conn {
     size_t      frame_bytes; /* whole, prefix included; 0 = not known */
     size_t      frame_got;
     size_t      frame_bytes_last;
-    int64_t     frame_started_ns;
+    int64_t     frame_started_ns; /* its first byte, or the end of a pause */
     /* bytes received behind a point where reading had to pause */
     uint8_t *spill;
     size_t   spill_len;
@@ -113,6 +114,8 @@ struct net_server {
     uint32_t            spare_call_count;
     uint32_t            conn_count;
     struct map          per_ip; /* 16 bytes -> struct net_ip_count */
+    int64_t             starved_since_ns; /* the first of them gets nothing */
+    bool                feeding;          /* inside net__read_starved() */
     struct timer        starved_timer;
     struct timer        stop_timer;
     bool                stopping;

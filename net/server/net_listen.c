@@ -17,6 +17,7 @@ struct net_limits net_limits_default(void)
         .idle_ns = 600 * NS_PER_S,
         .frame_header_ns = 10 * NS_PER_S,
         .frame_mib_ns = 30 * NS_PER_S,
+        .starved_ns = NS_PER_S,
         .send_stalled_ns = 60 * NS_PER_S,
     };
 }

@@ -25,13 +25,14 @@ struct net_limits {
     uint32_t connections_per_ip_max; /* max.connections.per.ip */
     uint32_t request_bytes_max;      /* socket.request.max.bytes */
     int64_t  idle_ns;                /* connections.max.idle.ms */
-    int64_t  frame_header_ns;        /* a started frame must show its header by then: 10 s */
+    int64_t  frame_header_ns;        /* a started frame must show its length by then, and never pause longer: 10 s */
     int64_t  frame_mib_ns;           /* and move one MiB in this time: 30 s */
+    int64_t  starved_ns;             /* half-received frames block each other for so long: the youngest is closed: 1 s */
     int64_t  send_stalled_ns;        /* an answer of which nothing is taken for so long: 60 s */
 };
 
 struct net_stats {
-    uint64_t connections, accepted, refused, closed_idle, closed_slow, closed_garbage, paused_memory;
+    uint64_t connections, accepted, refused, closed_idle, closed_slow, closed_garbage, closed_memory, paused_memory;
     uint64_t requests, sends, sent_bytes, received_bytes, receives;
 };
 
