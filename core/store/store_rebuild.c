@@ -264,7 +264,9 @@ static void copy_run(struct store_task *task)
             TASK_AWAIT(task, io_file_read_full(store->io, &task->file, opening->source_handle,
                                                span_of(opening->source->data, copy_piece(opening)->frame_bytes),
                                                copy_piece(opening)->position, store__task_file_done));
-            opening->job->error = task->result < (int)copy_piece(opening)->frame_bytes ? ERR_IO : ERR_OK;
+            /* A file may end within the padding of its last frame: that write was cut short behind what counts. */
+            opening->job->error =
+                task->result < (int)(STORE_FRAME_HEADER_BYTES + copy_piece(opening)->payload_bytes) ? ERR_IO : ERR_OK;
             TASK_AWAIT(task, io_close(store->io, &task->op, opening->source_handle, store__task_op_done));
             if (opening->job->error < 0) {
                 copy_end(opening, opening->job->error);
