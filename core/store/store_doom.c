@@ -1,6 +1,6 @@
 /* store_doom.c: files and directories on their way out.
  *
- * A deleted topic's directory is renamed to ~<random>-<nothing of the name> at once, so that the name is free; a segment that retention took
+ * A deleted topic's directory is renamed to ~<random> before the deletion is answered, so that the name is free (store_log.c); a segment that retention took
  * keeps its name, since its number is never used again. Both are removed after file.delete.delay.ms, or at the next start. */
 #include "core/store/store_internal.h"
 
@@ -73,38 +73,6 @@ void store__doom_run(struct store *store)
 
 /* --- directories ----------------------------------------------------------------------------------------------------------- */
 
-struct rename_job {
-    struct store_job job;
-    char            *to;
-    int64_t          delay_ms;
-};
-
-static void doom_rename_abandon(struct store_job *job)
-{
-    mem_free(MEM_STORE, CONTAINER_OF(job, struct rename_job, job)->to);
-}
-
-static void doom_rename_run(struct store_task *task)
-{
-    struct store_job  *job = CONTAINER_OF(task, struct store_job, task);
-    struct rename_job *rename = CONTAINER_OF(job, struct rename_job, job);
-    struct store      *store = job->store;
-
-    TASK_BEGIN(task);
-    TASK_AWAIT(task, io_rename(store->io, &task->op, job->path, rename->to, store__task_op_done));
-    if (task->result < 0) {
-        slog_warn("store", "%s: cannot rename a deleted log away (%s)", job->path, err_text(task->result));
-        mem_free(MEM_STORE, rename->to);
-    } else {
-        TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, store->directory, store__task_file_done));
-        doom_add(store, rename->to, NULL, rename->delay_ms);
-    }
-    rename->to = NULL;
-    store__job_end(job);
-    return;
-    TASK_END;
-}
-
 /* A name that no log has, for a directory about to be removed. */
 char *store__doomed_path(struct store *store)
 {
@@ -121,19 +89,8 @@ void store__doom_path(struct store *store, char *path, int64_t delay_ms)
 
 void store__doom_directory(struct store *store, const char *name, int64_t delay_ms)
 {
-    struct rename_job *rename;
-
-    if (name[0] == STORE_DOOMED_MARK) { /* left by an earlier run */
-        doom_add(store, store__path(store->directory, name), NULL, delay_ms);
-        return;
-    }
-    rename = mem_alloc(MEM_STORE, sizeof(*rename));
-    store__job_init(&rename->job, store, NULL, NULL, doom_rename_run);
-    rename->job.abandon = doom_rename_abandon;
-    rename->job.path = store__path(store->directory, name);
-    rename->to = store__doomed_path(store);
-    rename->delay_ms = delay_ms;
-    store__job_start(&rename->job);
+    CHECK(name[0] == STORE_DOOMED_MARK);
+    doom_add(store, store__path(store->directory, name), NULL, delay_ms);
 }
 
 /* --- segments -------------------------------------------------------------------------------------------------------------- */

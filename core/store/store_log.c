@@ -317,8 +317,19 @@ static void log_finish_run(struct store_task *task)
     TASK_BEGIN(task);
     TASK_AWAIT(task, io_post(store->io, &task->op, store__task_op_done));
     if (log->deleting) {
-        if (log->directory_exists) {
-            store__doom_directory(store, log->name, log->policy.file_delete_delay_ms);
+        /* waited for: a new log of this name must not be made inside the directory that is on its way out. One that did
+         * not open is known, too. */
+        if (log->directory_exists || map_get(&store->known, view_text(log->name)) != NULL) {
+            job->path = store__doomed_path(store);
+            TASK_AWAIT(task, io_rename(store->io, &task->op, log->path, job->path, store__task_op_done));
+            if (task->result < 0) {
+                slog_warn("store", "%s: cannot rename a deleted log away (%s)", log->path, err_text(task->result));
+            } else {
+                TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, store->directory, store__task_file_done));
+                store__doom_path(store, job->path, log->policy.file_delete_delay_ms);
+                job->path = NULL;
+                store__known_forget(store, log->name);
+            }
         }
     } else if (log->offline || log->damaged) {
         log_rescue(log);

@@ -285,6 +285,29 @@ struct part *rig_part(const char *topic, int32_t partition)
     return part_find_id(rig.shards[known->partitions[partition].leader - RIG_NODE].parts, known->id, partition);
 }
 
+static void rig_appended(struct part_append *append)
+{
+    MAYBE(append->error == 0);
+    rig.answered = true;
+}
+
+int64_t rig_append(const char *topic, int32_t partition, const char *value)
+{
+    struct part_append append = {.zstd_allowed = true, .wait_durable = true, .done = rig_appended};
+    struct rec_builder builder;
+    struct arena       arena;
+
+    arena_init(&arena, MEM_TEST, 4096, MIB);
+    rec_builder_init(&builder, &arena);
+    rec_builder_add(&builder, io_wall_ms(rig.ios[0]), view_text("key"), view_text(value), NULL, 0);
+    assert_int_equal(rec_builder_finish(&builder, REC_NONE, 0, &append.records), ERR_OK);
+    rig.answered = false;
+    part_append(rig_part(topic, partition), &append);
+    rig_until(rig_is_answered, &rig.answered);
+    arena_deinit(&arena);
+    return append.error == 0 ? append.base_offset : -1;
+}
+
 struct rig_text {
     char  *text;
     size_t len;

@@ -65,6 +65,8 @@ int16_t rig_set_config(int8_t type, const char *resource, const char *name, cons
 const struct meta_topic *rig_topic(uint32_t shard, const char *name);
 /* The partition on the shard that leads it; NULL when there is none. */
 struct part *rig_part(const char *topic, int32_t partition);
+/* Appends one record and waits; its offset, or -1. */
+int64_t rig_append(const char *topic, int32_t partition, const char *value);
 /* Every image is the same and every shard has exactly its partitions open and online. */
 void rig_assert_agree(void);
 /* The whole image as text, without the offset of its last record; freed with rig_text_free(). */

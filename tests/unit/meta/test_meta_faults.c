@@ -166,6 +166,85 @@ static void test_full_disk_still_deletes_topics(void **state)
     rig_destroy();
 }
 
+/* --- partitions ------------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t journal_writes(void)
+{
+    struct store_stats stats;
+
+    store_stats(rig.shards[0].store, &stats);
+    return stats.journal_writes;
+}
+
+/* What the journal held for a topic whose deletion was the last thing to happen must not keep it from being used. */
+static void test_journal_serves_again_after_a_power_cut(void **state)
+{
+    uint64_t writes;
+
+    (void)state;
+    rig_create(1, 37);
+    assert_int_equal(rig_start(), ERR_OK);
+    assert_int_equal(rig_create_topic(0, "kept", 1), 0);
+    assert_int_equal(rig_create_topic(0, "gone", 1), 0);
+    assert_int_equal(rig_append("kept", 0, "a"), 0);
+    assert_int_equal(rig_append("gone", 0, "b"), 0);
+    assert_int_equal(rig_delete_topic(0, "gone"), 0);
+    rig_crash(37, SIM_CRASH_DROP);
+    assert_int_equal(rig_start(), ERR_OK);
+    rig_assert_agree();
+    assert_null(rig_topic(0, "gone"));
+    assert_int_equal(part_high_watermark(rig_part("kept", 0)), 1);
+    sim_run_for(rig.sim, NS_PER_S);
+    assert_int_equal(rig_append("kept", 0, "c"), 1);
+    writes = journal_writes();
+    assert_int_equal(rig_append("kept", 0, "d"), 2);
+    assert_int_equal(journal_writes(), writes + 1);
+    /* a new topic of that name begins at 0 */
+    assert_int_equal(rig_create_topic(0, "gone", 1), 0);
+    assert_int_equal(rig_append("gone", 0, "e"), 0);
+    rig_stop();
+    rig_destroy();
+}
+
+static void damage_user_file(void *context, const char *path, uint64_t size_bytes)
+{
+    int *damaged = context;
+
+    if (strstr(path, "victim-0/") != NULL && size_bytes > 0) {
+        *damaged += sim_disk_unreadable(rig.sim, 0, path, 0, size_bytes);
+    }
+}
+
+static void test_partition_that_does_not_open_stops_nothing(void **state)
+{
+    int damaged = 0;
+
+    (void)state;
+    rig_create(2, 38);
+    assert_int_equal(rig_start(), ERR_OK);
+    assert_int_equal(rig_create_topic(1, "victim", 1), 0);
+    assert_int_equal(rig_create_topic(1, "healthy", 2), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rig_append("victim", 0, "a"), i);
+        assert_int_equal(rig_append("healthy", 1, "a"), i);
+    }
+    sim_run_for(rig.sim, 10 * NS_PER_S); /* into the segments */
+    rig_crash(38, SIM_CRASH_KEEP);
+    sim_disk_each(rig.sim, 0, damage_user_file, &damaged);
+    assert_in_range(damaged, 1, 10);
+    assert_int_equal(rig_start(), ERR_OK);
+    assert_false(part_online(rig_part("victim", 0)));
+    assert_true(part_online(rig_part("healthy", 1)));
+    assert_int_equal(rig_append("healthy", 1, "b"), 3);
+    assert_int_equal(rig_append("victim", 0, "b"), -1);
+    assert_int_equal(rig_delete_topic(0, "victim"), 0);
+    assert_int_equal(rig_create_topic(0, "victim", 1), 0);
+    rig_assert_agree();
+    rig_stop();
+    rig_destroy();
+}
+
 /* --- a log that cannot be read --------------------------------------------------------------------------------------
  */
 
@@ -339,6 +418,8 @@ int main(void)
         cmocka_unit_test(test_failed_append_stops_changes_until_restart),
         cmocka_unit_test(test_nth_failure_loses_nothing_answered),
         cmocka_unit_test(test_full_disk_still_deletes_topics),
+        cmocka_unit_test(test_journal_serves_again_after_a_power_cut),
+        cmocka_unit_test(test_partition_that_does_not_open_stops_nothing),
         cmocka_unit_test(test_rot_in_the_log_stops_the_start),
         cmocka_unit_test(test_unreadable_log_stops_the_start),
         cmocka_unit_test(test_changes_after_a_failed_start_are_refused),
