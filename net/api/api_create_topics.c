@@ -7,21 +7,33 @@ struct create_topics_state {
     struct api_call   *call;
 };
 
+/* Topic settings stand first in the table; those without meaning here are not shown. */
+static size_t create_topics_config_count(void)
+{
+    size_t count = 0;
+
+    while (count < meta_config_count() && meta_config_at(count)->is_topic) {
+        count++;
+    }
+    return count;
+}
+
 static bool create_topics_configs(struct api_call *call, const struct meta_topic *topic,
                                   struct kp_create_topics_response_topics *out)
 {
-    out->configs = api_alloc(call, meta_config_count(), sizeof(*out->configs));
+    size_t count = create_topics_config_count();
+
+    out->configs = api_alloc(call, count, sizeof(*out->configs));
     if (out->configs == NULL) {
         return false;
     }
-    for (size_t i = 0; i < meta_config_count(); i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct meta_config_key *key = meta_config_at(i);
-        struct meta_config_value      value;
+        struct meta_config_value      value = meta_topic_config(call->shard->meta, topic, key);
 
-        if (!key->is_topic) {
+        if (key->effect == META_EFFECT_IGNORED) {
             continue;
         }
-        value = meta_topic_config(call->shard->meta, topic, key);
         out->configs[out->configs_count++] = (struct kp_create_topics_response_topics_configs){
             .name = view_text(key->name), .value = api__text(call, value.text), .config_source = (int8_t)value.source};
     }
