@@ -464,6 +464,7 @@ static void store_retry_due(struct timer *timer)
 
         if (log->frame_count > log->frame_live || log->closing || !list_empty(&log->appends)) {
             store__log_dirty(log);
+            store__log_pump(log); /* what was refused is asked for again */
             store__log_kick(log);
         }
     }

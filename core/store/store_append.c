@@ -1,11 +1,11 @@
 /* store_append.c: reserve, commit, and what becomes of commits at the end of a turn.
  *
  * Commits gather in the log's open frame. Once per turn of the loop every log with commits decides (store__log_flush):
- *   something of this log is under way   -> wait: what comes meanwhile leaves together (group commit), unless the frame is full
- *   direct_bytes or more pending, or the journal cannot take it -> close the frame, write it durably to its segment
- *   otherwise                            -> journal; the frame stays open and goes to its segment later (store_drain.c)
- * So a log has either one journal entry or up to STORE_FRAMES_IN_FLIGHT direct frames under way, and when a journal entry is
- * submitted everything before it is durable: recovery relies on that. */
+ *   something of this log is under way   -> wait: what comes meanwhile leaves together (group commit), unless the frame
+ * is full direct_bytes or more pending, or the journal cannot take it -> close the frame, write it durably to its
+ * segment otherwise                            -> journal; the frame stays open and goes to its segment later
+ * (store_drain.c) So a log has either one journal entry or up to STORE_FRAMES_IN_FLIGHT direct frames under way, and
+ * when a journal entry is submitted everything before it is durable: recovery relies on that. */
 #include "core/store/store_internal.h"
 
 static bool frame_fits(const struct store_log *log, size_t bytes)
@@ -118,8 +118,9 @@ static void frame_forget(struct store_log *log)
 static void frame_close_pending(struct store_log *log)
 {
     if (log->policy.durable_on_append) {
-        store__frame_close(log, log->pending_from == log->end_offset && log->durable_end == log->end_offset ? FRAME_DRAIN
-                                                                                                         : FRAME_DURABLE);
+        store__frame_close(log, log->pending_from == log->end_offset && log->durable_end == log->end_offset
+                                    ? FRAME_DRAIN
+                                    : FRAME_DURABLE);
     } else {
         store__frame_close(log, FRAME_ACCEPT);
     }
@@ -145,7 +146,8 @@ int store_log_reserve(struct store_log *log, size_t bytes, struct span *out_plac
         return ERR_AGAIN;
     }
     if (log->open != NULL &&
-        (!frame_fits(log, bytes) || segment_full(log, log->open->segment, log->open->used - STORE_FRAME_HEADER_BYTES + bytes))) {
+        (!frame_fits(log, bytes) ||
+         segment_full(log, log->open->segment, log->open->used - STORE_FRAME_HEADER_BYTES + bytes))) {
         if (log->open->header.last_offset < log->open->header.first_offset) {
             frame_forget(log);
         } else {
@@ -199,7 +201,8 @@ void store_log_commit(struct store_log *log, struct store_append *append, size_t
     store__log_dirty(log);
 }
 
-/* --- closing a frame --------------------------------------------------------------------------------------------------- */
+/* --- closing a frame
+ * --------------------------------------------------------------------------------------------------- */
 
 void store__frame_close(struct store_log *log, enum store_frame_mode mode)
 {
@@ -223,12 +226,13 @@ void store__frame_close(struct store_log *log, enum store_frame_mode mode)
     log->outstanding += mode != FRAME_DRAIN;
     log->unflushed_frames += mode == FRAME_ACCEPT;
     if (segment->index != NULL) {
-        store_index_add(segment->index, frame->header.first_offset, frame->header.position,
-                        frame->header.frame_bytes, frame->header.max_timestamp_ms);
+        store_index_add(segment->index, frame->header.first_offset, frame->header.position, frame->header.frame_bytes,
+                        frame->header.max_timestamp_ms);
     }
 }
 
-/* --- rolling --------------------------------------------------------------------------------------------------------------- */
+/* --- rolling
+ * --------------------------------------------------------------------------------------------------------------- */
 
 void store__log_add_segment(struct store_log *log, struct store_segment *segment)
 {
@@ -252,8 +256,7 @@ void store__log_roll(struct store_log *log)
     }
     segment->header.base_offset = log->end_offset;
     segment->end_offset = log->end_offset;
-    segment->index = store_index_create(log->end_offset, log->store->block_bytes,
-                                       log->policy.index_interval_bytes);
+    segment->index = store_index_create(log->end_offset, log->store->block_bytes, log->policy.index_interval_bytes);
     store__log_add_segment(log, segment);
     store__segment_want_ready(segment);
     if (old != NULL) {
@@ -263,7 +266,8 @@ void store__log_roll(struct store_log *log)
     }
 }
 
-/* --- the end of a turn ------------------------------------------------------------------------------------------------------ */
+/* --- the end of a turn
+ * ------------------------------------------------------------------------------------------------------ */
 
 void store__log_dirty(struct store_log *log)
 {
@@ -354,7 +358,8 @@ static void log_flush_strong(struct store_log *log)
     if (pending < store->direct_bytes && log_journal(log)) {
         return;
     }
-    log->frame_bytes_hint = MAX(log->frame_bytes_hint / 2, log->open->used > STORE_FRAME_OPEN_BYTES ? 0 : log->open->used);
+    log->frame_bytes_hint =
+        MAX(log->frame_bytes_hint / 2, log->open->used > STORE_FRAME_OPEN_BYTES ? 0 : log->open->used);
     store__frame_close(log, FRAME_DURABLE);
     store__log_pump(log);
 }

@@ -251,12 +251,14 @@ bool store__segment_ready(const struct store_segment *segment)
 
 void store__segment_want_ready(struct store_segment *segment)
 {
-    if (segment->making || store__segment_ready(segment)) {
-        return;
+    if (segment->making || store__segment_ready(segment) || segment->log->directory_making) {
+        return; /* the end of what goes on pumps the log, which comes here again */
     }
+    /* Not one of the serial jobs: the seal of this segment may stand in that queue and wait for frames that wait for this. */
     segment->making = true;
-    store__job_start_serial(store__job_new(segment->store, segment->log, segment,
-                                           segment->exists ? segment_activate_run : segment_make_run));
+    segment->log->directory_making = !segment->log->directory_exists;
+    store__job_start(store__job_new(segment->store, segment->log, segment,
+                                    segment->exists ? segment_activate_run : segment_make_run));
 }
 
 static void segment_made(struct store_job *job, const char *what)
@@ -266,6 +268,7 @@ static void segment_made(struct store_job *job, const char *what)
     int                   result = job->task.result;
 
     segment->making = false;
+    log->directory_making = false;
     store__job_drop(job);
     if (result == ERR_NO_SPACE || result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
         job->store->stats.space_low |= result == ERR_NO_SPACE;
@@ -273,8 +276,8 @@ static void segment_made(struct store_job *job, const char *what)
     } else if (result < 0) {
         store__log_offline(log, result, what);
     }
-    store__job_end(job);
     store__log_pump(log);
+    store__job_end(job);
 }
 
 static uint64_t segment_chunk(const struct store_segment *segment, uint64_t end_position)

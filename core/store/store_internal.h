@@ -177,7 +177,7 @@ struct store_log {
     uint32_t                 unflushed_frames; /* FRAME_ACCEPT and not STORED */
     uint64_t                 unflushed_messages;
     struct timer             flush_timer;
-    bool                     directory_exists;
+    bool                     directory_exists, directory_making;
     bool                     journal_in_flight;
     bool                     journal_failed; /* an entry of it may or may not stand in the ring */
     bool                     deleting, closing, offline, damaged, opened, pumping, kicking, finishing;
@@ -335,7 +335,7 @@ void         store__close_kick(struct store *store);
 /* Files and directories on their way out (store_doom.c). '~' cannot stand in a topic's name. */
 #define STORE_DOOMED_MARK '~'
 char *store__doomed_path(struct store *store);
-/* A directory that has such a name already; takes `path`. */
+/* A directory renamed to such a path; takes `path`. The other: one of an earlier run, by name. */
 void store__doom_path(struct store *store, char *path, int64_t delay_ms);
 void store__doom_directory(struct store *store, const char *name, int64_t delay_ms);
 /* Takes a segment that left its log: closed with its last user, removed after the delay. */

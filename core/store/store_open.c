@@ -172,7 +172,7 @@ static void opening_take_over(struct store_opening *opening)
     for (uint32_t i = 0; i < opening->segment_count; i++) {
         struct store_segment *segment = opening->segments[i];
 
-        if (i < opening->result.keep_segments && segment->header.base_offset < opening->result.in_place_end &&
+        if (i >= opening->result.keep_from && i < opening->result.keep_segments && segment->header.base_offset < opening->result.in_place_end &&
             !opening_segment_cut(opening, i)) {
             opening_segment_end(opening, segment, i);
             store__log_add_segment(log, segment);

@@ -1,8 +1,8 @@
 /* store_read.c: reading a log, from memory or from its segments.
  *
- * Hot: frames in memory, references taken, done at once. Cold: index -> one direct read of a window -> frames walked and verified (header,
- * prefixes, every batch's CRC: nothing is served that was not checked since it left the disk). A cold read never goes on into memory; the
- * next one does. */
+ * Hot: frames in memory, references taken, done at once. Cold: index -> one direct read of a window -> frames walked
+ * and verified (header, prefixes, every batch's CRC: nothing is served that was not checked since it left the disk). A
+ * cold read never goes on into memory; the next one does. */
 #include "core/store/store_internal.h"
 
 struct cold_read {
@@ -16,7 +16,8 @@ struct cold_read {
 
 static void cold_run(struct store_task *task);
 
-/* --- collecting --------------------------------------------------------------------------------------------------------- */
+/* --- collecting
+ * --------------------------------------------------------------------------------------------------------- */
 
 static bool read_add(struct store_read *read, struct buf *buf, struct view bytes)
 {
@@ -54,9 +55,8 @@ bool store__read_collect(struct store_read *read, struct buf *buf, struct view p
             run = view_of(rest.base, 0);
             continue;
         }
-        if (batch.base_offset >= read->end_offset ||
-            (read->bytes + run.len + batch.bytes.len > read->bytes_max &&
-             !(read->at_least_one && read->bytes + run.len == 0))) {
+        if (batch.base_offset >= read->end_offset || (read->bytes + run.len + batch.bytes.len > read->bytes_max &&
+                                                      !(read->at_least_one && read->bytes + run.len == 0))) {
             more = false;
             break;
         }
@@ -84,7 +84,9 @@ void store_read_release(struct store_read *read)
     read->bytes = 0;
 }
 
-/* --- hot -------------------------------------------------------------------------------------------------------------------- */
+/* --- hot
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static void read_hot(struct store_log *log, struct store_read *read)
 {
@@ -133,7 +135,9 @@ bool store_log_read(struct store_log *log, struct store_read *read)
     return false;
 }
 
-/* --- cold ------------------------------------------------------------------------------------------------------------------- */
+/* --- cold
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 struct store_segment *store__segment_of(const struct store_log *log, int64_t offset)
 {
@@ -155,7 +159,8 @@ struct store_segment *store__segment_of(const struct store_log *log, int64_t off
 void store__report_damage(const struct store_segment *segment, uint64_t position, const char *what)
 {
     segment->store->stats.damaged_ranges++;
-    slog_error("store", "%s/%08" PRIu32 ".seg: damaged at byte %" PRIu64 " (%s); offsets %" PRId64 " to %" PRId64
+    slog_error("store",
+               "%s/%08" PRIu32 ".seg: damaged at byte %" PRIu64 " (%s); offsets %" PRId64 " to %" PRId64
                " of this file are not served from there on",
                segment->log != NULL ? segment->log->path : "(removed log)", segment->header.number, position, what,
                segment->header.base_offset, segment->end_offset - 1);
@@ -173,7 +178,8 @@ static void cold_end(struct cold_read *cold, int result)
     read->done(read);
 }
 
-/* Looks at what the window holds from cold->position on. ERR_AGAIN: read there. ERR_OK: the read is served. ERR_CORRUPT. */
+/* Looks at what the window holds from cold->position on. ERR_AGAIN: read there. ERR_OK: the read is served.
+ * ERR_CORRUPT. */
 static int cold_walk(struct cold_read *cold)
 {
     struct store_segment     *segment = cold->job.segment;
@@ -188,8 +194,8 @@ static int cold_walk(struct cold_read *cold)
             return read->bytes > 0 ? ERR_OK : ERR_AGAIN;
         }
         rest = view_of(cold->job.buf->data + at, cold->window_len - at);
-        if (store__frame_decode(rest, segment->header.segment_id, cold->position, segment->header.block_bytes, &header) !=
-            ERR_OK) {
+        if (store__frame_decode(rest, segment->header.segment_id, cold->position, segment->header.block_bytes,
+                                &header) != ERR_OK) {
             store__report_damage(segment, cold->position, "no frame where one was written");
             return ERR_CORRUPT;
         }
@@ -259,8 +265,8 @@ static void cold_run(struct store_task *task)
     int                   result;
 
     TASK_BEGIN(task);
-    cold->window_bytes =
-        (size_t)align_up(MIN(MAX(read->bytes_max, STORE_WINDOW_BYTES_MIN), STORE_WINDOW_BYTES), job->store->block_bytes);
+    cold->window_bytes = (size_t)align_up(MIN(MAX(read->bytes_max, STORE_WINDOW_BYTES_MIN), STORE_WINDOW_BYTES),
+                                          job->store->block_bytes);
     TASK_AWAIT(task, io_post(job->store->io, &task->op, store__task_op_done)); /* not inside the caller */
     for (;;) {
         segment = job->segment = store__segment_of(job->log, read->next_offset);

@@ -312,7 +312,7 @@ static void rebuild_run(struct store_task *task)
 
     TASK_BEGIN(task);
     opening->handle = IO_HANDLE_NONE;
-    for (opening->at = 0; opening->at < opening->result.keep_segments; opening->at++) {
+    for (opening->at = opening->result.keep_from; opening->at < opening->result.keep_segments; opening->at++) {
         if (!flush_wanted(opening, opening->at)) {
             continue;
         }

@@ -86,51 +86,34 @@ static bool piece_settled(const struct store_piece *piece, struct journal_range 
     return piece->last_offset < journal.first || piece->first_offset > journal.last;
 }
 
-/* The run in place: pieces one behind the other, in file order. Returns the first piece that is not part of it. */
-static size_t run_in_place(const struct store_recover_input *input, struct store_recover_result *result)
+/* The run in place from `begin` on: pieces one behind the other, in file order. Returns the first piece that is not part of it. */
+static size_t run_in_place(const struct store_recover_input *input, int64_t begin, struct store_recover_result *result)
 {
     struct journal_range journal = journal_range(input);
     int64_t              known_end = frames_end(input);
+    int64_t              next = begin;
     size_t               at = 0;
-    int64_t              next = input->start_offset;
-    bool                 begun = false;
 
-    result->first_offset = next;
-    result->keep_segments = 0;
-    for (; at < input->piece_count; at++) {
+    for (size_t i = 0; i < input->piece_count; i++) {
+        input->pieces[i].in_place = false;
+    }
+    for (; at < input->piece_count && input->pieces[at].kind != PIECE_JOURNAL; at++) {
         struct store_piece *piece = &input->pieces[at];
 
-        if (piece->kind == PIECE_JOURNAL) {
+        if (piece->first_offset >= segment_bound(input, piece->segment) || piece->last_offset < begin) {
+            continue; /* cut away before; or a hole lies between it and where the log begins now */
+        }
+        if (!piece->intact || piece->first_offset != next || !piece_settled(piece, journal, known_end)) {
             break;
         }
-        if (piece->first_offset >= segment_bound(input, piece->segment)) {
-            continue; /* cut away before */
-        }
-        if (!piece->intact) {
-            break;
-        }
-        if (!begun || (piece->first_offset != next && next < input->start_offset)) {
-            /* What lies below the start is kept as long as it is whole: the partition's state may stand in it only. */
-            if (piece->first_offset > input->start_offset || !piece_settled(piece, journal, known_end)) {
-                break;
-            }
-            result->first_offset = piece->first_offset;
-            begun = true;
-        } else if (piece->first_offset != next || !piece_settled(piece, journal, known_end)) {
-            break;
+        if (result->keep_segments == 0) {
+            result->keep_from = piece->segment;
         }
         next = piece_last(input, piece) + 1;
         piece->in_place = true;
         result->keep_segments = piece->segment + 1;
     }
-    if (next < input->start_offset) { /* nothing of that reaches the start */
-        result->keep_segments = 0;
-        result->first_offset = next = input->start_offset;
-        for (size_t i = 0; i < input->piece_count; i++) {
-            input->pieces[i].in_place = false;
-        }
-        at = 0;
-    }
+    result->first_offset = begin;
     result->in_place_end = next;
     return at;
 }
@@ -178,13 +161,16 @@ static bool stands_behind(const struct store_recover_input *input, int64_t end)
     return false;
 }
 
-void store__recover_decide(const struct store_recover_input *input, struct store_recover_result *out_result,
-                           struct store_copy *out_copies)
+/* The whole run from `begin` on. */
+static void run_from(const struct store_recover_input *input, int64_t begin, struct store_recover_result *result,
+                     struct store_copy *out_copies)
 {
-    struct store_recover_result result = {.verdict = VERDICT_CLEAN};
-    size_t                      rest = run_in_place(input, &result);
-    int64_t                     next = result.in_place_end;
+    size_t  rest;
+    int64_t next;
 
+    *result = (struct store_recover_result){.verdict = VERDICT_CLEAN};
+    rest = run_in_place(input, begin, result);
+    next = result->in_place_end;
     for (;;) {
         size_t found;
 
@@ -193,20 +179,43 @@ void store__recover_decide(const struct store_recover_input *input, struct store
         if (found == SIZE_MAX) {
             break;
         }
-        out_copies[result.copy_count++] = (struct store_copy){.piece = (uint32_t)found, .from_offset = next};
+        out_copies[result->copy_count++] = (struct store_copy){.piece = (uint32_t)found, .from_offset = next};
         next = piece_last(input, &input->pieces[found]) + 1;
     }
-    if (result.keep_segments == 0 && result.copy_count > 0) { /* the start may lie inside a batch: it is kept whole */
-        int64_t first = input->pieces[out_copies[0].piece].first_offset;
+    result->end_offset = next;
+}
 
-        result.first_offset = result.in_place_end = MIN(result.in_place_end, first);
-        out_copies[0].from_offset = MIN(out_copies[0].from_offset, first);
+/* The lowest offset, at or above `from` and not above the start, at which something is there; else the start. What lies below the start is kept
+ * as long as it is whole, since the partition's state may stand in it only. */
+static int64_t next_begin(const struct store_recover_input *input, int64_t from)
+{
+    int64_t begin = INT64_MAX;
+
+    for (size_t i = 0; i < input->piece_count; i++) {
+        const struct store_piece *piece = &input->pieces[i];
+
+        if (piece_live(input, piece) && piece->first_offset >= from) {
+            begin = MIN(begin, piece->first_offset);
+        }
     }
-    result.end_offset = next;
+    return begin > input->start_offset ? input->start_offset : begin;
+}
+
+void store__recover_decide(const struct store_recover_input *input, struct store_recover_result *out_result,
+                           struct store_copy *out_copies)
+{
+    struct store_recover_result result;
+    int64_t                     begin = next_begin(input, 0);
+
+    run_from(input, begin, &result, out_copies);
+    while (result.end_offset < input->start_offset && begin < input->start_offset) { /* a hole below the start */
+        begin = next_begin(input, MAX(result.end_offset, begin + 1));
+        run_from(input, begin, &result, out_copies);
+    }
     result.durable_end = declared_end(input);
     if (result.durable_end > result.end_offset) {
         result.verdict = VERDICT_DAMAGED;
-    } else if (stands_behind(input, next)) {
+    } else if (stands_behind(input, result.end_offset)) {
         result.verdict = VERDICT_CUT;
     }
     *out_result = result;

@@ -64,7 +64,7 @@ struct store_recover_result {
     int64_t            in_place_end;  /* the run that stands where it should ends here (exclusive) */
     int64_t            end_offset;    /* with what is to be copied */
     int64_t            durable_end;   /* the largest that was declared */
-    uint32_t           keep_segments; /* the first so many hold the run in place; the rest holds nothing of it */
+    uint32_t           keep_from, keep_segments; /* segments [keep_from, keep_segments) hold the run in place, the others nothing of it */
     size_t             copy_count;
 };
 

@@ -19,7 +19,7 @@ static void trim_start(struct store_log *log, int64_t offset, store_done_fn *don
     job->done = done;
     job->context = context;
     if (log->segment_count > 0) {
-        store__segment_want_ready(log->segments[log->segment_count - 1]); /* before this one in log->jobs */
+        store__segment_want_ready(log->segments[log->segment_count - 1]); /* the record goes into its header */
     }
     store__job_start_serial(job);
 }
@@ -109,6 +109,7 @@ static void trim_run(struct store_task *task)
         trim_end(job, ERR_OK);
         return;
     }
+    TASK_UNTIL(task, log->offline || !log->segments[log->segment_count - 1]->making);
     job->segment = log->segments[log->segment_count - 1];
     if (log->offline || log->damaged || !job->segment->exists) {
         trim_end(job, log->offline || log->damaged ? ERR_OFFLINE : ERR_NO_SPACE);

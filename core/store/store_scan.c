@@ -1,7 +1,7 @@
 /* store_scan.c: reading a log's directory: which segments there are and which frames the unsealed ones hold.
  *
- * A sealed segment is one piece and is not read. An unsealed one is looked at block by block to its end, since a valid frame may stand behind
- * a torn one. What is read here is only collected; store_recover.c decides. */
+ * A sealed segment is one piece and is not read. An unsealed one is looked at block by block to its end, since a valid
+ * frame may stand behind a torn one. What is read here is only collected; store_recover.c decides. */
 #include "core/store/store_opening.h"
 
 #include <stdio.h>
@@ -20,13 +20,13 @@ void store__opening_piece(struct store_opening *opening, const struct store_piec
 {
     if (opening->piece_count == opening->piece_capacity) {
         opening->piece_capacity = MAX(opening->piece_capacity * 2, (size_t)64);
-        opening->pieces =
-            mem_realloc(MEM_STORE, opening->pieces, opening->piece_capacity * sizeof(struct store_piece));
+        opening->pieces = mem_realloc(MEM_STORE, opening->pieces, opening->piece_capacity * sizeof(struct store_piece));
     }
     opening->pieces[opening->piece_count++] = *piece;
 }
 
-/* --- the directory ----------------------------------------------------------------------------------------------------- */
+/* --- the directory
+ * ----------------------------------------------------------------------------------------------------- */
 
 static bool scan_name(void *context, const char *name, bool is_directory)
 {
@@ -64,12 +64,12 @@ static void scan_sort(struct store_opening *opening)
         qsort(opening->numbers, opening->number_count, sizeof(opening->numbers[0]), compare_numbers);
         opening->number_max = opening->numbers[opening->number_count - 1];
     }
-    opening->segments =
-        mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(struct store_segment *));
+    opening->segments = mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(struct store_segment *));
     opening->sizes = mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(uint64_t));
 }
 
-/* --- headers -------------------------------------------------------------------------------------------------------------- */
+/* --- headers
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static bool all_zero(struct view bytes)
 {
@@ -81,7 +81,8 @@ static void scan_remember(struct store_opening *opening, uint32_t number, const 
     struct store_segment *segment = store__segment_new(opening->log, number);
 
     segment->header = *header;
-    segment->header.sequence++; /* the next write goes over the copy that was read: if that one was in doubt, the other is not */
+    segment->header
+        .sequence++; /* the next write goes over the copy that was read: if that one was in doubt, the other is not */
     segment->exists = true;
     segment->allocated_bytes = opening->stat.size_bytes;
     opening->sizes[opening->segment_count] = opening->stat.size_bytes;
@@ -119,7 +120,8 @@ static bool scan_header(struct store_opening *opening, uint32_t number)
     }
     if (header.number != number || header.block_bytes != block) {
         opening->damaged = true;
-        slog_error("store", "%s: the header says segment %" PRIu32 " with blocks of %" PRIu32 " bytes, expected %" PRIu32,
+        slog_error("store",
+                   "%s: the header says segment %" PRIu32 " with blocks of %" PRIu32 " bytes, expected %" PRIu32,
                    opening->path, header.number, header.block_bytes, block);
         return false;
     }
@@ -127,7 +129,8 @@ static bool scan_header(struct store_opening *opening, uint32_t number)
     return false;
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------------------------ */
+/* --- frames
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* Walks the window from opening->position; stops where more must be read. */
 static void scan_window(struct store_opening *opening, struct store_segment *segment, uint32_t ordinal)
@@ -180,7 +183,8 @@ static void scan_progress(struct store_opening *opening)
     opening->read_bytes += opening->window_len;
     if (now - opening->begun_ns >= NS_PER_S) {
         opening->begun_ns = now;
-        slog_info("store", "%s: reading back after an unclean stop: segment %" PRIu32 " of %" PRIu32 ", %" PRIu64 " MiB read",
+        slog_info("store",
+                  "%s: reading back after an unclean stop: segment %" PRIu32 " of %" PRIu32 ", %" PRIu64 " MiB read",
                   opening->log->path, opening->at + 1, opening->segment_count, opening->read_bytes / MIB);
     }
 }
@@ -198,7 +202,8 @@ static void scan_sealed(struct store_opening *opening, const struct store_segmen
     }
 }
 
-/* --- the whole --------------------------------------------------------------------------------------------------------------- */
+/* --- the whole
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void scan_end(struct store_opening *opening, int result)
 {
@@ -228,7 +233,8 @@ static void scan_run(struct store_task *task)
         opening->path = store__segment_path(opening->log, opening->numbers[opening->at], ".seg");
         TASK_AWAIT(task, io_stat(store->io, &task->op, opening->path, &opening->stat, store__task_op_done));
         if (task->result >= 0) {
-            TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
+            TASK_AWAIT(task,
+                       io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
         }
         if (task->result < 0) {
             scan_end(opening, task->result);
@@ -273,8 +279,9 @@ static void scan_run(struct store_task *task)
         opening->position = store__segment_data_start(store->block_bytes);
         opening->window_bytes = STORE_WINDOW_BYTES;
         while (opening->position < opening->sizes[opening->at]) {
-            opening->window_len = (size_t)MIN((uint64_t)opening->window_bytes,
-                                              align_up(opening->sizes[opening->at], store->block_bytes) - opening->position);
+            opening->window_len =
+                (size_t)MIN((uint64_t)opening->window_bytes,
+                            align_up(opening->sizes[opening->at], store->block_bytes) - opening->position);
             if (opening->window_len > opening->buf->capacity_bytes) {
                 buf_unref(opening->buf);
                 opening->buf = store__buf(store, opening->window_len);
