@@ -1,7 +1,7 @@
 /* simrun: crash tests of the store in the simulated world.
  *
  *   simrun                            every case, a bounded selection of seeds and points
- *   simrun --seconds 600 --seed 7     as many as fit, from seed 7 on
+ *   simrun --seconds 600 --seed 7     (or SIM_SECONDS and SIM_SEED in the environment) as many as fit, from seed 7 on
  *   simrun --self-test                each planted fault must be found
  *   simrun --case cuts --seed 3 --point 120 --verbose     one run: what a failure prints to be replayed */
 #include "tests/sim/storm.h"
@@ -28,6 +28,7 @@ struct tally {
     uint64_t runs;
     uint64_t acked;
     uint64_t failures;
+    uint64_t trace; /* of the last run */
 };
 
 static struct {
@@ -85,6 +86,7 @@ static uint64_t run_once(const struct settings *settings, const struct storm_cas
         report_failure(settings, test, storm->failure, tally);
     }
     hash = sim_trace_hash(storm->sim);
+    tally->trace = hash;
     storm_destroy(storm);
     mem_free(MEM_TEST, storm);
     return hash;
@@ -157,7 +159,10 @@ static int run_all(const struct settings *settings)
             continue;
         }
         if (settings->point_given) {
-            (void)run_point(settings, &storm_cases[i], settings->seed, settings->point, &tally);
+            uint64_t points = run_point(settings, &storm_cases[i], settings->seed, settings->point, &tally);
+
+            (void)printf("%-8s seed %" PRIu64 " point %" PRIu64 ": %" PRIu64 " points, trace %016" PRIx64 "\n",
+                         storm_cases[i].name, settings->seed, settings->point, points, tally.trace);
         } else {
             run_case(settings, &storm_cases[i], start + left / (int64_t)cases, &tally);
         }
@@ -191,8 +196,8 @@ static int run_self_tests(struct settings *settings)
 
 static void usage(void)
 {
-    (void)printf(
-        "simrun [--case NAME] [--seed N] [--point N] [--seeds N] [--seconds N] [--twice] [--self-test] [--verbose]\n\n");
+    (void)printf("simrun [--case NAME] [--seed N] [--point N] [--seeds N] [--seconds N]\n"
+                 "       [--twice] [--self-test] [--verbose]\n\n");
     for (size_t i = 0; i < storm_case_count; i++) {
         (void)printf("  %-8s %s\n", storm_cases[i].name, storm_cases[i].what);
     }
@@ -209,9 +214,17 @@ static bool number_option(int argc, char **argv, int *at, const char *name, uint
 
 int main(int argc, char **argv)
 {
-    struct settings settings = {.program = argv[0], .seed = 1, .seeds = 0, .seconds = 45, .failures_max = 10};
+    struct settings settings = {.program = argv[0], .seed = 1, .seeds = 0, .seconds = 80, .failures_max = 10};
+    const char     *given_seconds = getenv("SIM_SECONDS");
+    const char     *given_seed = getenv("SIM_SEED");
     uint64_t        seconds = 0;
 
+    if (given_seconds != NULL) {
+        settings.seconds = strtoll(given_seconds, NULL, 0);
+    }
+    if (given_seed != NULL) {
+        settings.seed = strtoull(given_seed, NULL, 0);
+    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--case") == 0 && i + 1 < argc) {
             settings.only_case = argv[++i];

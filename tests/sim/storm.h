@@ -62,10 +62,12 @@ struct storm {
     struct store        *store;
     struct storm_log     logs[STORM_LOGS];
     bool                 store_opening;
+    bool                 trouble; /* the case injects errors: what does not open now may open later */
     int                  store_result;
     struct list_node     appends;                     /* not answered yet */
     uint64_t             in_flight;                   /* appends not answered yet */
     uint64_t             acked_count;                 /* over the whole storm */
+    int                  refusal;                     /* the last reason */
     uint64_t             refused_count;               /* reserve said no */
     uint64_t             failed_count;                /* answered with an error */
     uint64_t             report_count;                /* lines of warning or error since the last boot */
@@ -105,6 +107,8 @@ bool storm_power_off(const struct storm *storm);
 void storm_load(struct storm *storm, uint32_t steps);
 /* Waits until every append is answered. False: the power went off. */
 bool storm_settle(struct storm *storm);
+/* Turns until virtual time has moved by this much. */
+void storm_pass(struct storm *storm, int64_t duration_ns);
 /* The process is gone: appends it never answered. */
 void storm_forget_appends(struct storm *storm);
 /* Appends one commit; false when it was refused. */

@@ -143,7 +143,8 @@ static void reopen_offline(struct storm *storm)
 static bool all_logs_fine(const struct storm *storm)
 {
     for (uint32_t i = 0; i < STORM_LOGS; i++) {
-        if (storm->logs[i].open_result != ERR_OK || !store_log_online(storm->logs[i].log)) {
+        if (storm->logs[i].log == NULL || storm->logs[i].open_result != ERR_OK ||
+            !store_log_online(storm->logs[i].log)) {
             return false;
         }
     }
@@ -174,6 +175,36 @@ static uint64_t run_errors(struct storm *storm, uint64_t point)
         storm_verify(storm); /* what was answered with an error is there or is not; nothing acknowledged is missing */
         storm_load(storm, 20);
     }
+    if (storm_ok(storm)) {
+        storm_crash(storm, random_style(&storm->prng));
+        afterlife(storm);
+    }
+    return 0;
+}
+
+/* The n-th operation of a recovery fails, as in run_errors(): it may come up in part or not at all, and must come up
+ * whole and complete the next time. */
+static uint64_t run_bad_boot(struct storm *storm, uint64_t point)
+{
+    if (!storm_boot(storm)) {
+        return 0;
+    }
+    storm_load(storm, LOAD_STEPS);
+    if (!storm_ok(storm)) {
+        return 0;
+    }
+    storm_crash(storm, (enum sim_crash_style)(storm->options.seed % SIM_CRASH_STYLE_COUNT));
+    sim_fail_nth(storm->sim, 0, (point + 1) / 2, SIM_FAIL_ANY, ERR_IO, point % 2 == 0);
+    storm->trouble = point > 0;
+    if (storm_boot(storm) && storm->store_result == ERR_OK && all_logs_fine(storm)) {
+        storm_verify(storm);
+        storm_load(storm, 10);
+    }
+    if (point == 0) {
+        return 2 * sim_fail_seen(storm->sim, 0);
+    }
+    sim_fail_nth(storm->sim, 0, 0, SIM_FAIL_ANY, ERR_IO, false);
+    storm->trouble = false;
     if (storm_ok(storm)) {
         storm_crash(storm, random_style(&storm->prng));
         afterlife(storm);
@@ -230,9 +261,7 @@ static uint64_t run_full(struct storm *storm, uint64_t point)
         storm_fail(storm, "the disk is full and nothing was refused");
     }
     sim_set_capacity(storm->sim, 0, storm->world.capacity_bytes);
-    for (uint32_t i = 0; i < 40 && !storm_power_off(storm); i++) {
-        CHECK(io_core_turn(storm->core, 100 * NS_PER_MS) >= 0);
-    }
+    storm_pass(storm, 4 * NS_PER_S);
     if (!storm_settle(storm)) {
         return 0;
     }
@@ -242,7 +271,7 @@ static uint64_t run_full(struct storm *storm, uint64_t point)
         (void)storm_append(storm, &storm->logs[i], 1000, 1);
     }
     if (storm_ok(storm) && storm->refused_count > refused) {
-        storm_fail(storm, "there is space again and appends are still refused");
+        storm_fail(storm, "there is space again and appends are still refused: %s", err_name(storm->refusal));
     }
     if (storm_settle(storm)) {
         storm_crash(storm, random_style(&storm->prng));
@@ -418,6 +447,7 @@ const struct storm_case storm_cases[] = {
      "every n-th operation fails, once or from then on, with appends in flight",
      run_errors,
      {.in_flight_min = 5, .in_flight_max = 8}},
+    {"badboot", "every n-th operation of a recovery fails, once or from then on", run_bad_boot, {.in_flight_max = 8}},
     {"lives",
      "long lives in odd worlds: policies, retention, trims, cuts anywhere, also during recovery",
      run_lives,

@@ -108,6 +108,7 @@ bool storm_append(struct storm *storm, struct storm_log *slog, size_t payload_by
     result = store_log_reserve(slog->log, total, &place);
     if (result < 0) {
         storm->refused_count++;
+        storm->refusal = result;
         return false;
     }
     mine = mem_alloc(MEM_TEST, sizeof(*mine));
@@ -185,9 +186,9 @@ static void step_read(struct storm *storm, struct storm_log *slog)
     }
 }
 
-static void step_pause(struct storm *storm)
+void storm_pass(struct storm *storm, int64_t duration_ns)
 {
-    int64_t until_ns = sim_now_ns(storm->sim) + (int64_t)prng_below(&storm->prng, 6) * NS_PER_S;
+    int64_t until_ns = sim_now_ns(storm->sim) + duration_ns;
 
     while (sim_now_ns(storm->sim) < until_ns && !storm_power_off(storm)) {
         CHECK(io_core_turn(storm->core, until_ns - sim_now_ns(storm->sim)) >= 0);
@@ -231,7 +232,7 @@ void storm_load(struct storm *storm, uint32_t steps)
         } else if (choice < 73) {
             step_trim(storm, slog);
         } else if (choice < 75) {
-            step_pause(storm);
+            storm_pass(storm, (int64_t)prng_below(&storm->prng, 6) * NS_PER_S);
         } else {
             step_turns(storm);
         }

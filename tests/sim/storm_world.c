@@ -124,7 +124,7 @@ static bool make_directory(struct storm *storm)
 
     io_file_make_directories(storm->io, &op, "data", directories_done);
     result = io_file_wait(storm->io, &op);
-    if (result < 0 && !storm_power_off(storm)) {
+    if (result < 0 && !storm_power_off(storm) && !storm->trouble) {
         storm_fail(storm, "the data directory cannot be made: %s", err_name(result));
     }
     return result == ERR_OK && !storm_power_off(storm);
@@ -164,6 +164,7 @@ static bool store_is_open(struct storm *storm)
 bool storm_boot(struct storm *storm)
 {
     storm->report_count = 0;
+    storm->store_result = ERR_OK;
     storm->io = sim_io(storm->sim, 0, 0);
     storm->host = io_host_create(&(struct io_host_options){.core_count = 1,
                                                            .shard_count = 1,
@@ -178,9 +179,10 @@ bool storm_boot(struct storm *storm)
         storm->store_opening = true;
         store_open(storm->store, store_opened, storm);
         up = storm_wait(storm, store_is_open);
-        if (up && storm->store_result != ERR_OK && !storm->options.damage_known) {
+        if (up && storm->store_result != ERR_OK && !storm->options.damage_known && !storm->trouble) {
             storm_fail(storm, "the store does not open: %s", err_name(storm->store_result));
         }
+        up = up && (storm->store_result == ERR_OK || storm->store_result == ERR_CORRUPT);
         for (uint32_t i = 0; up && i < STORM_LOGS && storm_ok(storm); i++) {
             up = storm_open_log(storm, &storm->logs[i]);
         }

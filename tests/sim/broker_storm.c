@@ -1,0 +1,302 @@
+/* The course of a storm: start, verify, load, cut, again; at the end everything is drained and compared. */
+#include "tests/sim/broker_storm.h"
+
+#include "core/base/slog.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define STORM_ROUNDS_MAX  5
+#define STORM_STEPS       400
+#define STORM_DRAIN_STEPS 20000
+#define STORM_TRIES       50
+#define STORM_READ_BYTES  300000
+
+static struct broker_storm *storm_current; /* whose lines these are */
+
+static void storm_sink(enum slog_level level, const char *room, const char *text)
+{
+    MAYBE(level == SLOG_ERROR);
+    if (storm_current != NULL && storm_current->verbose) {
+        (void)fprintf(stderr, "    [%" PRId64 " us] %s %s\n", sim_now_ns(storm_current->rig.sim) / NS_PER_US, room,
+                      text);
+    }
+}
+
+void storm_fail(struct broker_storm *storm, const char *format, ...)
+{
+    va_list arguments;
+
+    if (storm->failure[0] != '\0') {
+        return;
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(storm->failure, sizeof(storm->failure), format, arguments);
+    va_end(arguments);
+}
+
+bool storm_ok(const struct broker_storm *storm)
+{
+    return storm->failure[0] == '\0';
+}
+
+bool storm_is_down(const struct broker_storm *storm)
+{
+    return sim_is_down(storm->rig.sim, 0);
+}
+
+/* --- start and end of a process ----------------------------------------------------------------------------------- */
+
+static void storm_arm(struct broker_storm *storm, uint64_t changes_max)
+{
+    sim_cut_at(storm->rig.sim, 0, 1 + prng_below(&storm->prng, changes_max),
+               (enum sim_cut_when)prng_below(&storm->prng, SIM_CUT_WHEN_COUNT), prng_next(&storm->prng),
+               (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
+}
+
+/* Until it is up. Now and then the power goes off while it starts. */
+static void storm_boot(struct broker_storm *storm)
+{
+    for (uint32_t tries = 0; tries < STORM_TRIES && storm_ok(storm); tries++) {
+        int result;
+
+        if (prng_chance(&storm->prng, 1, 4)) {
+            storm_arm(storm, 200);
+        }
+        result = rig_start(&storm->rig);
+        sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
+        if (result == ERR_OK && !storm_is_down(storm)) {
+            return;
+        }
+        if (!storm_is_down(storm)) {
+            storm_fail(storm, "the broker does not start: %s %s", err_name(result), storm->rig.why);
+            return;
+        }
+        storm->cuts++;
+        if (storm->rig.broker != NULL) {
+            rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
+        }
+    }
+    if (storm_ok(storm)) {
+        storm_fail(storm, "the broker never came up");
+    }
+}
+
+static void storm_end_process(struct broker_storm *storm)
+{
+    uint64_t dice = prng_below(&storm->prng, 4);
+
+    sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
+    if (storm_is_down(storm)) {
+        rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
+        storm->cuts++;
+    } else if (dice == 0) {
+        rig_kill(&storm->rig, prng_next(&storm->prng));
+    } else if (dice == 1) {
+        rig_cut(&storm->rig, prng_next(&storm->prng),
+                (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
+        storm->cuts++;
+    } else {
+        int result = rig_stop(&storm->rig);
+
+        if (result < 0) {
+            storm_fail(storm, "the clean stop ended with %s", err_name(result));
+        }
+    }
+}
+
+/* --- verification ------------------------------------------------------------------------------------------------- */
+
+/* One fetch; -1: no answer, else the high watermark. */
+static int64_t storm_read(struct broker_storm *storm, struct rig_client *client, int32_t partition, int64_t *offset,
+                          int32_t *in_order)
+{
+    const struct kp_fetch_response_responses_partitions *answer;
+    const struct kp_fetch_response                      *response;
+
+    rig_client_reset(client);
+    response = rig_ask(client, KP_FETCH_KEY, 12,
+                       rig_fetch_request(&client->scratch, STORM_TOPIC, partition, *offset, 0, 1, STORM_READ_BYTES));
+    if (response == NULL) {
+        return -1;
+    }
+    answer = &response->responses[0].partitions[0];
+    if (answer->error_code != 0) {
+        storm_fail(storm, "partition %d cannot be read at offset %" PRId64 ": %s", partition, *offset,
+                   kp_error_name(answer->error_code));
+        return -1;
+    }
+    storm_take(storm, partition, answer->records, offset, in_order);
+    return answer->high_watermark;
+}
+
+static void storm_verify_partition(struct broker_storm *storm, int32_t partition)
+{
+    struct rig_client *client = NULL;
+    int32_t            in_order[STORM_LANES] = {0};
+    int64_t            offset = 0;
+    int64_t            end = -1;
+    uint32_t           failures = 0;
+
+    while (storm_ok(storm) && (end < 0 || offset < end) && failures < STORM_TRIES) {
+        int64_t before = offset;
+
+        if (client == NULL) {
+            client = rig_connect(&storm->rig, storm->partitions[partition].shard);
+        }
+        end = client == NULL ? -1 : storm_read(storm, client, partition, &offset, in_order);
+        if (end < 0 || (offset == before && offset < end)) {
+            failures++;
+            if (client != NULL) {
+                rig_client_free(client);
+                client = NULL;
+            }
+        }
+    }
+    if (client != NULL) {
+        rig_client_free(client);
+    }
+    if (storm_ok(storm) && (end < 0 || offset < end)) {
+        storm_fail(storm, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition, offset, end);
+    }
+    if (storm_ok(storm) && offset < (int64_t)storm->partitions[partition].count) {
+        storm_fail(storm, "partition %d ends at offset %" PRId64 ", %zu were acknowledged or seen", partition, offset,
+                   storm->partitions[partition].count);
+    }
+    for (int32_t i = 0; i < STORM_LANES && storm_ok(storm) && storm->draining; i++) {
+        if (storm->lanes[i].partition == partition && in_order[i] != storm->lanes[i].next_sequence) {
+            storm_fail(storm, "lane %d: %d records are there, %d were sent and acknowledged", i, in_order[i],
+                       storm->lanes[i].next_sequence);
+        }
+    }
+}
+
+static void storm_verify(struct broker_storm *storm)
+{
+    storm_admin_verify(storm);
+    for (int32_t i = 0; i < STORM_PARTITIONS && storm->topic_made && storm_ok(storm); i++) {
+        storm_verify_partition(storm, i);
+    }
+}
+
+/* --- the course --------------------------------------------------------------------------------------------------- */
+
+static void storm_poll(struct broker_storm *storm)
+{
+    rig_run(&storm->rig, 1 + (int64_t)prng_below(&storm->prng, 3 * NS_PER_MS));
+    for (uint32_t i = 0; i < STORM_LANES && storm_ok(storm); i++) {
+        storm_lane_poll(&storm->lanes[i]);
+    }
+    for (uint32_t i = 0; i < STORM_PARTITIONS && storm_ok(storm); i++) {
+        storm_reader_poll(storm, &storm->readers[i]);
+    }
+}
+
+static void storm_load(struct broker_storm *storm)
+{
+    uint64_t steps = 20 + prng_below(&storm->prng, STORM_STEPS);
+
+    for (uint64_t i = 0; i < steps && storm_ok(storm) && !storm_is_down(storm); i++) {
+        storm_poll(storm);
+        if (prng_chance(&storm->prng, 1, 40)) {
+            storm_admin_step(storm);
+        }
+    }
+}
+
+static bool storm_drained(const struct broker_storm *storm)
+{
+    for (uint32_t i = 0; i < STORM_LANES; i++) {
+        if (storm->lanes[i].used > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void storm_round(struct broker_storm *storm, bool last)
+{
+    storm_boot(storm);
+    if (storm_ok(storm) && storm->topic_made) {
+        storm_verify(storm);
+    }
+    if (!last && prng_chance(&storm->prng, 2, 3)) {
+        storm_arm(storm, 3000);
+    }
+    if (storm_ok(storm) && !storm_is_down(storm)) {
+        storm_admin_prepare(storm);
+    }
+    if (storm->topic_made) {
+        storm_load(storm);
+    }
+    if (last && storm_ok(storm)) {
+        storm->draining = true;
+        for (uint32_t i = 0; i < STORM_DRAIN_STEPS && !storm_drained(storm) && storm_ok(storm); i++) {
+            storm_poll(storm);
+        }
+        if (storm_ok(storm) && !storm_drained(storm)) {
+            storm_fail(storm, "some batches are never answered");
+        }
+        storm_verify(storm);
+    }
+    storm_hang_up(storm);
+    storm_end_process(storm);
+}
+
+static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose)
+{
+    static const uint32_t shard_counts[] = {1, 2, 4};
+    struct sim_options    world;
+    uint32_t              shards;
+
+    *storm = (struct broker_storm){.verbose = verbose};
+    prng_init(&storm->prng, seed ^ UINT64_C(0x62726f6b6572));
+    sim_options_swarm(&world, seed, false);
+    if (prng_chance(&storm->prng, 1, 2)) {
+        world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->prng, 1000)};
+    }
+    shards = shard_counts[prng_below(&storm->prng, 3)];
+    storm_current = storm;
+    slog_set_sink(storm_sink);
+    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards), NULL);
+    for (int32_t i = 0; i < STORM_LANES; i++) {
+        storm->lanes[i].storm = storm;
+        storm->lanes[i].index = i;
+        storm->lanes[i].partition = i % STORM_PARTITIONS;
+        storm->lanes[i].producer_id = -1;
+        for (uint32_t k = 0; k < STORM_FLIGHT; k++) {
+            rig_call_init(&storm->lanes[i].slots[k].call);
+        }
+    }
+    for (int32_t i = 0; i < STORM_PARTITIONS; i++) {
+        storm->readers[i].partition = i;
+        rig_call_init(&storm->readers[i].call);
+    }
+}
+
+uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose)
+{
+    uint64_t rounds;
+    uint64_t hash;
+
+    storm_init(storm, seed, verbose);
+    rounds = 2 + prng_below(&storm->prng, STORM_ROUNDS_MAX - 1);
+    for (uint64_t i = 0; i < rounds && storm_ok(storm); i++) {
+        storm_round(storm, i + 1 == rounds);
+    }
+    hash = sim_trace_hash(storm->rig.sim);
+    storm_hang_up(storm);
+    for (uint32_t i = 0; i < STORM_LANES; i++) {
+        for (uint32_t k = 0; k < STORM_FLIGHT; k++) {
+            rig_call_deinit(&storm->lanes[i].slots[k].call);
+        }
+    }
+    for (uint32_t i = 0; i < STORM_PARTITIONS; i++) {
+        rig_call_deinit(&storm->readers[i].call);
+        mem_free(MEM_TEST, storm->partitions[i].records);
+    }
+    rig_destroy(&storm->rig);
+    slog_set_sink(NULL);
+    storm_current = NULL;
+    return hash;
+}
