@@ -67,7 +67,8 @@ struct io_host *io_host_create(const struct io_host_options *options, struct io 
         core->index = i;
         core->io = ios[i];
         core->bufs = buf_pool_create(options->region_bytes_per_core, options->budget_bytes_per_core);
-        /* refused under a small RLIMIT_MEMLOCK: then direct writes pin their pages one by one, as io_describe() shows */
+        /* refused under a small RLIMIT_MEMLOCK: then direct writes pin their pages one by one, as io_describe() shows
+         */
         MAYBE(io_register_region(ios[i], buf_pool_region(core->bufs)) == ERR_OK);
         core->overflow = mem_alloc(MEM_IO, host->core_count * sizeof(*core->overflow));
         core->boxes = mem_alloc(MEM_IO, host->core_count * sizeof(struct io_mailbox *));

@@ -1,24 +1,27 @@
 /* store.h: logs of record batches on stable storage, for the partitions of one shard.
  *
- * A store_log is one partition's ordered run of batches in segments of frames (docs/formats/segment.md); a store holds the logs of one
- * shard together with their common journal, hot cache and flush work (docs/formats/journal.md). D5 and D6 of docs/ARCHITECTURE.md say why.
+ * A store_log is one partition's ordered run of batches in segments of frames (docs/formats/segment.md); a store holds
+ * the logs of one shard together with their common journal, hot cache and flush work (docs/formats/journal.md). D5 and
+ * D6 of docs/ARCHITECTURE.md say why.
  *
- * Appending is two steps, so that the one copy of the data can be fused with its checksum: store_log_reserve() hands out the place in the
- * log's open frame, the caller copies batches there and stamps them, store_log_commit() makes them part of the log (or
- * store_log_cancel() forgets them). A commit has three ends, in this order for every log:
+ * Appending is two steps, so that the one copy of the data can be fused with its checksum: store_log_reserve() hands
+ * out the place in the log's open frame, the caller copies batches there and stamps them, store_log_commit() makes them
+ * part of the log (or store_log_cancel() forgets them). A commit has three ends, in this order for every log:
  *   speculative end  the next offset to hand out: moves at commit.
- *   durable end      everything below is on stable storage (under the default policy), or was accepted under the topic's weaker
- *                    policy: moves when a journal or segment write completes; append->done is called then, in offset order.
+ *   durable end      everything below is on stable storage (under the default policy), or was accepted under the
+ * topic's weaker policy: moves when a journal or segment write completes; append->done is called then, in offset order.
  *   Only what is below the durable end may be shown to anyone (high watermark = durable end).
  * Small appends of all logs that are there together leave as one durable write into the shard's journal; a log with
- * STORE_DIRECT_BYTES or more pending writes its segment directly. From the journal, frames move to their segments later, in large plain writes; journal space is
- * freed only after those are flushed.
+ * STORE_DIRECT_BYTES or more pending writes its segment directly. From the journal, frames move to their segments
+ * later, in large plain writes; journal space is freed only after those are flushed.
  *
- * A failed or torn durable write takes the log offline: every waiting append fails with ERR_OFFLINE, nothing is retried as if nothing had happened, and
- * the log must be closed and opened again (which reads it back from the disk). ERR_NO_SPACE is refused at reserve, before anything was promised.
+ * A failed or torn durable write takes the log offline: every waiting append fails with ERR_OFFLINE, nothing is retried
+ * as if nothing had happened, and the log must be closed and opened again (which reads it back from the disk).
+ * ERR_NO_SPACE is refused at reserve, before anything was promised.
  *
- * Threading: one shard. Callbacks run from the shard's loop, never inside the submitting call. Memory: frames in the making, in flight and cached come from the core's
- * buf_pool; over budget store_log_reserve() gives ERR_AGAIN and store_wait_for_memory() says when to try again. */
+ * Threading: one shard. Callbacks run from the shard's loop, never inside the submitting call. Memory: frames in the
+ * making, in flight and cached come from the core's buf_pool; over budget store_log_reserve() gives ERR_AGAIN and
+ * store_wait_for_memory() says when to try again. */
 #ifndef MILLRACE_STORE_H
 #define MILLRACE_STORE_H
 
@@ -32,7 +35,8 @@
 struct store;
 struct store_log;
 
-/* --- one shard's store ---------------------------------------------------------------------------------------------- */
+/* --- one shard's store ----------------------------------------------------------------------------------------------
+ */
 
 struct store_options {
     const char      *directory;      /* <log.dir>/shard-<n>; created when missing */
@@ -55,20 +59,23 @@ struct store_stats {
 
 typedef void store_done_fn(void *context, int result);
 
-/* Opens the shard's directory: takes the clean-stop checkpoint if there is one, else reads the journal ring. Logs opened afterwards get
- * what the journal holds for them. done: ERR_OK, or ERR_CORRUPT when the journal is damaged below its durable end (reported; logs named in damage go
- * offline on open, the rest serves). Owned by the shard; `options` is copied. */
+/* Opens the shard's directory: takes the clean-stop checkpoint if there is one, else reads the journal ring. Logs
+ * opened afterwards get what the journal holds for them. done: ERR_OK, or ERR_CORRUPT when the journal is damaged below
+ * its durable end (reported; logs named in damage go offline on open, the rest serves). Owned by the shard; `options`
+ * is copied. */
 struct store *store_create(struct io_shard *shard, const struct store_options *options);
 void          store_open(struct store *store, store_done_fn *done, void *context);
-/* Every log that exists has been opened: what else an unclean stop left in the journal belongs to deleted topics and is dropped. Until this was
- * called after an unclean stop, the journal may have to stay as it is, and small appends go to their segments one by one. */
-void          store_logs_opened(struct store *store);
-/* Clean stop: completes what is in flight, drains the journal, writes indexes, producer snapshots and the checkpoint; then the store can be destroyed.
- * All logs are closed by it. */
+/* Every log that exists has been opened: what else an unclean stop left in the journal belongs to deleted topics and is
+ * dropped. Until this was called after an unclean stop, the journal may have to stay as it is, and small appends go to
+ * their segments one by one. */
+void store_logs_opened(struct store *store);
+/* Clean stop: completes what is in flight, drains the journal, writes indexes, producer snapshots and the checkpoint;
+ * then the store can be destroyed. All logs are closed by it. */
 void store_close(struct store *store, store_done_fn *done, void *context);
 void store_destroy(struct store *store);
 void store_stats(const struct store *store, struct store_stats *out_stats);
-/* Calls back once memory has been released since the last ERR_AGAIN. Several waiters allowed; the node is the caller's. */
+/* Calls back once memory has been released since the last ERR_AGAIN. Several waiters allowed; the node is the caller's.
+ */
 struct store_memory_wait {
     struct list_node link;
     void (*ready)(struct store_memory_wait *wait);
@@ -76,20 +83,23 @@ struct store_memory_wait {
 void store_wait_for_memory(struct store *store, struct store_memory_wait *wait);
 void store_cancel_wait(struct store *store, struct store_memory_wait *wait);
 
-/* --- one log --------------------------------------------------------------------------------------------------------- */
+/* --- one log ---------------------------------------------------------------------------------------------------------
+ */
 
-/* Flush policy: how much may be accepted beyond what is durable (D6). Both 0/INT64_MAX-free: default is durable before acknowledged. */
+/* Flush policy: how much may be accepted beyond what is durable (D6). Both 0/INT64_MAX-free: default is durable before
+ * acknowledged. */
 struct store_policy {
     bool     durable_on_append; /* default true. false: acknowledged once written, flushed by the two limits below */
-    uint64_t flush_messages;    /* flush.messages: records accepted since the last flush; 1 = every append (then durable_on_append) */
+    uint64_t flush_messages;    /* flush.messages: records accepted since the last flush; 1 = every append (then
+                                   durable_on_append) */
     int64_t  flush_ms;          /* flush.ms */
     uint64_t segment_bytes;     /* segment.bytes */
     int64_t  segment_ms;        /* segment.ms */
     uint32_t index_interval_bytes;
-    int64_t  retention_ms;      /* -1: none */
-    int64_t  retention_bytes;   /* -1: none */
+    int64_t  retention_ms;    /* -1: none */
+    int64_t  retention_bytes; /* -1: none */
     int64_t  file_delete_delay_ms;
-    bool     delete_enabled;    /* cleanup.policy has delete */
+    bool     delete_enabled; /* cleanup.policy has delete */
     bool     preallocate;
     bool     use_reserve; /* appends go on below free_bytes_min: for what it takes to free space again (metadata) */
 };
@@ -97,12 +107,14 @@ struct store_policy {
 /* What the partition above keeps in step with the log. All called on the shard's core. */
 struct store_hooks {
     void *context;
-    /* Every batch above the newest snapshot, in order, while opening after an unclean stop (and after a clean one nothing). */
+    /* Every batch above the newest snapshot, in order, while opening after an unclean stop (and after a clean one
+     * nothing). */
     void (*replay_batch)(void *context, const struct rec_batch *header);
-    /* Writes the state that belongs to the current speculative end (producer states, leader epochs) into a buffer from mem_alloc(MEM_STORE): owned by
-     * the store. Called when a segment is rolled and at clean stop. */
+    /* Writes the state that belongs to the current speculative end (producer states, leader epochs) into a buffer from
+     * mem_alloc(MEM_STORE): owned by the store. Called when a segment is rolled and at clean stop. */
     void (*snapshot_write)(void *context, uint8_t **out_bytes, size_t *out_len);
-    /* The newest valid snapshot found, before any replay_batch; not called when there is none. ERR_ = ignore it and replay from the log start. */
+    /* The newest valid snapshot found, before any replay_batch; not called when there is none. ERR_ = ignore it and
+     * replay from the log start. */
     int (*snapshot_read)(void *context, struct view bytes, int64_t offset);
     /* The durable end moved (once per completion, not per append). */
     void (*durable)(void *context, int64_t durable_end);
@@ -114,16 +126,18 @@ struct store_hooks {
 
 struct store_log_options {
     struct uuid         topic_id;
-    struct view         topic;     /* for messages and the directory's name */
+    struct view         topic; /* for messages and the directory's name */
     int32_t             partition;
     struct store_policy policy;
     struct store_hooks  hooks;
-    bool                create;    /* the metadata image says it exists: true also when the directory is missing */
+    bool                create; /* the metadata image says it exists: true also when the directory is missing */
 };
 
-/* Opens or creates <directory>/<topic>-<partition>/ (checked against topic_id). done: ERR_OK; ERR_CORRUPT (damage below the durable end: reported with file and
- * offset, the log serves what is intact below the hole and refuses appends); other ERR_: offline. */
-struct store_log *store_log_open(struct store *store, const struct store_log_options *options, store_done_fn *done, void *context);
+/* Opens or creates <directory>/<topic>-<partition>/ (checked against topic_id). done: ERR_OK; ERR_CORRUPT (damage below
+ * the durable end: reported with file and offset, the log serves what is intact below the hole and refuses appends);
+ * other ERR_: offline. */
+struct store_log *store_log_open(struct store *store, const struct store_log_options *options, store_done_fn *done,
+                                 void *context);
 /* Waits for what is in flight; keeps the files. done may be NULL. The pointer is dead afterwards. */
 void store_log_close(struct store_log *log, store_done_fn *done, void *context);
 /* Topic deletion: appends fail from now on, files are renamed away now and removed after file.delete.delay.ms. */
@@ -136,7 +150,8 @@ int64_t  store_log_durable_offset(const struct store_log *log); /* high watermar
 uint64_t store_log_size_bytes(const struct store_log *log);     /* on disk, frames included */
 bool     store_log_online(const struct store_log *log);
 
-/* --- appending --------------------------------------------------------------------------------------------------------- */
+/* --- appending
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* One commit: one or more batches, contiguous offsets. Caller-owned until done. */
 struct store_append {
@@ -145,37 +160,40 @@ struct store_append {
     int64_t          last_offset;
     int64_t          max_timestamp_ms;
     int32_t          leader_epoch;
-    int32_t          result; /* ERR_OK: durable (or accepted under a weaker policy); ERR_OFFLINE: state of the bytes unknown */
+    int32_t result; /* ERR_OK: durable (or accepted under a weaker policy); ERR_OFFLINE: state of the bytes unknown */
     void (*done)(struct store_append *append);
 };
 
-/* Room for `bytes` of batches in the open frame, contiguous; valid until commit or cancel, which must come before anything else is done with this log
- * and before returning to the loop. ERR_AGAIN: no memory now; ERR_NO_SPACE; ERR_OFFLINE; ERR_LIMIT: larger than a segment. */
+/* Room for `bytes` of batches in the open frame, contiguous; valid until commit or cancel, which must come before
+ * anything else is done with this log and before returning to the loop. ERR_AGAIN: no memory now; ERR_NO_SPACE;
+ * ERR_OFFLINE; ERR_LIMIT: larger than a segment. */
 MUST_USE int store_log_reserve(struct store_log *log, size_t bytes, struct span *out_place);
 /* `bytes` <= reserved: the batches, whole, stamped with their offsets. */
 void store_log_commit(struct store_log *log, struct store_append *append, size_t bytes);
 void store_log_cancel(struct store_log *log);
 
-/* --- reading ------------------------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------------ */
 
 struct store_read {
     /* in */
-    int64_t  offset;      /* start <= offset <= end_offset */
-    int64_t  end_offset;  /* exclusive bound, <= durable offset: no batch with base offset >= this is returned */
-    size_t   bytes_max;   /* whole batches until this is passed ... */
-    bool     at_least_one; /* ... but the first one also when it is larger */
+    int64_t offset;       /* start <= offset <= end_offset */
+    int64_t end_offset;   /* exclusive bound, <= durable offset: no batch with base offset >= this is returned */
+    size_t  bytes_max;    /* whole batches until this is passed ... */
+    bool    at_least_one; /* ... but the first one also when it is larger */
     void (*done)(struct store_read *read);
     /* out */
-    int32_t     result;      /* ERR_OK, ERR_OUT_OF_RANGE, ERR_CORRUPT (damage: reported), ERR_IO, ERR_AGAIN (memory) */
-    size_t      bytes;       /* sum of slices */
-    int64_t     first_offset; /* base offset of the first batch (may be below `offset`) */
-    int64_t     next_offset; /* where a following read goes on; == offset when nothing was there */
-    uint32_t    slice_count;
-    struct view slices[STORE_SLICES_MAX]; /* batches back to back; each CRC was checked since it last came from the disk */
-    struct buf *holds_[STORE_SLICES_MAX];
-    uint32_t    hold_count_;
-    struct io_op op_;
-    void        *state_;
+    int32_t  result;       /* ERR_OK, ERR_OUT_OF_RANGE, ERR_CORRUPT (damage: reported), ERR_IO, ERR_AGAIN (memory) */
+    size_t   bytes;        /* sum of slices */
+    int64_t  first_offset; /* base offset of the first batch (may be below `offset`) */
+    int64_t  next_offset;  /* where a following read goes on; == offset when nothing was there */
+    uint32_t slice_count;
+    struct view
+        slices[STORE_SLICES_MAX]; /* batches back to back; each CRC was checked since it last came from the disk */
+    struct buf      *holds_[STORE_SLICES_MAX];
+    uint32_t         hold_count_;
+    struct io_op     op_;
+    void            *state_;
     struct list_node link_;
 };
 
@@ -197,12 +215,15 @@ struct store_time_lookup {
     void             *state_;
 };
 void store_log_find_time(struct store_log *log, struct store_time_lookup *lookup);
-/* Largest batch timestamp below the durable end, and the offset of the record that has it; done from the time index. out_offset -1: empty log. */
+/* Largest batch timestamp below the durable end, and the offset of the record that has it; done from the time index.
+ * out_offset -1: empty log. */
 void store_log_find_max_time(struct store_log *log, struct store_time_lookup *lookup);
 
-/* DeleteRecords, retention: the start moves to `offset` (<= durable), durably before done; whole segments below it are removed later. */
+/* DeleteRecords, retention: the start moves to `offset` (<= durable), durably before done; whole segments below it are
+ * removed later. */
 void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, void *context);
-/* Applies retention and time-based rolls now; the store also does so by itself every log.retention.check.interval.ms. */
+/* Applies retention and time-based rolls now; the store also does so by itself every log.retention.check.interval.ms.
+ */
 void store_set_retention_check_ms(struct store *store, int64_t interval_ms);
 
 #endif

@@ -1,7 +1,7 @@
 /* store_cache.c: frames in memory: their pool, the ordered array of each log, the shard's cache of stored ones.
  *
- * The cache is first in, first out over all logs. Per log frames become STORED in offset order (store__frames_settle), so what leaves is always
- * the log's first frame, and what a log has in memory is one run up to its end. */
+ * The cache is first in, first out over all logs. Per log frames become STORED in offset order (store__frames_settle),
+ * so what leaves is always the log's first frame, and what a log has in memory is one run up to its end. */
 #include "core/store/store_internal.h"
 
 struct store_frame *store__frame_new(struct store_log *log)

@@ -1,7 +1,9 @@
-/* store_checkpoint.c: what a log leaves behind when it is closed in good order, and the file that keeps it over a clean stop.
+/* store_checkpoint.c: what a log leaves behind when it is closed in good order, and the file that keeps it over a clean
+ * stop.
  *
- * The checkpoint lists every log with its segments and its partition's state, so that starting with thousands of partitions reads one file. It is
- * made void durably before anything is appended; a start without one reads the directories (store_open.c). docs/formats/segment.md. */
+ * The checkpoint lists every log with its segments and its partition's state, so that starting with thousands of
+ * partitions reads one file. It is made void durably before anything is appended; a start without one reads the
+ * directories (store_open.c). docs/formats/segment.md. */
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
 #include "core/store/store_internal.h"
@@ -13,7 +15,8 @@
 #define KNOWN_SEGMENT_BYTES   ((size_t)STORE_SEGMENT_HEADER_BYTES + 48)
 #define KNOWN_HEAD_BYTES      ((size_t)56)
 
-/* --- one log ------------------------------------------------------------------------------------------------------------------ */
+/* --- one log
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 void store__known_free(struct store_known *known)
 {
@@ -132,7 +135,8 @@ int store__known_restore(struct store_log *log, const struct store_known *known,
     return ERR_OK;
 }
 
-/* --- the file ------------------------------------------------------------------------------------------------------------------ */
+/* --- the file
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* head: magic, version, crc over what follows, count, bytes; then per log: name length, state length, name, state */
 static uint8_t *checkpoint_encode(struct store *store, size_t *out_len)
@@ -141,13 +145,13 @@ static uint8_t *checkpoint_encode(struct store *store, size_t *out_len)
     size_t   at = CHECKPOINT_HEAD_BYTES;
     uint8_t *content;
 
-    MAP_EACH (&store->known, entry) {
+    MAP_EACH(&store->known, entry) {
         const struct store_known *known = entry->value;
 
         len += 8 + strlen(known->name) + known->state_len;
     }
     content = mem_alloc(MEM_STORE, len);
-    MAP_EACH (&store->known, entry) {
+    MAP_EACH(&store->known, entry) {
         const struct store_known *known = entry->value;
         size_t                    name_len = strlen(known->name);
 
@@ -219,7 +223,8 @@ int store__checkpoint_load(struct store *store, struct view content)
     return ERR_OK;
 }
 
-/* --- clean stop ------------------------------------------------------------------------------------------------------------------ */
+/* --- clean stop
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void close_step_done(void *context, int result)
 {
@@ -236,7 +241,8 @@ static void close_run(struct store_task *task)
     store_done_fn    *done = store->close_done;
 
     TASK_BEGIN(task);
-    job->error = list_empty(&store->held_list) ? ERR_OK : ERR_BUSY; /* then the journal is still needed: an unclean stop */
+    job->error =
+        list_empty(&store->held_list) ? ERR_OK : ERR_BUSY; /* then the journal is still needed: an unclean stop */
     if (job->error == ERR_OK) {
         store__journal_release(store);
     }
@@ -262,7 +268,7 @@ void store_close(struct store *store, store_done_fn *done, void *context)
     store->close_context = context;
     timer_disarm(store->shard->timers, &store->tick);
     timer_disarm(store->shard->timers, &store->retention_timer);
-    LIST_EACH (&store->logs, node) {
+    LIST_EACH(&store->logs, node) {
         struct store_log *log = LIST_ENTRY(node, struct store_log, link);
 
         if (!log->closing) {

@@ -1,7 +1,8 @@
-/* store_drain.c: moving journalled frames to their segments, so that the ring can be reused and idle logs cost no memory.
+/* store_drain.c: moving journalled frames to their segments, so that the ring can be reused and idle logs cost no
+ * memory.
  *
- * Oldest first: what is older than STORE_DRAIN_AGE_NS, and more while the journal is more than half full. The writes are plain; the flush
- * that makes them durable follows per segment, batched by bytes or by the next tick. */
+ * Oldest first: what is older than STORE_DRAIN_AGE_NS, and more while the journal is more than half full. The writes
+ * are plain; the flush that makes them durable follows per segment, batched by bytes or by the next tick. */
 #include "core/store/store_internal.h"
 
 void store__drain_log(struct store_log *log)
@@ -33,7 +34,7 @@ void store__drain_tick(struct store *store)
         aim_lsn = head > keep ? head - keep : 0;
         sync_now = true;
     }
-    LIST_EACH (&store->claims, node) {
+    LIST_EACH(&store->claims, node) {
         struct store_frame *frame = LIST_ENTRY(node, struct store_frame, claim_link);
 
         if (!drain_due(store, frame, aim_lsn)) {

@@ -1,21 +1,24 @@
 /* store_lookup.c: getting a segment's index into memory, and finding offsets by time.
  *
- * Indexes only shorten the way, so whatever is wrong with an index file costs a walk over the frame headers and nothing else. */
+ * Indexes only shorten the way, so whatever is wrong with an index file costs a walk over the frame headers and nothing
+ * else. */
 #include "core/store/store_internal.h"
 
 struct index_job {
-    struct store_job     job;
-    struct store_task   *waiter;
-    struct store_index  *index;
-    uint64_t             position;
-    size_t               read_bytes;
+    struct store_job    job;
+    struct store_task  *waiter;
+    struct store_index *index;
+    uint64_t            position;
+    size_t              read_bytes;
 };
 
 #define INDEX_WALK_BYTES ((size_t)(16 * KIB)) /* one read of the walk: a header and, mostly, the next one, too */
 
 static void index_run(struct store_task *task);
 
-/* --- index --------------------------------------------------------------------------------------------------------------------- */
+/* --- index
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static void index_abandon(struct store_job *job)
 {
@@ -49,7 +52,8 @@ static void index_end(struct index_job *job, int result)
     store__task_resume(waiter);
 }
 
-/* Frames closed while the walk went on are in memory still; without a gap, or the running maximum of the times would lie. */
+/* Frames closed while the walk went on are in memory still; without a gap, or the running maximum of the times would
+ * lie. */
 static bool index_catch_up(struct index_job *job)
 {
     struct store_segment *segment = job->job.segment;
@@ -76,8 +80,8 @@ static int index_walk(struct index_job *job)
     while (at + STORE_FRAME_HEADER_BYTES <= job->read_bytes && job->position < segment->end_position) {
         struct view rest = view_of(job->job.buf->data + at, job->read_bytes - at);
 
-        if (store__frame_decode(rest, segment->header.segment_id, job->position, segment->header.block_bytes, &header) !=
-            ERR_OK) {
+        if (store__frame_decode(rest, segment->header.segment_id, job->position, segment->header.block_bytes,
+                                &header) != ERR_OK) {
             return ERR_CORRUPT;
         }
         store_index_add(job->index, header.first_offset, header.position, header.frame_bytes, header.max_timestamp_ms);
@@ -122,9 +126,9 @@ static void index_run(struct store_task *task)
     while (!index_catch_up(job)) {
         job->read_bytes = (size_t)MIN((uint64_t)MAX(INDEX_WALK_BYTES, (size_t)segment->header.block_bytes),
                                       segment->end_position - job->position);
-        TASK_AWAIT(task, io_file_read_full(store->io, &task->file, segment->handle,
-                                           span_of(base->buf->data, job->read_bytes), job->position,
-                                           store__task_file_done));
+        TASK_AWAIT(task,
+                   io_file_read_full(store->io, &task->file, segment->handle, span_of(base->buf->data, job->read_bytes),
+                                     job->position, store__task_file_done));
         job->read_bytes = task->result > 0 ? (size_t)task->result : 0;
         if (job->read_bytes < STORE_FRAME_HEADER_BYTES || index_walk(job) != ERR_OK) {
             index_end(job, ERR_CORRUPT);
@@ -136,7 +140,9 @@ static void index_run(struct store_task *task)
     TASK_END;
 }
 
-/* --- by time ---------------------------------------------------------------------------------------------------------------------- */
+/* --- by time
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 struct time_job {
     struct store_job          job;
@@ -196,9 +202,9 @@ static int time_in_batch(struct time_job *job, const struct rec_batch *batch)
     struct arena              arena;
     struct rec_iter           iter;
     struct rec_record         record;
-    struct view               records = view_of(batch->bytes.base + REC_HEADER_BYTES, batch->bytes.len - REC_HEADER_BYTES);
-    int                       result = ERR_OK;
-    int64_t                   wanted = lookup->timestamp_ms;
+    struct view records = view_of(batch->bytes.base + REC_HEADER_BYTES, batch->bytes.len - REC_HEADER_BYTES);
+    int         result = ERR_OK;
+    int64_t     wanted = lookup->timestamp_ms;
 
     if ((batch->attributes & REC_ATTR_LOG_APPEND_TIME) != 0) { /* one time for all */
         lookup->out_offset = MAX(batch->base_offset, job->job.log->start_offset);

@@ -1,5 +1,5 @@
-/* store_opening.h: one log on its way back from an unclean stop; shared by store_open.c (the order of things), store_scan.c
- * (reading) and store_rebuild.c (writing). Private to core/store. */
+/* store_opening.h: one log on its way back from an unclean stop; shared by store_open.c (the order of things),
+ * store_scan.c (reading) and store_rebuild.c (writing). Private to core/store. */
 #ifndef MILLRACE_STORE_OPENING_H
 #define MILLRACE_STORE_OPENING_H
 
@@ -7,46 +7,46 @@
 #include "core/store/store_recover.h"
 
 struct store_opening {
-    struct store_task     task; /* the part in progress: scan or rebuild */
-    struct store_task     copy; /* within a rebuild */
-    struct list_node      link; /* store->openings */
-    struct store_job     *job;  /* the opening's, from store_log_open() */
-    struct store_log     *log;
-    struct store         *store;
-    struct store_task    *outer; /* resumed when scan or rebuild is over, with a result */
-    struct store_held    *held;
-    uint32_t             *numbers; /* segment files, ascending */
-    uint32_t              number_count, number_capacity;
-    struct store_segment **segments; /* those with a usable header, ascending */
-    uint64_t             *sizes;
-    uint32_t              segment_count;
-    uint32_t              unsealed_count;
-    struct store_piece   *pieces;
-    size_t                piece_count, piece_capacity;
-    struct store_copy    *copies;
+    struct store_task           task; /* the part in progress: scan or rebuild */
+    struct store_task           copy; /* within a rebuild */
+    struct list_node            link; /* store->openings */
+    struct store_job           *job;  /* the opening's, from store_log_open() */
+    struct store_log           *log;
+    struct store               *store;
+    struct store_task          *outer; /* resumed when scan or rebuild is over, with a result */
+    struct store_held          *held;
+    uint32_t                   *numbers; /* segment files, ascending */
+    uint32_t                    number_count, number_capacity;
+    struct store_segment      **segments; /* those with a usable header, ascending */
+    uint64_t                   *sizes;
+    uint32_t                    segment_count;
+    uint32_t                    unsealed_count;
+    struct store_piece         *pieces;
+    size_t                      piece_count, piece_capacity;
+    struct store_copy          *copies;
     struct store_recover_result result;
-    int64_t               start_offset;
-    uint32_t              at; /* loop positions that survive a stop */
-    uint32_t              number_max;
-    uint64_t              position;
-    size_t                window_len;
-    size_t                window_bytes;
-    struct buf           *buf;
-    char                 *path;
-    struct io_stat        stat;
-    struct io_handle      handle, source_handle;
-    size_t                used;   /* in the frame being built */
-    size_t                copied; /* of copies */
-    struct store_frame_header header;
-    struct buf           *source;
-    struct store_segment *target;
-    bool                  stale;   /* the directory belongs to a topic that was deleted */
-    bool                  damaged; /* a header could not be read */
-    struct store_read     read;
-    int64_t               replay_from;  /* read from here */
-    int64_t               replay_floor; /* what begins below is in the snapshot */
-    int64_t               begun_ns;
-    uint64_t              read_bytes;
+    int64_t                     start_offset;
+    uint32_t                    at; /* loop positions that survive a stop */
+    uint32_t                    number_max;
+    uint64_t                    position;
+    size_t                      window_len;
+    size_t                      window_bytes;
+    struct buf                 *buf;
+    char                       *path;
+    struct io_stat              stat;
+    struct io_handle            handle, source_handle;
+    size_t                      used;   /* in the frame being built */
+    size_t                      copied; /* of copies */
+    struct store_frame_header   header;
+    struct buf                 *source;
+    struct store_segment       *target;
+    bool                        stale;   /* the directory belongs to a topic that was deleted */
+    bool                        damaged; /* a header could not be read */
+    struct store_read           read;
+    int64_t                     replay_from;  /* read from here */
+    int64_t                     replay_floor; /* what begins below is in the snapshot */
+    int64_t                     begun_ns;
+    uint64_t                    read_bytes;
 };
 
 /* Reads the directory: numbers, headers, frames -> opening->pieces. Resumes opening->outer. */

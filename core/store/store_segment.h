@@ -1,7 +1,7 @@
 /* store_segment.h: the durable header of a segment file (docs/formats/segment.md). Pure codec, private to core/store.
  *
- * The first two blocks of a segment hold two copies of the header, written in turn: a torn write leaves the other. What counts is the
- * valid copy with the larger `sequence`. */
+ * The first two blocks of a segment hold two copies of the header, written in turn: a torn write leaves the other. What
+ * counts is the valid copy with the larger `sequence`. */
 #ifndef MILLRACE_STORE_SEGMENT_H
 #define MILLRACE_STORE_SEGMENT_H
 
@@ -41,9 +41,10 @@ struct store_segment_header {
 void store__segment_header_encode(const struct store_segment_header *header, uint8_t to[STORE_SEGMENT_HEADER_BYTES]);
 /* ERR_CORRUPT: not a header. */
 MUST_USE int store__segment_header_decode(struct view bytes, struct store_segment_header *out_header);
-/* The newer valid copy out of the first two blocks; ERR_CORRUPT when neither is valid. *out_copies (may be NULL) says how many are. */
-MUST_USE int store__segment_header_choose(struct view region, uint32_t block_bytes, struct store_segment_header *out_header,
-                                          int *out_copies);
+/* The newer valid copy out of the first two blocks; ERR_CORRUPT when neither is valid. *out_copies (may be NULL) says
+ * how many are. */
+MUST_USE int store__segment_header_choose(struct view region, uint32_t block_bytes,
+                                          struct store_segment_header *out_header, int *out_copies);
 
 /* Frames start behind the two copies. */
 static inline uint64_t store__segment_data_start(uint32_t block_bytes)

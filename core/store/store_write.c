@@ -1,16 +1,19 @@
 /* store_write.c: from closed frames to acknowledged appends.
  *
- * store__log_pump() looks at the log's frames in order and starts whatever the first unwritten one lacks: its segment made, its header
- * active, the file open, space allocated, and at last the write. Everything that completes calls it again.
+ * store__log_pump() looks at the log's frames in order and starts whatever the first unwritten one lacks: its segment
+ * made, its header active, the file open, space allocated, and at last the write. Everything that completes calls it
+ * again.
  *
- * An append is acknowledged when all bytes up to its last one are durable (or accepted): frames may complete in any order, the durable end
- * moves over the run of completed ones only. After a failed write nothing of this log is ever acknowledged again (D6). */
+ * An append is acknowledged when all bytes up to its last one are durable (or accepted): frames may complete in any
+ * order, the durable end moves over the run of completed ones only. After a failed write nothing of this log is ever
+ * acknowledged again (D6). */
 #include "core/store/store_internal.h"
 
 static void frame_written(struct io_file_op *op);
 static void flush_due(struct timer *timer);
 
-/* --- writing -------------------------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------------------------------
+ */
 
 /* True when the write can be submitted now; else what is missing has been started, or waits for another. */
 static bool frame_ready(struct store_frame *frame)
@@ -43,7 +46,8 @@ static void frame_submit(struct store_frame *frame)
     log->in_flight++;
     store__segment_use(frame->segment);
     io_file_write_all(store->io, &frame->write, frame->segment->handle,
-                      view_of(frame->buf->data, frame->header.frame_bytes), frame->header.position, flags, frame_written);
+                      view_of(frame->buf->data, frame->header.frame_bytes), frame->header.position, flags,
+                      frame_written);
     if (frame->header.mode == FRAME_DRAIN) {
         store->stats.drain_writes++;
         store->stats.drain_bytes += frame->header.frame_bytes;
@@ -132,7 +136,8 @@ static void frame_written(struct io_file_op *op)
     store__log_kick(log);
 }
 
-/* --- acknowledging ------------------------------------------------------------------------------------------------------ */
+/* --- acknowledging
+ * ------------------------------------------------------------------------------------------------------ */
 
 void store__frame_stored(struct store_frame *frame)
 {
@@ -238,7 +243,8 @@ void store__log_want_flush(struct store_log *log)
     }
 }
 
-/* --- the journal ------------------------------------------------------------------------------------------------------------ */
+/* --- the journal
+ * ------------------------------------------------------------------------------------------------------------ */
 
 void store__journal_done(struct store_journal_entry *entry, int result)
 {
@@ -272,7 +278,7 @@ void store__journal_release(struct store *store)
     if (!list_empty(&store->claims)) {
         lsn = LIST_ENTRY(list_first(&store->claims), struct store_frame, claim_link)->first_lsn;
     }
-    LIST_EACH (&store->held_list, node) {
+    LIST_EACH(&store->held_list, node) {
         lsn = MIN(lsn, LIST_ENTRY(node, struct store_held, link)->first_lsn);
     }
     if (lsn > store_journal_tail(store->journal)) {
@@ -280,7 +286,8 @@ void store__journal_release(struct store *store)
     }
 }
 
-/* --- failure ----------------------------------------------------------------------------------------------------------------- */
+/* --- failure
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 void store__log_offline(struct store_log *log, int reason, const char *what)
 {
@@ -290,7 +297,8 @@ void store__log_offline(struct store_log *log, int reason, const char *what)
         return;
     }
     log->offline = true;
-    slog_error("store", "%s: offline: %s (%s); its appends since offset %" PRId64
+    slog_error("store",
+               "%s: offline: %s (%s); its appends since offset %" PRId64
                " are in doubt; reading it back from the disk is the way on",
                log->path, what, err_text(reason), log->durable_end);
     list_init(&failed);

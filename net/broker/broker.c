@@ -14,10 +14,10 @@
 
 enum broker_phase {
     PHASE_IDLE,
-    PHASE_STORE,    /* opening the journal and the store */
-    PHASE_META,     /* replaying metadata, opening partitions */
-    PHASE_SERVE,    /* accepting */
-    PHASE_STOP_NET, /* answering what is under way */
+    PHASE_STORE,     /* opening the journal and the store */
+    PHASE_META,      /* replaying metadata, opening partitions */
+    PHASE_SERVE,     /* accepting */
+    PHASE_STOP_NET,  /* answering what is under way */
     PHASE_STOP_META, /* before the partitions: a change under way may still open some */
     PHASE_STOP_PARTS,
     PHASE_STOP_STORE,
@@ -392,13 +392,13 @@ int broker_create(const struct broker_options *options, struct io *boot, struct 
     }
     broker->brokers = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(*broker->brokers));
     broker->shards = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(*broker->shards));
-    broker->meta_host = (struct meta_host){.cluster_id = broker->format.cluster_id,
-                                           .first_node_id = broker->format.node_id,
-                                           .shard_count = broker->format.shard_count,
-                                           .statics = options->statics,
-                                           .brokers = broker->brokers,
-                                           .shards = mem_alloc(MEM_BROKER, broker->format.shard_count *
-                                                                               sizeof(struct meta *))};
+    broker->meta_host =
+        (struct meta_host){.cluster_id = broker->format.cluster_id,
+                           .first_node_id = broker->format.node_id,
+                           .shard_count = broker->format.shard_count,
+                           .statics = options->statics,
+                           .brokers = broker->brokers,
+                           .shards = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(struct meta *))};
     broker->host = io_host_create(
         &(struct io_host_options){.core_count = MIN(options->core_count, broker->format.shard_count),
                                   .shard_count = broker->format.shard_count,

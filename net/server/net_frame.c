@@ -9,7 +9,8 @@
 #include "net/server/net_internal.h"
 
 #define NET_STARVED_RETRY_NS (5 * NS_PER_MS)
-#define NET_STARVED_GIVE_NS  (50 * NS_PER_MS) /* between two connections given up, so that the first one's memory counts */
+#define NET_STARVED_GIVE_NS \
+    (50 * NS_PER_MS) /* between two connections given up, so that the first one's memory counts */
 
 static void net_recv_done(struct io_op *op);
 static void net_starved_watch(struct net_server *server);
@@ -403,7 +404,8 @@ static void net_recv_done(struct io_op *op)
     }
 }
 
-/* Half-received frames hold all the memory and each wants more: the youngest gives way, so that the oldest gets through.
+/* Half-received frames hold all the memory and each wants more: the youngest gives way, so that the oldest gets
+ * through.
  */
 static void net_starved_give(struct net_server *server)
 {
@@ -440,8 +442,8 @@ static void net_starved_watch(struct net_server *server)
     }
 }
 
-/* Memory may be there again: connections that wait for it try in order; the first that fails ends the round. A call that
- * ends meanwhile must not start a round inside this one. */
+/* Memory may be there again: connections that wait for it try in order; the first that fails ends the round. A call
+ * that ends meanwhile must not start a round inside this one. */
 void net__read_starved(struct net_server *server)
 {
     struct list_node *node;

@@ -107,13 +107,13 @@ struct net_server {
     struct net_listener listeners[NET_LISTENERS_MAX];
     uint32_t            listener_count;
     struct list_node    conns;
-    struct list_node    starved; /* connections waiting for buffer memory, oldest first */
+    struct list_node    starved;   /* connections waiting for buffer memory, oldest first */
     struct list_node    answering; /* connections to look at at the end of this turn */
     struct io_op        flush_op;
     struct list_node    spare_calls;
     uint32_t            spare_call_count;
     uint32_t            conn_count;
-    struct map          per_ip; /* 16 bytes -> struct net_ip_count */
+    struct map          per_ip;           /* 16 bytes -> struct net_ip_count */
     int64_t             starved_since_ns; /* the first of them gets nothing */
     bool                feeding;          /* inside net__read_starved() */
     struct timer        starved_timer;

@@ -27,8 +27,8 @@ struct net_limits {
     int64_t  idle_ns;                /* connections.max.idle.ms */
     int64_t  frame_header_ns;        /* a started frame must show its length by then, and never pause longer: 10 s */
     int64_t  frame_mib_ns;           /* and move one MiB in this time: 30 s */
-    int64_t  starved_ns;             /* half-received frames block each other for so long: the youngest is closed: 1 s */
-    int64_t  send_stalled_ns;        /* an answer of which nothing is taken for so long: 60 s */
+    int64_t  starved_ns;      /* half-received frames block each other for so long: the youngest is closed: 1 s */
+    int64_t  send_stalled_ns; /* an answer of which nothing is taken for so long: 60 s */
 };
 
 struct net_stats {

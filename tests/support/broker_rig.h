@@ -16,20 +16,20 @@
 #define RIG_SHARDS_MAX 4
 
 struct broker_rig {
-    struct sim         *sim;
-    struct sim_options  world;
-    struct meta_static  statics;
-    uint32_t            shard_count;
-    uint32_t            core_count;
-    struct io          *boot; /* NULL: the broker is not there */
-    struct io          *ios[SIM_CORES_MAX];
-    struct broker      *broker;
-    struct io          *client_io;
-    struct list_node    clients;
-    bool                ready, stopped, turning;
-    int                 ready_result, stop_result;
-    char                why[BROKER_TEXT_BYTES]; /* of a failed start */
-    int32_t             correlation;
+    struct sim        *sim;
+    struct sim_options world;
+    struct meta_static statics;
+    uint32_t           shard_count;
+    uint32_t           core_count;
+    struct io         *boot; /* NULL: the broker is not there */
+    struct io         *ios[SIM_CORES_MAX];
+    struct broker     *broker;
+    struct io         *client_io;
+    struct list_node   clients;
+    bool               ready, stopped, turning;
+    int                ready_result, stop_result;
+    char               why[BROKER_TEXT_BYTES]; /* of a failed start */
+    int32_t            correlation;
 };
 
 struct rig_call {

@@ -30,8 +30,8 @@ struct rig_log {
     int64_t            hook_durable, hook_start;
     int                offline_reason;
     /* what the partition above would know */
-    int64_t  state_end; /* replayed or restored up to here */
-    uint64_t replayed, snapshots_read, snapshots_written;
+    int64_t             state_end; /* replayed or restored up to here */
+    uint64_t            replayed, snapshots_read, snapshots_written;
     struct store_policy policy;
 };
 
@@ -70,7 +70,7 @@ int rig_append(struct rig_log *log, int32_t records, size_t payload_bytes);
 void rig_settle(struct rig_log *log);
 void rig_run_for(int64_t duration_ns);
 void rig_until(bool (*condition)(void *context), void *context);
-bool rig_flag(void *context); /* *(bool *)context */
+bool rig_flag(void *context);             /* *(bool *)context */
 void rig_done(void *context, int result); /* a store_done_fn that sets rig.done and rig.result */
 void rig_wait_done(void);
 

@@ -1,5 +1,5 @@
-/* test_store_log.c: a log from the first append over every path to the disk, back from memory and from the disk, over clean and
- * unclean stops. */
+/* test_store_log.c: a log from the first append over every path to the disk, back from memory and from the disk, over
+ * clean and unclean stops. */
 #include "tests/unit/store/store_rig.h"
 
 static void test_small_appends_share_journal_writes(void **state)
@@ -108,8 +108,10 @@ static void test_model_over_crashes(void **state)
         assert_int_equal(rig_start(), ERR_OK);
         assert_int_equal(rig_log_open(&log), ERR_OK);
         store_logs_opened(rig.store);
-        assert_true(store_log_end_offset(log.log) >= (log.acked == 0 ? 0 : log.appends[log.acked - 1].append.last_offset + 1));
-        while (log.append_count > 0 && log.appends[log.append_count - 1].append.first_offset >= store_log_end_offset(log.log)) {
+        assert_true(store_log_end_offset(log.log) >=
+                    (log.acked == 0 ? 0 : log.appends[log.acked - 1].append.last_offset + 1));
+        while (log.append_count > 0 &&
+               log.appends[log.append_count - 1].append.first_offset >= store_log_end_offset(log.log)) {
             log.append_count--;
         }
         log.acked = log.append_count; /* what came back beyond is durable now */
