@@ -208,8 +208,7 @@ static void load_head(struct load_run *run, struct load_conn *conn)
     arena_deinit(&arena);
 }
 
-/* --- connections
- * ------------------------------------------------------------------------------------------------------ */
+/* --- connections ------------------------------------------------------------------------------------------------- */
 
 static bool load_send(struct load_run *run, struct load_conn *conn)
 {
@@ -423,7 +422,8 @@ static int load_produce(struct load_run *run)
     (void)printf(
         "{\"mode\":\"produce\",\"mb_per_s\":%.1f,\"requests_per_s\":%.0f,\"records_per_s\":%.0f,\"errors\":%" PRIu64
         ",\"first_error\":%d,\"p50_us\":%" PRIu64 ",\"p99_us\":%" PRIu64 ",\"p999_us\":%" PRIu64 ",\"max_us\":%" PRIu64
-        ",\"broker_cpu_s_per_gib\":%.3f,\"broker_cpu_s\":%.2f,\"own_cpu_s\":%.2f,\"seconds\":%.1f,\"batch_bytes\":%zu,\"records_per_batch\":%d}\n",
+        ",\"broker_cpu_s_per_gib\":%.3f,\"broker_cpu_s\":%.2f,\"own_cpu_s\":%.2f,\"seconds\":%.1f,\"batch_bytes\":%zu,"
+        "\"records_per_batch\":%d}\n",
         (double)run->bytes / run->options.seconds / 1e6, (double)run->requests / run->options.seconds,
         (double)run->requests * run->records_per_batch / run->options.seconds, run->errors, run->first_error,
         histogram_at(&run->latency, 0.5), histogram_at(&run->latency, 0.99), histogram_at(&run->latency, 0.999),
@@ -432,8 +432,7 @@ static int load_produce(struct load_run *run)
     return run->errors == 0 ? 0 : 1;
 }
 
-/* --- reading back
- * -------------------------------------------------------------------------------------------------------- */
+/* --- reading back ------------------------------------------------------------------------------------------------ */
 
 struct load_check {
     uint64_t bytes, records, batches, gaps, bad;
@@ -536,8 +535,7 @@ static int load_verify(struct load_run *run)
     return total.gaps + total.bad == 0 ? 0 : 1;
 }
 
-/* --- command line
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- command line ------------------------------------------------------------------------------------------------ */
 
 static const char usage_text[] =
     "usage: load produce|verify --bootstrap HOST:PORT [--topic T] [--partitions N] [--connections N] [--inflight N]\n"

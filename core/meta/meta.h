@@ -24,8 +24,7 @@
 
 struct meta;
 
-/* --- image
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- image ------------------------------------------------------------------------------------------------------- */
 
 struct meta_endpoint {
     struct view listener; /* "PLAINTEXT" */
@@ -72,8 +71,7 @@ struct meta_image {
     int64_t                 last_offset; /* of the newest record applied */
 };
 
-/* --- one shard's metadata
- * -------------------------------------------------------------------------------------------------- */
+/* --- one shard's metadata ---------------------------------------------------------------------------------------- */
 
 /* Fixed at start, the same on every shard; owned by net/broker, outlives everything. */
 struct meta_host {
@@ -107,8 +105,7 @@ const struct meta_topic *meta_topic_by_id(const struct meta *meta, struct uuid i
 /* Kafka's rule for names: 1..249 of [a-zA-Z0-9._-], not "." or "..". */
 bool meta_topic_name_valid(struct view name);
 
-/* --- changes
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- changes ----------------------------------------------------------------------------------------------------- */
 
 struct meta_config_entry {
     struct view name;
@@ -206,8 +203,7 @@ struct meta_change {
 /* done runs on the shard that submitted, never inside this call. */
 void meta_submit(struct meta *meta, struct meta_change *change);
 
-/* --- effective settings
- * --------------------------------------------------------------------------------------------------- */
+/* --- effective settings ------------------------------------------------------------------------------------------ */
 
 /* The value in force and where it comes from, as DescribeConfigs shows it. topic NULL: broker setting of this shard.
  * The text lives as long as the image. */

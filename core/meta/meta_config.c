@@ -111,8 +111,7 @@ const char *meta_config_nearest(bool is_topic, struct view name)
     return nearest;
 }
 
-/* --- checks
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- checks ------------------------------------------------------------------------------------------------------ */
 
 static int config_refuse(struct span out_reason, const char *format, const char *a, const char *b)
 {
@@ -249,9 +248,7 @@ bool meta_config_to_bool(const char *text)
     return text != NULL && strcasecmp(text, "true") == 0;
 }
 
-/* --- sets
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- sets -------------------------------------------------------------------------------------------------------- */
 
 void meta_config_set_init(struct meta_config_set *set)
 {
@@ -288,8 +285,7 @@ const char *meta_static_get(const struct meta_static *statics, const char *name)
     return text != NULL ? text : meta_config_set_get(&statics->file, view_text(name));
 }
 
-/* --- reference
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- reference --------------------------------------------------------------------------------------------------- */
 
 static const char *config_type_name(enum meta_config_type type)
 {

@@ -20,8 +20,7 @@ static void part_durable(void *context, int64_t durable_end);
 static void part_start_moved(void *context, int64_t start_offset);
 static void part_offline(void *context, int reason);
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- opening ----------------------------------------------------------------------------------------------------- */
 
 struct part *part_open(struct part_table *table, const struct part_options *options, part_done_fn *done, void *context)
 {
@@ -139,8 +138,7 @@ void part_retry(struct part *part, part_done_fn *done, void *context)
     store_log_close(part->log, part_retry_closed, part);
 }
 
-/* --- going away
- * --------------------------------------------------------------------------------------------------------- */
+/* --- going away -------------------------------------------------------------------------------------------------- */
 
 static void part_go(struct part *part, int16_t error, part_done_fn *done, void *context)
 {
@@ -223,8 +221,7 @@ static void part_free(struct part *part)
     part__table_part_freed(table);
 }
 
-/* --- the loop
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- the loop ---------------------------------------------------------------------------------------------------- */
 
 void part__post(struct part *part)
 {
@@ -253,8 +250,7 @@ static void part_turn(struct io_op *op)
     part__release(part);
 }
 
-/* --- hooks of the store
- * -------------------------------------------------------------------------------------------------- */
+/* --- hooks of the store ------------------------------------------------------------------------------------------ */
 
 static void part_durable(void *context, int64_t durable_end)
 {
@@ -299,8 +295,7 @@ static void part_offline(void *context, int reason)
     part__post(part);
 }
 
-/* --- what is known
- * ------------------------------------------------------------------------------------------------------- */
+/* --- what is known ----------------------------------------------------------------------------------------------- */
 
 void part_set_settings(struct part *part, const struct part_settings *settings)
 {

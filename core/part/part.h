@@ -52,8 +52,7 @@ struct part_options {
     struct part_settings settings;
 };
 
-/* --- the shard's partitions
- * ------------------------------------------------------------------------------------------- */
+/* --- the shard's partitions -------------------------------------------------------------------------------------- */
 
 struct part_table *part_table_create(struct io_shard *shard, struct store *store);
 void               part_table_destroy(struct part_table *table); /* all parts closed */
@@ -79,8 +78,7 @@ void part_table_close(struct part_table *table, part_done_fn *done, void *contex
 void part_set_settings(struct part *part, const struct part_settings *settings);
 void part_set_leader_epoch(struct part *part, int32_t leader_epoch);
 
-/* --- what is known
- * ------------------------------------------------------------------------------------------------------ */
+/* --- what is known ----------------------------------------------------------------------------------------------- */
 
 bool                        part_ready(const struct part *part);
 bool                        part_online(const struct part *part);
@@ -97,8 +95,7 @@ const struct part_settings *part_settings_of(const struct part *part);
 /* Kafka's check of a request's current_leader_epoch: 0, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH; -1 is no check. */
 int16_t part_check_epoch(const struct part *part, int32_t current_leader_epoch);
 
-/* --- append
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- append ------------------------------------------------------------------------------------------------------ */
 
 /* Caller-owned until done. Appends to one part are done in the order of the calls, also when one of them has to be
  * checked in slices or has to wait for memory. */
@@ -131,8 +128,7 @@ struct part_append {
 /* done is never called inside this function. */
 void part_append(struct part *part, struct part_append *append);
 
-/* --- read
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- read -------------------------------------------------------------------------------------------------------- */
 
 struct part_read {
     /* in */
@@ -169,8 +165,7 @@ struct part_waiter {
 void part_wait(struct part *part, struct part_waiter *waiter);
 void part_unwait(struct part_waiter *waiter);
 
-/* --- offsets
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- offsets ----------------------------------------------------------------------------------------------------- */
 
 /* ListOffsets by timestamp (>= 0) or by KIP's sentinels -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5
  * latest tiered. */
@@ -192,8 +187,7 @@ void part_epoch_end(const struct part *part, int32_t epoch, int32_t *out_epoch, 
 /* DeleteRecords: offset -1 = high watermark. done gets 0 or OFFSET_OUT_OF_RANGE; the new start is part_log_start(). */
 void part_delete_records(struct part *part, int64_t offset, part_done_fn *done, void *context);
 
-/* --- producers (for DescribeProducers and tests)
- * ----------------------------------------------------------------------------- */
+/* --- producers (for DescribeProducers and tests) ----------------------------------------------------------------- */
 
 struct part_producer_info {
     int64_t producer_id;

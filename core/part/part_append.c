@@ -93,8 +93,7 @@ void part__append_run(struct part *part)
     }
 }
 
-/* --- answers
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- answers ----------------------------------------------------------------------------------------------------- */
 
 static void append_drop_state(struct part_append *append)
 {
@@ -170,8 +169,7 @@ void part__append_durable(struct part *part, int64_t durable_end)
     }
 }
 
-/* --- what the batch is
- * ----------------------------------------------------------------------------------------------------- */
+/* --- what the batch is ------------------------------------------------------------------------------------------- */
 
 static int16_t append_verdict_error(enum rec_verdict verdict)
 {
@@ -404,8 +402,7 @@ static enum append_step append_recompress(struct part *part, struct part_append 
     return APPEND_ON;
 }
 
-/* --- into the log
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- into the log ------------------------------------------------------------------------------------------------ */
 
 static enum append_step append_reserve_failed(struct part *part, struct part_append *append, int rc)
 {

@@ -108,8 +108,7 @@ bool part_find_offset(struct part *part, struct part_offset_lookup *lookup)
     }
 }
 
-/* --- DeleteRecords
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- DeleteRecords ----------------------------------------------------------------------------------------------- */
 
 static void trim_end(struct part_trim *trim)
 {

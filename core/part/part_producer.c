@@ -40,8 +40,7 @@ struct part_producer *part__producer_find(const struct part *part, int64_t produ
     return map_get(&part->producers, producer_key(key, producer_id));
 }
 
-/* --- the window
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- the window -------------------------------------------------------------------------------------------------- */
 
 const struct part_batch *part__producer_batch(const struct part_producer *producer, uint32_t index)
 {
@@ -78,8 +77,7 @@ static void producer_set_epoch(struct part_producer *producer, int16_t epoch)
     }
 }
 
-/* --- checking
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- checking ---------------------------------------------------------------------------------------------------- */
 
 static int32_t sequence_add(int32_t sequence, int32_t delta)
 {
@@ -168,8 +166,7 @@ enum part_producer_verdict part__producer_check(const struct part *part, const s
     return PART_PRODUCER_NEXT;
 }
 
-/* --- change
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- change ------------------------------------------------------------------------------------------------------ */
 
 static void producer_free(struct part *part, struct part_producer *producer)
 {
@@ -308,8 +305,7 @@ void part__producer_commit(struct part *part, struct part_producer *producer, co
     list_push_back(&part->producers_idle, &producer->link);
 }
 
-/* --- forgetting
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- forgetting -------------------------------------------------------------------------------------------------- */
 
 void part__producers_rollback(struct part *part, int64_t durable_end)
 {

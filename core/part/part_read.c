@@ -169,8 +169,7 @@ void part__read_fail_waiting(struct part *part, int16_t error)
     }
 }
 
-/* --- how much there is
- * --------------------------------------------------------------------------------------------------- */
+/* --- how much there is ------------------------------------------------------------------------------------------- */
 
 void part__marks_reset(struct part *part)
 {

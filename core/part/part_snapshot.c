@@ -32,8 +32,7 @@ struct snapshot_reader {
     int64_t        state_offset;
 };
 
-/* --- writing
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------------------- */
 
 static uint8_t *snapshot_put_epochs(const struct part *part, uint8_t *to)
 {
@@ -110,8 +109,7 @@ void part__snapshot_write(void *context, uint8_t **out_bytes, size_t *out_len)
     *out_len = len;
 }
 
-/* --- reading
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------------------------------- */
 
 /* The next `bytes` bytes, or NULL when they are not there. */
 static const uint8_t *snapshot_take(struct snapshot_reader *reader, size_t bytes)

@@ -121,8 +121,7 @@ MUST_USE int rec_check_whole(const struct rec_batch *batch, const struct rec_rul
 /* Codec contexts are kept for reuse per thread; a thread that ends gives them back here. */
 void rec_thread_deinit(void);
 
-/* --- stamping (in our copy, never in the client's frame)
- * ----------------------------------------------------------- */
+/* --- stamping (in our copy, never in the client's frame) --------------------------------------------------------- */
 
 /* Outside the CRC: free. */
 void rec_stamp_offset(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
@@ -132,8 +131,7 @@ void rec_stamp_append_time(uint8_t *batch, size_t len, int64_t now_ms);
 /* CreateTime, when the header's maxTimestamp lies: corrected with a CRC patch, and bit 3 cleared. */
 void rec_stamp_max_timestamp(uint8_t *batch, size_t len, int64_t max_timestamp_ms);
 
-/* --- walking records
- * ------------------------------------------------------------------------------------------------ */
+/* --- walking records --------------------------------------------------------------------------------------------- */
 
 struct rec_header_field {
     struct view key;
@@ -165,8 +163,7 @@ MUST_USE int rec_headers_next(struct view *headers, struct rec_header_field *out
 MUST_USE int rec_inflate(const struct rec_batch *batch, size_t bytes_max, struct arena *arena,
                          struct view *out_records);
 
-/* --- building
- * -------------------------------------------------------------------------------------------------------- */
+/* --- building ---------------------------------------------------------------------------------------------------- */
 
 struct rec_builder {
     struct arena *arena;

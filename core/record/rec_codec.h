@@ -37,8 +37,7 @@ extern const struct rec_codec_table rec__zstd_table;
 /* Not for REC_NONE. */
 const struct rec_codec_table *rec__codec_table(enum rec_codec codec);
 
-/* --- a stream being inflated
- * --------------------------------------------------------------------------------------- */
+/* --- a stream being inflated ------------------------------------------------------------------------------------- */
 
 struct rec_inflater {
     enum rec_codec codec;
@@ -62,8 +61,7 @@ void rec__inflate_close(struct rec_inflater *inflater);
 MUST_USE int rec__deflate(enum rec_codec codec, int level, struct view input, size_t room, struct arena *arena,
                           struct span *out_bytes);
 
-/* --- idle contexts, per thread
- * ---------------------------------------------------------------------------------------- */
+/* --- idle contexts, per thread ----------------------------------------------------------------------------------- */
 
 enum rec_idle_kind {
     REC_IDLE_INFLATE = 0,                 /* + codec */

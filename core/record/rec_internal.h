@@ -121,8 +121,7 @@ static inline bool rec__fields_parse(const uint8_t *body, size_t body_bytes, str
     return rec__headers_fill(out_fields->headers, out_fields->header_count);
 }
 
-/* --- the walker
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the walker -------------------------------------------------------------------------------------------------- */
 
 enum rec_walk_field {
     REC_WALK_LENGTH,

@@ -150,8 +150,7 @@ int64_t  store_log_durable_offset(const struct store_log *log); /* high watermar
 uint64_t store_log_size_bytes(const struct store_log *log);     /* on disk, frames included */
 bool     store_log_online(const struct store_log *log);
 
-/* --- appending
- * --------------------------------------------------------------------------------------------------------- */
+/* --- appending --------------------------------------------------------------------------------------------------- */
 
 /* One commit: one or more batches, contiguous offsets. Caller-owned until done. */
 struct store_append {
@@ -172,8 +171,7 @@ MUST_USE int store_log_reserve(struct store_log *log, size_t bytes, struct span 
 void store_log_commit(struct store_log *log, struct store_append *append, size_t bytes);
 void store_log_cancel(struct store_log *log);
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- reading ----------------------------------------------------------------------------------------------------- */
 
 struct store_read {
     /* in */

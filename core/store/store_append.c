@@ -201,8 +201,7 @@ void store_log_commit(struct store_log *log, struct store_append *append, size_t
     store__log_dirty(log);
 }
 
-/* --- closing a frame
- * --------------------------------------------------------------------------------------------------- */
+/* --- closing a frame --------------------------------------------------------------------------------------------- */
 
 void store__frame_close(struct store_log *log, enum store_frame_mode mode)
 {
@@ -231,8 +230,7 @@ void store__frame_close(struct store_log *log, enum store_frame_mode mode)
     }
 }
 
-/* --- rolling
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- rolling ----------------------------------------------------------------------------------------------------- */
 
 void store__log_add_segment(struct store_log *log, struct store_segment *segment)
 {
@@ -266,8 +264,7 @@ void store__log_roll(struct store_log *log)
     }
 }
 
-/* --- the end of a turn
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the end of a turn ------------------------------------------------------------------------------------------- */
 
 void store__log_dirty(struct store_log *log)
 {

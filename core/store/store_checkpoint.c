@@ -15,8 +15,7 @@
 #define KNOWN_SEGMENT_BYTES   ((size_t)STORE_SEGMENT_HEADER_BYTES + 48)
 #define KNOWN_HEAD_BYTES      ((size_t)56)
 
-/* --- one log
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- one log ----------------------------------------------------------------------------------------------------- */
 
 void store__known_free(struct store_known *known)
 {
@@ -135,8 +134,7 @@ int store__known_restore(struct store_log *log, const struct store_known *known,
     return ERR_OK;
 }
 
-/* --- the file
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- the file ---------------------------------------------------------------------------------------------------- */
 
 /* head: magic, version, crc over what follows, count, bytes; then per log: name length, state length, name, state */
 static uint8_t *checkpoint_encode(struct store *store, size_t *out_len)
@@ -223,8 +221,7 @@ int store__checkpoint_load(struct store *store, struct view content)
     return ERR_OK;
 }
 
-/* --- clean stop
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- clean stop -------------------------------------------------------------------------------------------------- */
 
 static void close_step_done(void *context, int result)
 {

@@ -16,8 +16,7 @@ struct cold_read {
 
 static void cold_run(struct store_task *task);
 
-/* --- collecting
- * --------------------------------------------------------------------------------------------------------- */
+/* --- collecting -------------------------------------------------------------------------------------------------- */
 
 static bool read_add(struct store_read *read, struct buf *buf, struct view bytes)
 {
@@ -84,9 +83,7 @@ void store_read_release(struct store_read *read)
     read->bytes = 0;
 }
 
-/* --- hot
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- hot --------------------------------------------------------------------------------------------------------- */
 
 static void read_hot(struct store_log *log, struct store_read *read)
 {
@@ -135,9 +132,7 @@ bool store_log_read(struct store_log *log, struct store_read *read)
     return false;
 }
 
-/* --- cold
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- cold -------------------------------------------------------------------------------------------------------- */
 
 struct store_segment *store__segment_of(const struct store_log *log, int64_t offset)
 {

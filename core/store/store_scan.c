@@ -25,8 +25,7 @@ void store__opening_piece(struct store_opening *opening, const struct store_piec
     opening->pieces[opening->piece_count++] = *piece;
 }
 
-/* --- the directory
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the directory ----------------------------------------------------------------------------------------------- */
 
 static bool scan_name(void *context, const char *name, bool is_directory)
 {
@@ -68,8 +67,7 @@ static void scan_sort(struct store_opening *opening)
     opening->sizes = mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(uint64_t));
 }
 
-/* --- headers
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- headers ----------------------------------------------------------------------------------------------------- */
 
 static bool all_zero(struct view bytes)
 {
@@ -129,8 +127,7 @@ static bool scan_header(struct store_opening *opening, uint32_t number)
     return false;
 }
 
-/* --- frames
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- frames ------------------------------------------------------------------------------------------------------ */
 
 /* Walks the window from opening->position; stops where more must be read. */
 static void scan_window(struct store_opening *opening, struct store_segment *segment, uint32_t ordinal)
@@ -202,8 +199,7 @@ static void scan_sealed(struct store_opening *opening, const struct store_segmen
     }
 }
 
-/* --- the whole
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- the whole --------------------------------------------------------------------------------------------------- */
 
 static void scan_end(struct store_opening *opening, int result)
 {

@@ -136,8 +136,7 @@ static void frame_written(struct io_file_op *op)
     store__log_kick(log);
 }
 
-/* --- acknowledging
- * ------------------------------------------------------------------------------------------------------ */
+/* --- acknowledging ----------------------------------------------------------------------------------------------- */
 
 void store__frame_stored(struct store_frame *frame)
 {
@@ -243,8 +242,7 @@ void store__log_want_flush(struct store_log *log)
     }
 }
 
-/* --- the journal
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- the journal ------------------------------------------------------------------------------------------------- */
 
 void store__journal_done(struct store_journal_entry *entry, int result)
 {
@@ -286,8 +284,7 @@ void store__journal_release(struct store *store)
     }
 }
 
-/* --- failure
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- failure ----------------------------------------------------------------------------------------------------- */
 
 void store__log_offline(struct store_log *log, int reason, const char *what)
 {

@@ -330,8 +330,7 @@ void api__fetch_session_end(struct api_fetch_session_view *view)
     }
 }
 
-/* --- the answer
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- the answer -------------------------------------------------------------------------------------------------- */
 
 static bool session_same_topic(const struct api_call *call, const struct api_fetch_partition *a,
                                const struct api_fetch_partition *b)

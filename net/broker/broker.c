@@ -196,8 +196,7 @@ void broker_stop(struct broker *broker)
     }
 }
 
-/* --- construction
- * ------------------------------------------------------------------------------------------------------ */
+/* --- construction ------------------------------------------------------------------------------------------------ */
 
 static int broker_fail(struct span out_why, int result, const char *format, const char *what)
 {
@@ -248,10 +247,10 @@ static int broker_open_dirs(struct broker *broker, struct io *boot, struct span 
                                broker->log_dirs[i]);
         }
         if (broker->volumes[i].volatile_memory_fs) {
-            slog_warn(
-                "broker",
-                "%s is on %s, which keeps nothing over a power cut: acknowledged records live as long as this machine is up",
-                broker->log_dirs[i], broker->volumes[i].type_name);
+            slog_warn("broker",
+                      "%s is on %s, which keeps nothing over a power cut: acknowledged records live as long as this "
+                      "machine is up",
+                      broker->log_dirs[i], broker->volumes[i].type_name);
         }
     }
     buf_pool_destroy(bufs);
@@ -278,12 +277,11 @@ static int broker_listen(struct broker *broker, struct broker_shard *shard, stru
         result = net_server_listen(shard->server, &address, listener->name, &shard->bound[i]);
         if (result < 0) {
             io_address_format(&address, text);
-            return broker_fail(
-                out_why, result,
-                result == ERR_ADDRESS_IN_USE
-                    ? "cannot listen on %s: %s. Stop the program that has it, or choose other ports with --set listeners=..."
-                    : "cannot listen on %s: %s",
-                text);
+            return broker_fail(out_why, result,
+                               result == ERR_ADDRESS_IN_USE ? "cannot listen on %s: %s. Stop the program that has it, "
+                                                              "or choose other ports with --set listeners=..."
+                                                            : "cannot listen on %s: %s",
+                               text);
         }
         endpoint->listener = listener->name;
         endpoint->host = listener->advertised_count > 0 ? listener->advertised_hosts[index] : listener->advertised_host;

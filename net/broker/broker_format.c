@@ -91,11 +91,11 @@ static int format_read(struct io *io, struct buf_pool *bufs, const char *path, s
     buf_unref(content);
     if (result != ERR_OK || parse.bad || !parse.has_cluster || !parse.has_node || !parse.has_shards ||
         parse.directories != out_format->shard_count) {
-        return format_fail(
-            out_why, ERR_CORRUPT,
-            "%s is damaged: it must hold cluster.id, node.id, millrace.shards and one directory.id per shard. Restore it from a "
-            "backup or from another directory of log.dirs%s",
-            path, "");
+        return format_fail(out_why, ERR_CORRUPT,
+                           "%s is damaged: it must hold cluster.id, node.id, millrace.shards and one directory.id per "
+                           "shard. Restore it from a "
+                           "backup or from another directory of log.dirs%s",
+                           path, "");
     }
     return ERR_OK;
 }
@@ -200,18 +200,18 @@ static int format_check(const struct broker_format *format, int32_t node_id, uin
                         struct span out_why)
 {
     if (shard_count_wanted != 0 && shard_count_wanted != format->shard_count) {
-        (void)snprintf(
-            (char *)out_why.base, out_why.len,
-            "millrace.shards=%u, but the data directory was formatted with %u shards and that number is fixed. Leave the setting out, "
-            "or start with a new directory (log.dirs)",
-            shard_count_wanted, format->shard_count);
+        (void)snprintf((char *)out_why.base, out_why.len,
+                       "millrace.shards=%u, but the data directory was formatted with %u shards and that number is "
+                       "fixed. Leave the setting out, "
+                       "or start with a new directory (log.dirs)",
+                       shard_count_wanted, format->shard_count);
         return ERR_INVALID;
     }
     if (node_id >= 0 && node_id != format->node_id) {
-        (void)snprintf(
-            (char *)out_why.base, out_why.len,
-            "node.id=%d, but the data directory belongs to node %d. Leave the setting out, or name another directory (log.dirs)",
-            node_id, format->node_id);
+        (void)snprintf((char *)out_why.base, out_why.len,
+                       "node.id=%d, but the data directory belongs to node %d. Leave the setting out, or name another "
+                       "directory (log.dirs)",
+                       node_id, format->node_id);
         return ERR_INVALID;
     }
     return ERR_OK;

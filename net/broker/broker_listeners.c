@@ -214,13 +214,13 @@ static int listeners_overlap(const struct broker_listeners *out, uint32_t shard_
 
             if (same_host && a->address.port != 0 && b->address.port != 0 &&
                 a->address.port < b->address.port + shard_count && b->address.port < a->address.port + shard_count) {
-                (void)snprintf(
-                    (char *)out_why.base, out_why.len,
-                    "listeners: the port ranges of '%.*s' (%u-%u) and '%.*s' (%u-%u) overlap: each listener takes one port "
-                    "per shard, and there are %u shards",
-                    (int)b->name.len, (const char *)b->name.base, b->address.port, b->address.port + shard_count - 1,
-                    (int)a->name.len, (const char *)a->name.base, a->address.port, a->address.port + shard_count - 1,
-                    shard_count);
+                (void)snprintf((char *)out_why.base, out_why.len,
+                               "listeners: the port ranges of '%.*s' (%u-%u) and '%.*s' (%u-%u) overlap: each listener "
+                               "takes one port "
+                               "per shard, and there are %u shards",
+                               (int)b->name.len, (const char *)b->name.base, b->address.port,
+                               b->address.port + shard_count - 1, (int)a->name.len, (const char *)a->name.base,
+                               a->address.port, a->address.port + shard_count - 1, shard_count);
                 return ERR_INVALID;
             }
         }

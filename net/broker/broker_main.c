@@ -69,8 +69,7 @@ static const char usage_text[] =
     "exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 io_uring cannot be used,\n"
     "            4 the data directory or a listener cannot be used\n";
 
-/* --- threads and signals
- * ------------------------------------------------------------------------------------------------ */
+/* --- threads and signals ----------------------------------------------------------------------------------------- */
 
 static void main_tell(struct main_state *state, bool *flag)
 {
@@ -173,8 +172,7 @@ static int main_serve(struct main_state *state, const sigset_t *signals)
     }
 }
 
-/* --- start
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- start ------------------------------------------------------------------------------------------------------- */
 
 static int main_rings(struct main_state *state, struct io **out_boot)
 {
@@ -303,8 +301,7 @@ static int main_start(struct main_state *state)
     return code;
 }
 
-/* --- commands
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- commands ---------------------------------------------------------------------------------------------------- */
 
 struct main_flags {
     bool all, json, reference;

@@ -382,8 +382,7 @@ void store_log_cancel(struct store_log *log)
     log->reserved = NULL;
 }
 
-/* --- store.h: reading
- * --------------------------------------------------------------------------------------------------- */
+/* --- store.h: reading -------------------------------------------------------------------------------------------- */
 
 static void fake_slice(struct store *store, struct store_read *read, const struct fake_batch *batch)
 {

@@ -99,8 +99,7 @@ static void rig_join(struct rig *rig)
     }
 }
 
-/* --- flood: every shard sends MAIL_COUNT mails at once to every other and counts what comes, in order
- * ----------------- */
+/* --- flood: every shard sends MAIL_COUNT mails at once to every other and counts what comes, in order ------------ */
 
 struct flood_mail {
     struct io_mail mail;
@@ -183,8 +182,7 @@ static void test_flood(void **state UNUSED)
     }
 }
 
-/* --- ring: one mail travels round all shards; every core sleeps in between
- * -------------------------------------------- */
+/* --- ring: one mail travels round all shards; every core sleeps in between --------------------------------------- */
 
 #define RING_HOPS 4000
 
@@ -222,8 +220,7 @@ static void test_ring(void **state UNUSED)
     }
 }
 
-/* --- timers, and an idle core uses no CPU
- * ------------------------------------------------------------------------------ */
+/* --- timers, and an idle core uses no CPU ------------------------------------------------------------------------ */
 
 #define TICKS 20
 
@@ -270,8 +267,7 @@ static void test_timers_and_idle(void **state UNUSED)
     assert_true(cpu_used_ns() - before_ns < 50 * NS_PER_MS); /* of the 200 ms: it slept */
 }
 
-/* --- one thread, by turns, as the simulator does it
- * --------------------------------------------------------------------- */
+/* --- one thread, by turns, as the simulator does it -------------------------------------------------------------- */
 
 static uint32_t turn_seen;
 

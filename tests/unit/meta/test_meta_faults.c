@@ -346,8 +346,7 @@ static void test_changes_after_a_failed_start_are_refused(void **state)
     rig_destroy();
 }
 
-/* --- a log that is not understood
- * ------------------------------------------------------------------------------------- */
+/* --- a log that is not understood -------------------------------------------------------------------------------- */
 
 static bool append_done_flag;
 

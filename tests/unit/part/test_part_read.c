@@ -239,8 +239,7 @@ static void estimates_what_is_there(void **state)
     assert_int_equal(part_available_bytes(fixture->part, 600, false), 10 * batch_bytes);
 }
 
-/* --- offsets
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- offsets ----------------------------------------------------------------------------------------------------- */
 
 struct lookup {
     struct part_offset_lookup lookup;
@@ -366,8 +365,7 @@ static void deletes_records(void **state)
     assert_int_equal(delete_records(fixture, -1), KP_ERR_POLICY_VIOLATION);
 }
 
-/* --- epochs
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- epochs ------------------------------------------------------------------------------------------------------ */
 
 static void expect_epoch_end(struct fixture *fixture, int32_t asked, int32_t epoch, int64_t end_offset)
 {

@@ -203,8 +203,7 @@ static bool all_answered(void *context)
     return true;
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool read_answered_flag;
 
@@ -285,8 +284,7 @@ static void check_log(struct machine *machine)
     assert_int_equal(model->end_offset, part_log_end(machine->part));
 }
 
-/* --- rounds
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- rounds ------------------------------------------------------------------------------------------------------ */
 
 /* Producers whose batches are deleted may be forgotten by an unclean stop: those remembered stay. */
 static int64_t first_remembered(const struct machine *machine)

@@ -218,8 +218,7 @@ static void test_max_timestamp_found(void **state)
     raw_free(&records);
 }
 
-/* --- structure, under every codec
- * ---------------------------------------------------------------------------------- */
+/* --- structure, under every codec -------------------------------------------------------------------------------- */
 
 struct outcome {
     enum rec_verdict verdict;

@@ -22,8 +22,7 @@ static int release(void **state)
     return mem_used_bytes(MEM_RECORD) == 0 ? 0 : -1;
 }
 
-/* --- damage to the compressed bytes
- * ---------------------------------------------------------------------------------- */
+/* --- damage to the compressed bytes ------------------------------------------------------------------------------ */
 
 /* Every bit of a batch turned over, under every codec: refused by the CRC where that covers it; with the CRC made
  * right (or not looked at) any verdict is fine, but never a crash and never an error. */
@@ -102,8 +101,7 @@ static void test_streams_cut_or_trailed(void **state)
     raw_free(&records);
 }
 
-/* --- decompression bombs
- * ---------------------------------------------------------------------------------------------- */
+/* --- decompression bombs ----------------------------------------------------------------------------------------- */
 
 static void zstd_block(struct raw *raw, unsigned type, bool last, size_t size, struct view content)
 {
@@ -250,8 +248,7 @@ static void test_bomb_snappy_raw(void **state)
     raw_free(&stream);
 }
 
-/* --- memory
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- memory ------------------------------------------------------------------------------------------------------ */
 
 /* No memory at any allocation: an error, nothing leaks, and the next attempt succeeds. */
 static void test_out_of_memory(void **state)
