@@ -120,12 +120,28 @@ static int apply_batches(struct meta *meta, struct view batches, meta_record_fn 
 
 /* --- partitions ---------------------------------------------------------------------------------------------- */
 
+/* Starts that take long show that they go on. */
+static void apply_tell(struct meta *meta)
+{
+    struct meta_apply *apply = &meta->apply;
+    int64_t            now_ns = io_now_ns(meta->shard->io);
+
+    if (apply->told_ns == 0) {
+        apply->told_ns = now_ns;
+    } else if (apply->slot->publication->kind == META_PUBLISH_OPEN && now_ns - apply->told_ns >= META_PROGRESS_NS) {
+        apply->told_ns = now_ns;
+        slog_info("meta", "shard %u: %zu of %zu partitions opened", meta->shard->index,
+                  apply->work_next - apply->in_flight, apply->work_count);
+    }
+}
+
 static void apply_opened(void *context, int16_t error)
 {
     struct meta *meta = context;
 
     meta->apply.offline += error != KP_ERR_NONE;
     meta->apply.in_flight--;
+    apply_tell(meta);
     apply_pump(meta);
 }
 
@@ -197,6 +213,7 @@ static void apply_answer(struct meta *meta)
         apply_start_over(meta, slot->result);
     }
     apply->offline = 0;
+    apply->told_ns = 0;
     meta__answer(slot);
 }
 

@@ -22,6 +22,7 @@
 #define META_ARENA_BYTES_MAX       ((size_t)(64 * MIB))
 #define META_REPLAY_BYTES          ((size_t)(1 * MIB)) /* of the log read at a time */
 #define META_OPENS_MAX             64                  /* partitions of a shard being opened or deleted at a time */
+#define META_PROGRESS_NS           NS_PER_S            /* between lines about a long start */
 #define META_PRODUCER_ID_BLOCK     1000
 #define META_VALUE_BYTES_MAX       INT16_MAX /* of a text in a record */
 #define META_SYNONYMS_MAX          4
@@ -123,6 +124,7 @@ struct meta_apply {
     bool              pumping;
     bool              all_settings; /* a broker setting has changed */
     int64_t           offline;      /* partitions that did not open */
+    int64_t           told_ns;      /* when progress was last shown; 0: not yet */
 };
 
 void meta__apply_deliver(struct io_mail *mail, struct io_shard *to);

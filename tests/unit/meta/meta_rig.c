@@ -168,7 +168,7 @@ int rig_start(void)
 
         *shard = (struct rig_shard){.shard = io_host_shard(rig.host, i)};
         (void)snprintf(shard->directory, sizeof(shard->directory), "data/shard-%u", i);
-        assert_int_equal(io_volume_probe(rig.ios[i], ".", &store_options.volume), ERR_OK);
+        assert_int_equal(io_volume_probe(shard->shard->io, ".", &store_options.volume), ERR_OK);
         shard->store = store_create(shard->shard, &store_options);
         shard->parts = part_table_create(shard->shard, shard->store);
         shard->meta = meta_create(shard->shard, &rig.meta_host, shard->store, shard->parts);

@@ -184,6 +184,80 @@ static void test_many_partitions_at_once(void **state)
     mem_free(MEM_TEST, topics);
 }
 
+/* --- at random ------------------------------------------------------------------------------------------------- */
+
+static void random_change(struct prng *prng)
+{
+    static const char *const names[] = {"a", "b", "a.b", "a_b", "c", "__consumer_offsets", "bad name"};
+    static const char *const settings[][2] = {
+        {"retention.ms", "1"}, {"retention.ms", "2"}, {"cleanup.policy", "compact"}, {"segment.ms", "bad"}};
+    static const char *const   brokers[] = {"", "10", "11", "12", "13", "14"};
+    const char                *name = names[prng_below(prng, COUNT_OF(names))];
+    const char *const         *setting = settings[prng_below(prng, COUNT_OF(settings))];
+    const char                *value = prng_below(prng, 3) == 0 ? NULL : setting[1];
+    uint32_t                   shard = (uint32_t)prng_below(prng, rig.shard_count);
+    struct meta_add_partitions more = {.name = view_text(name), .total_count = (int32_t)prng_below(prng, 12)};
+    struct meta_change         ids = {.kind = META_ALLOCATE_PRODUCER_IDS};
+
+    switch (prng_below(prng, 7)) {
+    case 0:
+    case 1:
+        MAYBE(rig_create_topic(shard, name, (int32_t)prng_below(prng, 9)) == 0);
+        break;
+    case 2:
+        MAYBE(rig_delete_topic(shard, name) == 0);
+        break;
+    case 3:
+        MAYBE(rig_add_partitions(shard, &more) == 0);
+        break;
+    case 4:
+        MAYBE(rig_set_config(2, name, setting[0], value) == 0);
+        break;
+    case 5:
+        MAYBE(rig_set_config(4, brokers[prng_below(prng, COUNT_OF(brokers))], "log.retention.ms", value) == 0);
+        break;
+    default:
+        rig_submit(shard, &ids);
+        assert_int_equal(ids.error, 0);
+    }
+}
+
+/* Several shards may share a core, too. */
+static void test_random_changes_replay_to_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct prng prng;
+        char       *before;
+        char       *after;
+
+        prng_init(&prng, seed);
+        rig_create(1 + (uint32_t)(seed % 4), seed);
+        rig.core_count = 1 + (uint32_t)prng_below(&prng, rig.shard_count);
+        assert_int_equal(rig_start(), ERR_OK);
+        for (int round = 0; round < 3; round++) {
+            for (int i = 0; i < 40; i++) {
+                random_change(&prng);
+            }
+            rig_assert_agree();
+            before = rig_dump(0);
+            if (prng_below(&prng, 2) == 0) {
+                rig_stop();
+            } else {
+                rig_crash(prng_next(&prng), (enum sim_crash_style)prng_below(&prng, SIM_CRASH_STYLE_COUNT));
+            }
+            assert_int_equal(rig_start(), ERR_OK);
+            rig_assert_agree();
+            after = rig_dump(0);
+            assert_string_equal(before, after);
+            rig_text_free(before);
+            rig_text_free(after);
+        }
+        rig_stop();
+        rig_destroy();
+    }
+}
+
 /* --- several at a time ---------------------------------------------------------------------------------------- */
 
 static int answered_order[64];
@@ -277,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_brokers_are_those_of_this_start),
         cmocka_unit_test(test_partitions_are_spread_evenly),
         cmocka_unit_test(test_many_partitions_at_once),
+        cmocka_unit_test(test_random_changes_replay_to_the_same),
         cmocka_unit_test(test_waiting_changes_see_the_earlier_ones),
         cmocka_unit_test(test_stop_ends_what_waits),
     };
