@@ -107,7 +107,7 @@ void sim_options_swarm(struct sim_options *out_options, uint64_t seed, bool hars
     sim_options_default(&options, seed);
     options.fua = prng_chance(&prng, 2, 3);
     options.physical_block_bytes = prng_chance(&prng, 1, 4) ? 512 : 4096;
-    options.direct_align_bytes = prng_chance(&prng, 1, 4) ? 4096 : 512;
+    options.direct_align_bytes = prng_chance(&prng, 1, 8) ? 0 : prng_chance(&prng, 1, 4) ? 4096 : 512;
     options.short_read = swarm_ratio(&prng, 30, 100);
     options.short_write = swarm_ratio(&prng, 30, 100);
     options.short_recv = swarm_ratio(&prng, 50, 100);

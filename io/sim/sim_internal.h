@@ -248,6 +248,7 @@ struct sim {
     struct sim_turn    turns[SIM_TURNS_MAX];
     uint32_t           turn_count;
     bool               in_step;
+    uint64_t           idle_steps; /* in which neither work was done nor time moved */
     /* network */
     struct list_node listeners;
     struct list_node ends;

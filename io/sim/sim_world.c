@@ -8,8 +8,9 @@
 
 #include "core/base/hash.h"
 
-#define SIM_TIME_START_NS (NS_PER_S) /* not 0: a forgotten deadline of 0 is then in the past */
-#define SIM_WALL_START_MS INT64_C(1767225600000)
+#define SIM_IDLE_STEPS_MAX 1000000
+#define SIM_TIME_START_NS  (NS_PER_S) /* not 0: a forgotten deadline of 0 is then in the past */
+#define SIM_WALL_START_MS  INT64_C(1767225600000)
 
 void sim_options_default(struct sim_options *out_options, uint64_t seed)
 {
@@ -353,11 +354,16 @@ static bool world_step(struct sim *sim, int64_t limit_ns)
     done = world_turns(sim);
     sim->in_step = false;
     if (done > 0 || world_somebody_ready(sim)) {
+        sim->idle_steps = 0;
         return true;
     }
+    CHECK(++sim->idle_steps < SIM_IDLE_STEPS_MAX); /* a deadline that has passed and wakes nobody */
     next_ns = MIN(world_next_event_ns(sim), world_next_deadline_ns(sim));
     if (next_ns == INT64_MAX && limit_ns == INT64_MAX) {
         return false;
+    }
+    if (MIN(next_ns, limit_ns) > sim->now_ns) {
+        sim->idle_steps = 0;
     }
     world_advance(sim, MIN(next_ns, limit_ns));
     return true;

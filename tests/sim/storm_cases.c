@@ -252,7 +252,7 @@ static uint64_t run_full(struct storm *storm, uint64_t point)
         return 0;
     }
     storm_load(storm, 20);
-    sim_set_capacity(storm->sim, 0, sim_used_bytes(storm->sim, 0) + 512 * KIB + prng_below(&storm->prng, 2 * MIB));
+    sim_set_capacity(storm->sim, 0, sim_used_bytes(storm->sim, 0) + 512 * KIB + prng_below(&storm->prng, 1 * MIB));
     storm_load(storm, 300); /* what was taken in before the shortage was noticed may have to wait for space */
     if (storm_power_off(storm) || !storm_ok(storm)) {
         return 0;

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#define SWARM_SEEDS 6
+#define SWARM_SEEDS 3
 
 static uint64_t    make_seed;
 static bool        make_swarm;

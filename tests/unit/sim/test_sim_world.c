@@ -37,6 +37,7 @@ static uint64_t trace_of(uint64_t seed)
     int                handle;
 
     sim_options_swarm(&options, seed, false);
+    options.direct_align_bytes = MAX(options.direct_align_bytes, 512u);
     rig_open(&rig, &options);
     handle = rig_file(&rig, "a", IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_DIRECT);
     for (uint64_t i = 0; i < 20; i++) {
