@@ -97,6 +97,7 @@ struct net_listener {
     struct io_op       close_op;
     struct timer       retry;
     bool               accepting;
+    bool               warned; /* of the errors since the last connection */
 };
 
 struct net_server {

@@ -72,6 +72,7 @@ static void net_accept_done(struct io_op *op)
     struct net_server   *server = listener->server;
 
     if (op->result >= 0) {
+        listener->warned = false;
         net__conn_open(server, (struct io_handle){op->result}, listener->name);
     }
     if (op->more) {
@@ -82,10 +83,12 @@ static void net_accept_done(struct io_op *op)
         net__server_settle(server);
         return;
     }
-    if (op->result == ERR_DESCRIPTORS || op->result == ERR_NO_MEMORY) {
-        slog_warn("net",
-                  "cannot accept connections: %s; they wait in the backlog. Raise the limit (LimitNOFILE, ulimit -n)",
-                  err_text(op->result));
+    if (op->result < 0) { /* at once would be a busy loop for as long as the cause lasts */
+        if (!listener->warned) {
+            listener->warned = true;
+            slog_warn("net", "cannot accept connections: %s; they wait in the backlog%s", err_text(op->result),
+                      op->result == ERR_DESCRIPTORS ? ". Raise the limit (LimitNOFILE, ulimit -n)" : "");
+        }
         timer_arm(server->timers, &listener->retry, io_now_ns(server->io) + NET_ACCEPT_RETRY_NS, net_accept_retry);
         return;
     }

@@ -77,6 +77,9 @@ int main(int argc, char **argv)
     uint64_t        seconds = 30;
     int64_t         deadline;
 
+    if (getenv("SIM_SECONDS") != NULL) {
+        seconds = strtoull(getenv("SIM_SECONDS"), NULL, 10);
+    }
     program = argv[0];
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0) {

@@ -205,6 +205,7 @@ static void lane_ask_id(struct storm_lane *lane)
     const struct kp_init_producer_id_response *response;
 
     kp_init_producer_id_request_init(&request);
+    request.transactional_id = (struct view){0};
     response = rig_ask(lane->client, KP_INIT_PRODUCER_ID_KEY, LANE_INIT_VERSION, &request);
     if (response != NULL && response->error_code == 0) {
         for (int32_t i = 0; i < STORM_LANES; i++) {

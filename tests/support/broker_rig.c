@@ -45,6 +45,7 @@ void rig_create(struct broker_rig *rig, uint64_t seed, const struct sim_options 
         rig_setting(rig, settings[i]);
     }
     rig->sim = sim_create(&rig->world);
+    io_destroy(sim_io(rig->sim, 0, 0)); /* the machine exists */
     rig->client_io = sim_io(rig->sim, 1, 0);
     sim_add_turn(rig->sim, rig_client_turn, rig);
 }

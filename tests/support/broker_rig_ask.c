@@ -74,6 +74,7 @@ struct kp_produce_request *rig_produce_request(struct arena *arena, const char *
     struct kp_produce_request_topic_data_partition_data *part = arena_alloc(arena, sizeof(*part));
 
     kp_produce_request_init(request);
+    request->transactional_id = (struct view){0};
     kp_produce_request_topic_data_init(data);
     kp_produce_request_topic_data_partition_data_init(part);
     part->index = partition;
