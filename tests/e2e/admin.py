@@ -1,4 +1,5 @@
-"""Topics and settings: through librdkafka's admin client, as users do it, and raw, where every field can be looked at."""
+"""Topics and settings: through librdkafka's admin client, as users do it, and raw, where every field
+can be looked at."""
 import time
 
 import confluent_kafka
@@ -82,7 +83,8 @@ def admin_topics(current):
         check_equal(wire.create_topic("dry", 2, validate_only=True)["error_code"], 0, "validate_only")
         check_equal(wire.leaders("dry"), {}, "leaders of a topic that was only validated")
         for name, partitions, code in [("a/b", 1, INVALID_TOPIC), ("x" * 250, 1, INVALID_TOPIC), ("", 1, INVALID_TOPIC),
-                                       ("..", 1, INVALID_TOPIC), ("zero", 0, INVALID_PARTITIONS), ("raw", 1, ALREADY_EXISTS)]:
+                                       ("..", 1, INVALID_TOPIC), ("zero", 0, INVALID_PARTITIONS),
+                                       ("raw", 1, ALREADY_EXISTS)]:
             check_equal(wire.create_topic(name, partitions)["error_code"], code, f"creating {name!r} with {partitions}")
         check_equal(wire.create_topic("assigned", -1)["num_partitions"], 1, "partitions by num.partitions")
         reply = wire.call("CreateTopics", 7, {"timeout_ms": 5000, "topics": [
@@ -145,7 +147,7 @@ def alter(wire, name, operations, kind=TOPIC, validate_only=False):
 
 @case("admin-configs")
 def admin_configs(current):
-    """Every setting of a topic with type, source, synonyms; set, added to, deleted; in force at once and after a restart."""
+    """Every setting of a topic with type, source, synonyms; set, added to, deleted; in force at once and later."""
     broker = current.broker(shards=2)
     with broker.wire(1) as wire:
         wire.create_topic("settings", 2)
@@ -154,8 +156,7 @@ def admin_configs(current):
         check(all(row["documentation"] for row in rows.values()), "settings without documentation")
         row = rows["retention.ms"]
         check_equal((row["value"], row["config_source"], row["config_type"]), ("604800000", 5, 5), "retention.ms")
-        check("log.retention.hours" in str(configs_of(wire, "settings", keys=["retention.ms"])["retention.ms"]["synonyms"])
-              or row["synonyms"], "retention.ms has no synonyms")
+        check("log.retention" in str(row["synonyms"]), f"synonyms of retention.ms: {row['synonyms']}")
         check_equal(alter(wire, "settings", [("retention.ms", SET, "1000000")]), 0, "SET")
         row = configs_of(wire, "settings", keys=["retention.ms"])["retention.ms"]
         check_equal((row["value"], row["config_source"]), ("1000000", 1), "retention.ms afterwards")
@@ -178,8 +179,8 @@ def admin_configs(current):
     broker.restart()
     with broker.wire() as wire:
         rows = configs_of(wire, "settings")
-        check_equal((rows["retention.ms"]["value"], rows["max.message.bytes"]["value"], rows["cleanup.policy"]["value"]),
-                    ("777777", "2000", "delete"), "settings after a restart")
+        values = [rows[name]["value"] for name in ("retention.ms", "max.message.bytes", "cleanup.policy")]
+        check_equal(values, ["777777", "2000", "delete"], "settings after a restart")
     with broker.wire(places[0][1] - broker.port) as wire:
         check_equal(wire.produce("settings", 0, [Record(None, bytes(3000))])[0], 10, "a batch above max.message.bytes")
         check_equal(wire.produce("settings", 0, [Record(None, bytes(1000))]), (0, 0), "one below")
@@ -248,7 +249,7 @@ def admin_timestamps(current):
         row = wire.produce_raw("stamped", 0, make_batch([Record(b"k", b"v", timestamp=1000)], codec="gzip"))
         check(begin - 5 <= row["log_append_time_ms"] <= int(time.time() * 1000) + 5, f"append time: {row}")
         batch = wire.fetch_batches("stamped", 0)[0]
-        check(batch.is_log_append_time and batch.crc_is_right(), "the stored batch is not stamped, or its checksum is off")
+        check(batch.is_log_append_time and batch.crc_is_right(), "the stored batch is not stamped, or damaged")
         check_equal(batch.max_timestamp, row["log_append_time_ms"], "its timestamp")
         found = clients.confluent_consume(broker.bootstrap, "stamped", 1)
         check_equal(found[0][0][1][4], row["log_append_time_ms"], "the timestamp that a consumer sees")
@@ -256,7 +257,8 @@ def admin_timestamps(current):
                                         "message.timestamp.after.max.ms": "60000"})
         now = int(time.time() * 1000)
         for delta, code in [(0, 0), (-50_000, 0), (-70_000, INVALID_TIMESTAMP), (70_000, INVALID_TIMESTAMP)]:
-            check_equal(wire.produce("limits", 0, [Record(None, b"v", timestamp=now + delta)])[0], code, f"now {delta:+}")
+            found = wire.produce("limits", 0, [Record(None, b"v", timestamp=now + delta)])[0]
+            check_equal(found, code, f"a timestamp of now {delta:+}")
         lines = [Record(None, b"the same line again and again %d" % (i % 3)) for i in range(200)]
         for target in ("zstd", "lz4", "snappy", "gzip", "uncompressed"):
             topic = f"to-{target}"
@@ -281,7 +283,8 @@ def admin_sessions(current):
 
         def fetch(session, epoch, partitions, wait=0, forgotten=()):
             return wire.call("Fetch", 13, {
-                "max_wait_ms": wait, "min_bytes": 1, "max_bytes": 1 << 20, "session_id": session, "session_epoch": epoch,
+                "max_wait_ms": wait, "min_bytes": 1, "max_bytes": 1 << 20, "session_id": session,
+                "session_epoch": epoch,
                 "topics": [{"topic_id": topic_id, "partitions": [
                     {"partition": i, "fetch_offset": offset, "partition_max_bytes": 1 << 20}
                     for i, offset in partitions]}] if partitions else [],
@@ -303,10 +306,11 @@ def admin_sessions(current):
         check_equal(fetch(session, 9, [])["error_code"], 71, "a wrong epoch: INVALID_FETCH_SESSION_EPOCH")
         check_equal(fetch(session + 999, 1, [])["error_code"], 70, "an unknown session: FETCH_SESSION_ID_NOT_FOUND")
         # Idempotence: a batch sent again is told its first offset; a gap is refused.
-        row = wire.call("InitProducerId", 4, {"transactional_id": None, "transaction_timeout_ms": 1000})
+        new_producer = {"transactional_id": None, "transaction_timeout_ms": 1000}
+        row = wire.call("InitProducerId", 4, new_producer)
         producer = row["producer_id"]
         check_equal((row["error_code"], row["producer_epoch"]), (0, 0), "InitProducerId")
-        other = wire.call("InitProducerId", 4, {"transactional_id": None, "transaction_timeout_ms": 1000})["producer_id"]
+        other = wire.call("InitProducerId", 4, new_producer)["producer_id"]
         check(other != producer, "two producers with one id")
 
         def produce(sequence, count=1, epoch=0, who=producer):
@@ -325,6 +329,6 @@ def admin_sessions(current):
         check_equal(produce(5), (0, 6), "the next, after kill -9")
         check_equal(produce(0, epoch=1), (0, 7), "a newer epoch starts from 0")
         check_equal(produce(6, epoch=0)[0], 47, "the older epoch: INVALID_PRODUCER_EPOCH")
-        third = wire.call("InitProducerId", 4, {"transactional_id": None, "transaction_timeout_ms": 1})["producer_id"]
+        third = wire.call("InitProducerId", 4, new_producer)["producer_id"]
         check(third not in (producer, other), "a producer id was given twice")
     broker.stop()

@@ -1,4 +1,5 @@
-"""Hostile and broken clients: each costs itself at most. A probe client works beside every attack and must not notice."""
+"""Hostile and broken clients: each costs itself at most. A probe client works beside every attack and must not
+notice."""
 import random
 import struct
 import threading
@@ -145,7 +146,7 @@ HARMFUL = ("CreateTopics", "CreatePartitions")  # a random count of partitions i
 
 @case("attack-requests")
 def attack_requests(current):
-    """Every API in every version with random content, whole and damaged: an answer or a closed connection, never more."""
+    """Every API in every version with random content, whole and damaged: an answer or a closed connection."""
     broker = current.broker(shards=2, settings={"millrace.max.partitions": 500})
     probe = Probe(broker)
     rng = current.random
@@ -281,7 +282,7 @@ def attack_slow(current):
 
 @case("attack-half-open", quick=False)
 def attack_half_open(current):
-    """A frame that was begun and does not go on is given up after ten seconds, an idle connection when its time is up."""
+    """A frame that was begun and does not go on is given up after ten seconds, an idle one when its time is up."""
     broker = current.broker(settings={"connections.max.idle.ms": 4000})
     probe = Probe(broker)
     begun, silent = broker.wire(), broker.wire()
@@ -318,8 +319,9 @@ def pipelining(current):
         row = replies[0]["responses"][0]["partitions"][0]
         check_equal(len(split_batches(row["records"])), 1, "batches of the long poll, which the produce ended")
         # Produce requests sent together are appended in their order.
-        ids = [wire.send("Produce", 9, {"acks": -1, "timeout_ms": 5000, "topic_data": [{"name": "pipe", "partition_data": [
-            {"index": 0, "records": make_batch([Record(None, b"%d" % i)])}]}]}) for i in range(50)]
+        ids = [wire.send("Produce", 9, {"acks": -1, "timeout_ms": 5000, "topic_data": [
+            {"name": "pipe", "partition_data": [{"index": 0, "records": make_batch([Record(None, b"%d" % i)])}]}]})
+               for i in range(50)]
         offsets = [wire.receive("Produce", 9, i)["responses"][0]["partition_responses"][0]["base_offset"] for i in ids]
         check_equal(offsets, list(range(1, 51)), "offsets of 50 produce requests in flight")
         values = [record.value for batch in wire.fetch_batches("pipe", 0, 1) for record in batch.records()]

@@ -90,7 +90,7 @@ def produce(broker, topic, row, records):
 
 
 def check_stored(broker, topic, row, records):
-    """The batches themselves: codec bits, checksum of each partition's first batch, offsets, and both ends of the log."""
+    """The batches themselves: codec bits, checksum of each partition's first batch, offsets, both ends of the log."""
     compressed = batches_seen = 0
     counts = {}
     for record in records:

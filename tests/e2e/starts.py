@@ -1,4 +1,5 @@
-"""Starting and stopping: without any setting, with little of everything, where it cannot work, and what it says then."""
+"""Starting and stopping: without any setting, with little of everything, where it cannot work, and what it says
+then."""
 import json
 import os
 import signal
@@ -76,7 +77,8 @@ def start_frugal(current):
     if os.geteuid() != 0:
         raise Skip("only root can become an ordinary user here")
     masks = [0, harness.URING_FEATURES_ALL]
-    masks += [1 << i for i in range(len(harness.URING_FEATURES))] if current.full else [1 << 4 | 1 << 8, 1 << 7 | 1 << 1]
+    singles = [1 << i for i in range(len(harness.URING_FEATURES))]
+    masks += singles if current.full else [singles[4] | singles[8], singles[7] | singles[1]]
     binary = os.path.join(current.folder, "millrace")
     with open(current.binary, "rb") as source, open(binary, "wb") as target:
         target.write(source.read())
@@ -112,7 +114,8 @@ def start_refusals(current):
         for part in texts:
             check(part in text, f"{name}: {part!r} is not in:\n{text}")
 
-    refused("unknown", {"log.retention.byte": 1}, EXIT_USAGE, "log.retention.byte", "did you mean 'log.retention.bytes'")
+    refused("unknown", {"log.retention.byte": 1}, EXIT_USAGE, "log.retention.byte",
+            "did you mean 'log.retention.bytes'")
     refused("value", {"num.partitions": "many"}, EXIT_USAGE, "num.partitions")
     refused("overlap", {"listeners": "A://127.0.0.1:18000,B://127.0.0.1:18001",
                         "listener.security.protocol.map": "A:PLAINTEXT,B:PLAINTEXT"}, EXIT_DATA, "18000", "18001",
@@ -171,7 +174,8 @@ def start_config(current):
     with broker.wire() as wire:
         check_equal(len(wire.leaders("made")), 5, "partitions of a topic made on demand")
         reply = wire.call("DescribeConfigs", 4, {"include_synonyms": True, "resources": [
-            {"resource_type": 2, "resource_name": "made", "configuration_keys": ["retention.ms", "max.message.bytes"]}]})
+            {"resource_type": 2, "resource_name": "made",
+             "configuration_keys": ["retention.ms", "max.message.bytes"]}]})
         rows = {row["name"]: row for row in reply["results"][0]["configs"]}
         check_equal(rows["retention.ms"]["value"], str(24 * 3600 * 1000), "retention.ms")
         check_equal(rows["max.message.bytes"]["value"], "2000000", "max.message.bytes")
@@ -205,13 +209,15 @@ def start_listeners(current):
 
 @case("start-stop")
 def start_stop(current):
-    """SIGTERM with clients at work: what was asked is answered or cut off, the end is clean, the next start scans nothing."""
+    """SIGTERM with clients at work: what was asked is answered or cut off, and the end is clean."""
     broker = current.broker(shards=2)
     records = use_it(broker, "stopping")
     with broker.leader_wire("stopping", 0) as waiting:
         offset = sum(1 for record in records if record[0] == 0)
-        waiting.send("Fetch", 11, {"max_wait_ms": 30000, "min_bytes": 1, "max_bytes": 1000, "session_epoch": -1, "topics": [
-            {"topic": "stopping", "partitions": [{"partition": 0, "fetch_offset": offset, "partition_max_bytes": 1000}]}]})
+        waiting.send("Fetch", 11, {
+            "max_wait_ms": 30000, "min_bytes": 1, "max_bytes": 1000, "session_epoch": -1, "topics": [
+                {"topic": "stopping", "partitions": [
+                    {"partition": 0, "fetch_offset": offset, "partition_max_bytes": 1000}]}]})
         begin = time.monotonic()
         broker.stop()
         current.note(f"stopped in {time.monotonic() - begin:.2f} s with a long poll open")

@@ -1,5 +1,5 @@
-"""A Kafka client of our own, small and raw: any API in any version from the schemas in core/proto/schema, record batches
-as bytes, and frames that lie. It does only what it is told: no retries, no metadata cache, no background threads.
+"""A Kafka client of our own, small and raw: any API in any version from the schemas in core/proto/schema, record
+batches as bytes, and frames that lie. It does only what it is told: no retries, no metadata cache, no threads.
 
     with Wire("127.0.0.1", 9092) as wire:
         reply = wire.call("Metadata", 9, {"topics": None})
@@ -20,7 +20,8 @@ import kgen_parse  # noqa: E402
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
-FLAGS = {"bool": "?", "int8": "b", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "float64": "d"}
+FLAGS = {"bool": "?", "int8": "b", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q",
+         "float64": "d"}
 
 
 class WireError(Exception):

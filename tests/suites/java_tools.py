@@ -1,5 +1,5 @@
-"""Apache Kafka's console tools against a broker: java_tools.py JARS BOOTSTRAP. Lines as of the other suites. What needs a
-group or transaction coordinator is left out."""
+"""Apache Kafka's console tools against a broker: java_tools.py JARS BOOTSTRAP. Lines as of the other suites. What needs
+a group or transaction coordinator is left out."""
 import json
 import os
 import subprocess
@@ -106,7 +106,8 @@ def performance():
 def directories():
     out = tool("LogDirsCommand", *BOOT, "--describe", "--topic-list", "tools")
     rows = json.loads(next(line for line in out.split("\n") if line.startswith("{")))
-    sizes = [place["size"] for broker in rows["brokers"] for folder in broker["logDirs"] for place in folder["partitions"]]
+    folders = [folder for broker in rows["brokers"] for folder in broker["logDirs"]]
+    sizes = [place["size"] for folder in folders for place in folder["partitions"]]
     expect(len(sizes) == 4 and sum(sizes) > 0, rows)
 
 
