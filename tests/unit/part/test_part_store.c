@@ -10,7 +10,7 @@
 #include "core/base/slog.h"
 #include "io/sim/sim.h"
 
-#define SEEDS       12
+#define SEEDS       6
 #define ROUNDS      10 /* starts of one machine */
 #define SENDS       30 /* in one round, at most */
 #define PATIENCE_NS (60 * NS_PER_S)
