@@ -34,6 +34,7 @@ struct broker_shard {
     struct net_server *server;
     char              *directory;
     struct io_address  bound[BROKER_LISTENERS_MAX];
+    size_t             partition_count; /* when serving began: the banner is printed by a thread of its own */
     struct io_mail     order;  /* from shard 0: enter a phase */
     struct io_mail     report; /* to shard 0: the phase is over */
     enum broker_phase  phase;
@@ -146,6 +147,7 @@ static void broker_shard_enter(struct io_mail *mail, struct io_shard *to)
         meta_open(shard->meta, broker_step_done, shard);
         break;
     case PHASE_SERVE:
+        shard->partition_count = part_table_count(shard->parts);
         net_server_start(shard->server);
         broker_phase_over(shard, ERR_OK);
         break;
@@ -471,7 +473,7 @@ void broker_facts(const struct broker *broker, struct broker_facts *out_facts)
         .hot_bytes_per_core = broker->hot_bytes,
     };
     for (uint32_t i = 0; i < broker->format.shard_count; i++) {
-        out_facts->partition_count += part_table_count(broker->shards[i].parts);
+        out_facts->partition_count += broker->shards[i].partition_count;
     }
 }
 
