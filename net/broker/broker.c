@@ -35,8 +35,8 @@ struct broker_shard {
     char              *directory;
     struct io_address  bound[BROKER_LISTENERS_MAX];
     size_t             partition_count; /* when serving began: the banner is printed by a thread of its own */
-    struct io_mail     order;  /* from shard 0: enter a phase */
-    struct io_mail     report; /* to shard 0: the phase is over */
+    struct io_mail     order;           /* from shard 0: enter a phase */
+    struct io_mail     report;          /* to shard 0: the phase is over */
     enum broker_phase  phase;
     int                result;
 };
