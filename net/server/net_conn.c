@@ -154,6 +154,9 @@ void net__conn_drain(struct net_conn *conn)
             conn->canceling = true;
             io_cancel(conn->server->io, &conn->cancel_op, &conn->recv_op, net_shut_done);
         }
+        if (conn->peer_closed) { /* gone or half-closed: a long poll must not keep the connection */
+            net__calls_hurry(conn);
+        }
     }
     net__conn_settle(conn);
 }

@@ -179,8 +179,7 @@ static struct net_call *net_call_waiting(struct net_conn *conn)
     return NULL;
 }
 
-/* The connection is gone: waiting handlers are told, finished answers are thrown away. */
-void net__calls_cancel(struct net_conn *conn)
+void net__calls_hurry(struct net_conn *conn)
 {
     struct net_call *waiting;
 
@@ -190,6 +189,11 @@ void net__calls_cancel(struct net_conn *conn)
         waiting->api.canceled = NULL;
         canceled(&waiting->api);
     }
+}
+
+void net__calls_cancel(struct net_conn *conn)
+{
+    net__calls_hurry(conn);
     LIST_EACH(&conn->calls, node) {
         struct net_call *call = LIST_ENTRY(node, struct net_call, link);
 

@@ -145,6 +145,9 @@ void net__frame_drop(struct net_conn *conn);
 /* net_dispatch.c */
 void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes);
 void net__call_free(struct net_call *call);
+/* Nobody will ask for more: handlers that wait are told to answer with what there is. */
+void net__calls_hurry(struct net_conn *conn);
+/* The connection is gone: the same, and finished answers are thrown away. */
 void net__calls_cancel(struct net_conn *conn);
 /* net_send.c */
 void net__send_ready(struct net_conn *conn);

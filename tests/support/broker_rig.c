@@ -50,18 +50,25 @@ void rig_create(struct broker_rig *rig, uint64_t seed, const struct sim_options 
     sim_add_turn(rig->sim, rig_client_turn, rig);
 }
 
+struct rig_watch {
+    bool (*condition)(void *context);
+    void    *context;
+    uint32_t steps;
+};
+
+static bool rig_watch_step(void *context)
+{
+    struct rig_watch *watch = context;
+
+    CHECK(++watch->steps < RIG_STEPS_MAX); /* the world moves, but not its clock */
+    return watch->condition(watch->context);
+}
+
 bool rig_until(struct broker_rig *rig, bool (*condition)(void *context), void *context, int64_t max_ns)
 {
-    int64_t  until_ns = sim_now_ns(rig->sim) + max_ns;
-    uint32_t steps = 0;
+    struct rig_watch watch = {condition, context, 0};
 
-    while (!condition(context)) {
-        CHECK(++steps < RIG_STEPS_MAX); /* the world moves, but not its clock */
-        if (sim_now_ns(rig->sim) >= until_ns || !sim_step(rig->sim)) {
-            return condition(context);
-        }
-    }
-    return true;
+    return sim_run_until(rig->sim, rig_watch_step, &watch, max_ns);
 }
 
 static bool rig_never(void *context)
