@@ -67,6 +67,7 @@ struct sim_options {
     bool             durable_writes; /* as io_volume */
     bool             writes_lie;     /* IO_WRITE_DURABLE is acknowledged and not honoured: for tests of tests */
     bool             syncs_lie;      /* the same for io_sync() */
+    bool             trace;          /* each disk operation as a line on standard error */
     uint64_t         capacity_bytes;
     struct sim_range read_latency, write_latency, sync_latency, name_latency;
     struct sim_ratio slow_operation; /* this operation takes 20 times as long */

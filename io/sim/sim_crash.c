@@ -4,6 +4,8 @@
  * survives becomes the durable image; then everything visible is thrown away and the durable image takes its place. */
 #include "io/sim/sim_internal.h"
 
+#include <stdio.h>
+
 /* --- from outside ----------------------------------------------------------------------------- */
 
 void sim__inode_poke(struct sim_inode *inode, uint64_t offset, struct view bytes)
@@ -119,6 +121,12 @@ static void crash_change(struct sim_inode *inode, const struct sim_change *chang
                          enum sim_crash_style style)
 {
     enum crash_fate fate = change->durable ? FATE_KEEP : crash_fate(change, prng, style);
+
+    if (inode->disk->sim->options.trace) {
+        (void)fprintf(stderr, "      power cut: %s change %d of %" PRIu64 "+%" PRIu64 ": %s\n", inode->label,
+                      (int)change->kind, change->offset, change->length,
+                      (const char *const[]){"kept", "dropped", "torn", "garbled"}[fate]);
+    }
 
     if (fate == FATE_KEEP) {
         sim__durable_apply(inode, change);

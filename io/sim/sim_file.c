@@ -285,14 +285,40 @@ static void host_cut_now(struct sim_host *host)
     sim_reap(host->sim, host->index);
 }
 
+static void file_trace(const struct sim_pending *pending, const char *when, int result)
+{
+    static const char *const names[IO_KIND_COUNT] = {
+        [IO_OPEN] = "open",     [IO_READ] = "read",         [IO_WRITE] = "write",
+        [IO_SYNC] = "sync",     [IO_ALLOCATE] = "allocate", [IO_RENAME] = "rename",
+        [IO_UNLINK] = "unlink", [IO_MKDIR] = "mkdir",       [IO_STAT] = "stat",
+    };
+    const struct io_op *op = pending->op;
+    const char         *subject = pending->handle != NULL ? pending->handle->inode->label : op->name.path;
+
+    (void)fprintf(stderr, "      %" PRId64 " us %s %s %s", pending->io->sim->now_ns / NS_PER_US, when, names[op->kind],
+                  subject);
+    if (op->kind == IO_RENAME) {
+        (void)fprintf(stderr, " to %s", op->name.to);
+    } else if (op->kind == IO_READ || op->kind == IO_WRITE || op->kind == IO_ALLOCATE) {
+        (void)fprintf(stderr, " %" PRIu64 "+%" PRIu64 "%s", op->offset, op->length,
+                      op->kind == IO_WRITE && (op->flags & IO_WRITE_DURABLE) != 0 ? " durable" : "");
+    }
+    (void)fprintf(stderr, ": %d\n", result);
+}
+
 static void file_fire(struct sim *sim, void *context)
 {
     struct sim_pending *pending = context;
     struct sim_host    *host = pending->io->host;
     bool                cut_after = pending->cut_after;
+    int                 result;
 
     CHECK(sim == host->sim);
-    sim__finish(pending, file_apply(pending));
+    result = file_apply(pending);
+    if (sim->options.trace) {
+        file_trace(pending, "done", result);
+    }
+    sim__finish(pending, result);
     if (cut_after) {
         host_cut_now(host);
     }
@@ -366,6 +392,9 @@ static void crash_in_flight(struct sim_pending *pending)
     struct sim_disk  *disk = &pending->io->host->disk;
     struct sim_inode *inode = NULL;
 
+    if (disk->sim->options.trace) {
+        file_trace(pending, "in flight", 0);
+    }
     switch (op->kind) {
     case IO_OPEN:
         (void)open_inode(disk, op, &inode);

@@ -140,6 +140,7 @@ int sim__fs_create(struct sim_disk *disk, const char *path, bool is_directory, s
         return ERR_EXISTS;
     }
     inode = sim__inode_create(disk, is_directory);
+    memcpy(inode->label, name.base, name.len);
     visible_put(parent, name, inode);
     (void)name_change(parent, SIM_NAME_CREATE, name, inode);
     *out_inode = inode;

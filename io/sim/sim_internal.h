@@ -144,6 +144,7 @@ struct sim_inode {
     uint32_t         handles;
     bool             is_directory;
     bool             space_given_back;
+    char             label[SIM_NAME_BYTES]; /* its first name, for traces */
     int64_t          modified_ms;
     /* file */
     uint64_t                visible_size;

@@ -20,6 +20,7 @@ struct settings {
     int64_t     seconds;      /* for all cases together */
     uint64_t    failures_max; /* then the case ends */
     bool        verbose;
+    bool        trace;     /* every disk operation, too */
     bool        twice;     /* each run twice: the same trace */
     bool        self_test; /* failures are what is wanted */
 };
@@ -78,6 +79,7 @@ static uint64_t run_once(const struct settings *settings, const struct storm_cas
     running.point = point;
     options.seed = seed;
     options.verbose = settings->verbose;
+    options.trace = settings->trace;
     storm_create(storm, &options);
     *out_points = test->run(storm, point);
     tally->runs++;
@@ -197,7 +199,7 @@ static int run_self_tests(struct settings *settings)
 static void usage(void)
 {
     (void)printf("simrun [--case NAME] [--seed N] [--point N] [--seeds N] [--seconds N]\n"
-                 "       [--twice] [--self-test] [--verbose]\n\n");
+                 "       [--twice] [--self-test] [--verbose] [--trace]\n\n");
     for (size_t i = 0; i < storm_case_count; i++) {
         (void)printf("  %-8s %s\n", storm_cases[i].name, storm_cases[i].what);
     }
@@ -234,6 +236,8 @@ int main(int argc, char **argv)
             settings.seconds = (int64_t)seconds;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             settings.verbose = true;
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            settings.verbose = settings.trace = true;
         } else if (strcmp(argv[i], "--self-test") == 0) {
             settings.self_test = true;
         } else if (strcmp(argv[i], "--twice") == 0) {

@@ -41,6 +41,7 @@ struct storm_options {
     bool     swarm;        /* odd settings of the world */
     bool     damage_known; /* the case damages files itself: reports of damage are no failure */
     bool     verbose;
+    bool     trace;
     bool     early_acks;     /* self-test: every append counts as acknowledged at once */
     bool     writes_lie;     /* self-test: the device does not honour durable writes */
     bool     syncs_lie;      /* self-test: nor flushes */

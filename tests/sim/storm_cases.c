@@ -186,6 +186,8 @@ static uint64_t run_errors(struct storm *storm, uint64_t point)
  * whole and complete the next time. */
 static uint64_t run_bad_boot(struct storm *storm, uint64_t point)
 {
+    bool up;
+
     if (!storm_boot(storm)) {
         return 0;
     }
@@ -196,14 +198,15 @@ static uint64_t run_bad_boot(struct storm *storm, uint64_t point)
     storm_crash(storm, (enum sim_crash_style)(storm->options.seed % SIM_CRASH_STYLE_COUNT));
     sim_fail_nth(storm->sim, 0, (point + 1) / 2, SIM_FAIL_ANY, ERR_IO, point % 2 == 0);
     storm->trouble = point > 0;
-    if (storm_boot(storm) && storm->store_result == ERR_OK && all_logs_fine(storm)) {
-        storm_verify(storm);
-        storm_load(storm, 10);
-    }
+    up = storm_boot(storm);
     if (point == 0) {
         return 2 * sim_fail_seen(storm->sim, 0);
     }
     sim_fail_nth(storm->sim, 0, 0, SIM_FAIL_ANY, ERR_IO, false);
+    if (up && storm->store_result == ERR_OK && all_logs_fine(storm)) {
+        storm_verify(storm);
+        storm_load(storm, 10);
+    }
     storm->trouble = false;
     if (storm_ok(storm)) {
         storm_crash(storm, random_style(&storm->prng));

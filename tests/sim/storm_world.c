@@ -58,9 +58,15 @@ void storm_create(struct storm *storm, const struct storm_options *options)
     } else {
         sim_options_default(&storm->world, options->seed);
     }
+    storm->world.trace = options->trace;
     storm->world.writes_lie = options->writes_lie;
     storm->world.syncs_lie = options->syncs_lie;
     storm->sim = sim_create(&storm->world);
+    if (options->verbose) {
+        (void)fprintf(stderr, "    world: direct I/O in %u, physical blocks of %u, %s\n",
+                      storm->world.direct_align_bytes, storm->world.physical_block_bytes,
+                      storm->world.fua ? "FUA" : "no FUA");
+    }
     arena_init(&storm->arena, MEM_TEST, 64 * KIB, 64 * MIB);
     for (uint32_t i = 0; i < STORM_LOGS; i++) {
         storm->logs[i] = (struct storm_log){.storm = storm, .index = i, .weak = options->weak_logs && i % 2 == 1};
