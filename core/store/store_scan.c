@@ -64,7 +64,6 @@ static void scan_sort(struct store_opening *opening)
         opening->number_max = opening->numbers[opening->number_count - 1];
     }
     opening->segments = mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(struct store_segment *));
-    opening->sizes = mem_alloc(MEM_STORE, (opening->number_count + 1) * sizeof(uint64_t));
 }
 
 /* --- headers ----------------------------------------------------------------------------------------------------- */
@@ -79,11 +78,8 @@ static void scan_remember(struct store_opening *opening, uint32_t number, const 
     struct store_segment *segment = store__segment_new(opening->log, number);
 
     segment->header = *header;
-    segment->header
-        .sequence++; /* the next write goes over the copy that was read: if that one was in doubt, the other is not */
+    /* The next write goes over the oldest copy. The one that was read may be in doubt; the one before it is not touched. */
     segment->exists = true;
-    segment->allocated_bytes = opening->stat.size_bytes;
-    opening->sizes[opening->segment_count] = opening->stat.size_bytes;
     opening->segments[opening->segment_count++] = segment;
     if (header->state == STORE_SEGMENT_SEALED) {
         segment->rolled = true;
@@ -96,48 +92,63 @@ static void scan_remember(struct store_opening *opening, uint32_t number, const 
     }
 }
 
-/* What the two copies say about a file. True: it can be removed, it never held anything that counts. */
-static bool scan_header(struct store_opening *opening, uint32_t number)
+static void scan_sealed(struct store_opening *opening, const struct store_segment *segment, uint32_t ordinal)
+{
+    if (segment->header.end_offset > segment->header.base_offset) {
+        store__opening_piece(opening, &(struct store_piece){.kind = PIECE_SEALED,
+                                                            .intact = true,
+                                                            .segment = ordinal,
+                                                            .first_offset = segment->header.base_offset,
+                                                            .last_offset = segment->header.end_offset - 1,
+                                                            .durable_end = segment->header.end_offset,
+                                                            .max_timestamp_ms = segment->header.max_timestamp_ms});
+    }
+}
+
+/* What the copies say about a file, and so what is to be done with the rest of it. */
+static enum scan_mode scan_header(struct store_opening *opening, uint32_t number)
 {
     struct store_segment_header header;
     uint32_t                    block = opening->store->block_bytes;
-    struct view                 region = view_of(opening->buf->data, opening->window_len);
 
-    if (store__segment_header_choose(region, block, &header, NULL) != ERR_OK) {
-        if (region.len < 2 * (size_t)block || all_zero(view_of(region.base, block)) ||
-            all_zero(view_of(region.base + block, block))) {
-            return true; /* a stop while it was made: both copies stand before anything depends on it */
-        }
-        opening->damaged = true;
-        slog_error("store", "%s: both copies of the header are damaged; what it holds is not served", opening->path);
-        return false;
+    if (store__segment_header_choose(view_of(opening->buf->data, opening->window_len), block, &header, NULL) !=
+        ERR_OK) {
+        return SCAN_ZEROS; /* while it was made, or damaged: data would tell */
     }
     if (!uuid_equal(header.topic_id, opening->log->topic_id) || header.partition != opening->log->partition) {
         opening->stale = true;
-        return false;
+        return SCAN_NOTHING;
     }
     if (header.number != number || header.block_bytes != block) {
         opening->damaged = true;
         slog_error("store",
                    "%s: the header says segment %" PRIu32 " with blocks of %" PRIu32 " bytes, expected %" PRIu32,
                    opening->path, header.number, header.block_bytes, block);
-        return false;
+        return SCAN_NOTHING;
     }
     scan_remember(opening, number, &header);
-    return false;
+    if (header.state == STORE_SEGMENT_SEALED) {
+        scan_sealed(opening, opening->segments[opening->segment_count - 1], opening->segment_count - 1);
+        return SCAN_NOTHING;
+    }
+    if (header.state == STORE_SEGMENT_RECOVERING) {
+        return SCAN_NOTHING; /* a copy that was not finished: what it was made from is still there */
+    }
+    opening->unsealed_count++;
+    return SCAN_FRAMES;
 }
 
 /* --- frames ------------------------------------------------------------------------------------------------------ */
 
-/* Walks the window from opening->position; stops where more must be read. */
-static void scan_window(struct store_opening *opening, struct store_segment *segment, uint32_t ordinal)
+/* Walks the window from opening->position on; stops where more must be read. `end`: the file ends with the window. */
+static void scan_window(struct store_opening *opening, uint64_t window_at, bool end)
 {
-    uint32_t block = segment->header.block_bytes;
-    uint64_t window_at = opening->position;
-    uint64_t size = opening->sizes[ordinal];
-    size_t   asked = opening->window_bytes;
+    uint32_t                    ordinal = opening->segment_count - 1;
+    const struct store_segment *segment = opening->segments[ordinal];
+    uint32_t                    block = segment->header.block_bytes;
+    size_t                      asked = opening->window_bytes;
 
-    opening->window_bytes = STORE_WINDOW_BYTES;
+    opening->window_bytes = STORE_SCAN_BYTES;
     while (opening->position + STORE_FRAME_HEADER_BYTES <= window_at + opening->window_len) {
         size_t                    at = (size_t)(opening->position - window_at);
         struct view               rest = view_of(opening->buf->data + at, opening->window_len - at);
@@ -149,8 +160,7 @@ static void scan_window(struct store_opening *opening, struct store_segment *seg
             opening->position += block;
             continue;
         }
-        if (header.frame_bytes > rest.len && opening->position + header.frame_bytes <= size &&
-            (at > 0 || asked < header.frame_bytes)) {
+        if (header.frame_bytes > rest.len && !end && (at > 0 || asked < header.frame_bytes)) {
             opening->window_bytes = MAX(opening->window_bytes, (size_t)header.frame_bytes);
             return; /* again, with this frame, whole, at the head of the window */
         }
@@ -173,30 +183,17 @@ static void scan_window(struct store_opening *opening, struct store_segment *seg
     opening->position = MAX(opening->position, align_up(window_at + opening->window_len, block));
 }
 
-static void scan_progress(struct store_opening *opening)
+/* A file without a valid header: was there anything in it? */
+static void scan_zeros(struct store_opening *opening, uint64_t window_at)
 {
-    int64_t now = io_now_ns(opening->store->io);
+    size_t at = (size_t)(opening->position - window_at);
 
-    opening->read_bytes += opening->window_len;
-    if (now - opening->begun_ns >= NS_PER_S) {
-        opening->begun_ns = now;
-        slog_info("store",
-                  "%s: reading back after an unclean stop: segment %" PRIu32 " of %" PRIu32 ", %" PRIu64 " MiB read",
-                  opening->log->path, opening->at + 1, opening->segment_count, opening->read_bytes / MIB);
+    if (at < opening->window_len && !all_zero(view_of(opening->buf->data + at, opening->window_len - at))) {
+        opening->damaged = true;
+        opening->mode = SCAN_NOTHING;
+        slog_error("store", "%s: all copies of the header are damaged; what it holds is not served", opening->path);
     }
-}
-
-static void scan_sealed(struct store_opening *opening, const struct store_segment *segment, uint32_t ordinal)
-{
-    if (segment->header.end_offset > segment->header.base_offset) {
-        store__opening_piece(opening, &(struct store_piece){.kind = PIECE_SEALED,
-                                                            .intact = true,
-                                                            .segment = ordinal,
-                                                            .first_offset = segment->header.base_offset,
-                                                            .last_offset = segment->header.end_offset - 1,
-                                                            .durable_end = segment->header.end_offset,
-                                                            .max_timestamp_ms = segment->header.max_timestamp_ms});
-    }
+    opening->position = MAX(opening->position, window_at + opening->window_len);
 }
 
 /* --- the whole --------------------------------------------------------------------------------------------------- */
@@ -209,101 +206,99 @@ static void scan_end(struct store_opening *opening, int result)
     store__task_resume(opening->outer);
 }
 
+static void file_end(struct store_opening *opening, int result)
+{
+    opening->task.result = MIN(result, 0);
+    store__task_resume(&opening->task);
+}
+
+/* What a window of the file gave. True: there is more to be read. */
+static bool file_window(struct store_opening *opening, uint64_t window_at, size_t asked)
+{
+    bool end = opening->window_len < asked;
+
+    if (window_at == 0) {
+        opening->position = store__segment_data_start(opening->store->block_bytes);
+        opening->mode = scan_header(opening, opening->numbers[opening->at]);
+    }
+    if (opening->mode == SCAN_FRAMES) {
+        scan_window(opening, window_at, end);
+        opening->segments[opening->segment_count - 1]->allocated_bytes =
+            align_down(window_at + opening->window_len, opening->store->block_bytes);
+    } else if (opening->mode == SCAN_ZEROS) {
+        scan_zeros(opening, window_at);
+    }
+    return !end && opening->mode != SCAN_NOTHING;
+}
+
+/* One segment file: its header, and its frames unless it is sealed. */
+static void file_run(struct store_task *task)
+{
+    struct store_opening *opening = CONTAINER_OF(task, struct store_opening, copy);
+    struct store         *store = opening->store;
+
+    TASK_BEGIN(task);
+    TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
+    if (task->result < 0) {
+        file_end(opening, task->result);
+        return;
+    }
+    opening->handle = (struct io_handle){task->result};
+    opening->window_at = 0;
+    opening->window_bytes = STORE_SCAN_BYTES;
+    do {
+        opening->window_asked = (size_t)align_up(opening->window_bytes, store->block_bytes);
+        if (opening->window_asked > opening->buf->capacity_bytes) {
+            buf_unref(opening->buf);
+            opening->buf = store__buf(store, opening->window_asked);
+        }
+        task->result = ERR_NO_MEMORY;
+        if (opening->buf != NULL) {
+            TASK_AWAIT(task, io_file_read_full(store->io, &task->file, opening->handle,
+                                               span_of(opening->buf->data, opening->window_asked), opening->window_at,
+                                               store__task_file_done));
+        }
+        opening->job->error = MIN(task->result, 0);
+        if (task->result < 0) {
+            break;
+        }
+        opening->window_len = (size_t)task->result;
+        opening->more = file_window(opening, opening->window_at, opening->window_asked);
+        opening->window_at = opening->position;
+    } while (opening->more);
+    TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
+    if (opening->job->error == ERR_OK && opening->mode == SCAN_ZEROS) {
+        TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->path, false, store__task_op_done));
+    }
+    file_end(opening, opening->job->error);
+    return;
+    TASK_END;
+}
+
+static void file_start(struct store_opening *opening)
+{
+    memset(&opening->copy, 0, sizeof(opening->copy));
+    opening->copy.run = file_run;
+    mem_free(MEM_STORE, opening->path);
+    opening->path = store__segment_path(opening->log, opening->numbers[opening->at], ".seg");
+    store__task_resume(&opening->copy);
+}
+
 static void scan_run(struct store_task *task)
 {
     struct store_opening *opening = CONTAINER_OF(task, struct store_opening, task);
-    struct store         *store = opening->store;
-    struct store_segment *segment = NULL;
 
     TASK_BEGIN(task);
-    task->result = io_list(store->io, opening->log->path, scan_name, opening);
-    if (task->result == ERR_NOT_FOUND) {
-        task->result = ERR_OK; /* only the journal knows the log so far */
-    } else if (task->result < 0) {
+    task->result = io_list(opening->store->io, opening->log->path, scan_name, opening);
+    if (task->result < 0 && task->result != ERR_NOT_FOUND) { /* then only the journal knows the log so far */
         scan_end(opening, task->result);
         return;
     }
     scan_sort(opening);
     for (opening->at = 0; opening->at < opening->number_count && !opening->stale; opening->at++) {
-        mem_free(MEM_STORE, opening->path);
-        opening->path = store__segment_path(opening->log, opening->numbers[opening->at], ".seg");
-        TASK_AWAIT(task, io_stat(store->io, &task->op, opening->path, &opening->stat, store__task_op_done));
-        if (task->result >= 0) {
-            TASK_AWAIT(task,
-                       io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
-        }
+        TASK_AWAIT(task, file_start(opening));
         if (task->result < 0) {
             scan_end(opening, task->result);
-            return;
-        }
-        opening->handle = (struct io_handle){task->result};
-        opening->window_len = 2 * (size_t)store->block_bytes;
-        TASK_AWAIT(task, io_file_read_full(store->io, &task->file, opening->handle,
-                                           span_of(opening->buf->data, opening->window_len), 0, store__task_file_done));
-        if (task->result < 0) {
-            opening->job->error = task->result;
-        }
-        opening->window_len = task->result > 0 ? (size_t)task->result : 0;
-        TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
-        if (opening->job->error < 0) {
-            scan_end(opening, opening->job->error);
-            return;
-        }
-        if (scan_header(opening, opening->numbers[opening->at])) {
-            TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->path, false, store__task_op_done));
-        }
-    }
-    opening->begun_ns = io_now_ns(store->io);
-    for (opening->at = 0; opening->at < opening->segment_count && !opening->stale; opening->at++) {
-        segment = opening->segments[opening->at];
-        if (segment->header.state == STORE_SEGMENT_SEALED) {
-            scan_sealed(opening, segment, opening->at);
-            continue;
-        }
-        if (segment->header.state == STORE_SEGMENT_RECOVERING) {
-            continue; /* a copy that was not finished: what it was made from is still there */
-        }
-        opening->unsealed_count++;
-        mem_free(MEM_STORE, opening->path);
-        opening->path = store__segment_path(opening->log, segment->header.number, ".seg");
-        TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
-        if (task->result < 0) {
-            scan_end(opening, task->result);
-            return;
-        }
-        opening->handle = (struct io_handle){task->result};
-        opening->position = store__segment_data_start(store->block_bytes);
-        opening->window_bytes = STORE_WINDOW_BYTES;
-        while (opening->position < opening->sizes[opening->at]) {
-            opening->window_len =
-                (size_t)MIN((uint64_t)opening->window_bytes,
-                            align_up(opening->sizes[opening->at], store->block_bytes) - opening->position);
-            if (opening->window_len > opening->buf->capacity_bytes) {
-                buf_unref(opening->buf);
-                opening->buf = store__buf(store, opening->window_len);
-            }
-            if (opening->buf == NULL) {
-                TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
-                scan_end(opening, ERR_NO_MEMORY);
-                return;
-            }
-            TASK_AWAIT(task, io_file_read_full(store->io, &task->file, opening->handle,
-                                               span_of(opening->buf->data, opening->window_len), opening->position,
-                                               store__task_file_done));
-            if (task->result < 0) {
-                opening->job->error = task->result;
-                break;
-            }
-            opening->window_len = (size_t)task->result;
-            if (opening->window_len < STORE_FRAME_HEADER_BYTES) {
-                break; /* shorter than its size said */
-            }
-            scan_progress(opening);
-            scan_window(opening, opening->segments[opening->at], opening->at);
-        }
-        TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
-        if (opening->job->error < 0) {
-            scan_end(opening, opening->job->error);
             return;
         }
     }
