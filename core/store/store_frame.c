@@ -5,25 +5,26 @@
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
 
-enum frame_at { /* little-endian */
-                AT_MAGIC = 0,
-                AT_VERSION = 4,
-                AT_HEADER_BYTES = 6,
-                AT_HEADER_CRC = 8,
-                AT_PREFIX_CRC = 12,
-                AT_SEGMENT_ID = 16,
-                AT_GENERATION = 24,
-                AT_BATCH_COUNT = 28,
-                AT_SEQUENCE = 32,
-                AT_POSITION = 40,
-                AT_FIRST_OFFSET = 48,
-                AT_LAST_OFFSET = 56,
-                AT_DURABLE_END = 64,
-                AT_MAX_TIMESTAMP = 72,
-                AT_PAYLOAD_BYTES = 80,
-                AT_FRAME_BYTES = 84,
-                AT_MODE = 88,
-                AT_RESERVED = 92,
+/* Places of fields, which are little-endian. */
+enum frame_at {
+    AT_MAGIC = 0,
+    AT_VERSION = 4,
+    AT_HEADER_BYTES = 6,
+    AT_HEADER_CRC = 8,
+    AT_PREFIX_CRC = 12,
+    AT_SEGMENT_ID = 16,
+    AT_GENERATION = 24,
+    AT_BATCH_COUNT = 28,
+    AT_SEQUENCE = 32,
+    AT_POSITION = 40,
+    AT_FIRST_OFFSET = 48,
+    AT_LAST_OFFSET = 56,
+    AT_DURABLE_END = 64,
+    AT_MAX_TIMESTAMP = 72,
+    AT_PAYLOAD_BYTES = 80,
+    AT_FRAME_BYTES = 84,
+    AT_MODE = 88,
+    AT_RESERVED = 92,
 };
 
 STATIC_CHECK(AT_RESERVED + 4 == STORE_FRAME_HEADER_BYTES);

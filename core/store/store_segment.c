@@ -6,26 +6,27 @@
 
 #define SEGMENT_MAGIC 0x4745534d4c4c494dULL /* "MILLMSEG", read as bytes */
 
-enum header_at { /* little-endian */
-                 AT_MAGIC = 0,
-                 AT_VERSION = 8,
-                 AT_CRC = 12, /* over everything but itself */
-                 AT_SEQUENCE = 16,
-                 AT_SEGMENT_ID = 24,
-                 AT_TOPIC_ID = 32,
-                 AT_PARTITION = 48,
-                 AT_NUMBER = 52,
-                 AT_GENERATION = 56,
-                 AT_BLOCK_BYTES = 60,
-                 AT_STATE = 64,
-                 AT_BASE_OFFSET = 72,
-                 AT_LOG_START_OFFSET = 80,
-                 AT_CREATED_MS = 88,
-                 AT_END_POSITION = 96,
-                 AT_END_OFFSET = 104,
-                 AT_MAX_TIMESTAMP = 112,
-                 AT_FRAME_COUNT = 120,
-                 AT_RESERVED = 128,
+/* Places of fields, which are little-endian. */
+enum header_at {
+    AT_MAGIC = 0,
+    AT_VERSION = 8,
+    AT_CRC = 12, /* over everything but itself */
+    AT_SEQUENCE = 16,
+    AT_SEGMENT_ID = 24,
+    AT_TOPIC_ID = 32,
+    AT_PARTITION = 48,
+    AT_NUMBER = 52,
+    AT_GENERATION = 56,
+    AT_BLOCK_BYTES = 60,
+    AT_STATE = 64,
+    AT_BASE_OFFSET = 72,
+    AT_LOG_START_OFFSET = 80,
+    AT_CREATED_MS = 88,
+    AT_END_POSITION = 96,
+    AT_END_OFFSET = 104,
+    AT_MAX_TIMESTAMP = 112,
+    AT_FRAME_COUNT = 120,
+    AT_RESERVED = 128,
 };
 
 static uint32_t header_crc(const uint8_t *bytes)

@@ -49,7 +49,8 @@ static void sample_make(struct sample *sample)
                                                  .durable_end = 990,
                                                  .max_timestamp_ms = 123456789,
                                                  .payload_bytes = (uint32_t)len,
-                                                 .frame_bytes = BLOCK};
+                                                 .frame_bytes = BLOCK,
+                                                 .mode = FRAME_DURABLE};
     store__frame_begin(&sample->header);
     assert_int_equal(store__frame_add(&sample->header, sample->payload), ERR_OK);
     store__frame_encode(&sample->header, sample->bytes);
