@@ -1,6 +1,7 @@
 /* millrace: the command line. `start` makes one thread per core over io/uring, prints the banner when every shard
  * serves, and stops on SIGTERM or SIGINT; the other commands are short. */
 #include "core/base/slog.h"
+#include "core/record/rec.h"
 #include "io/uring/uring.h"
 #include "net/broker/broker.h"
 #include "net/broker/broker_banner.h"
@@ -119,6 +120,7 @@ static void *main_core_run(void *argument)
             _exit(EXIT_FAILED);
         }
     }
+    rec_thread_deinit();
     return NULL;
 }
 

@@ -95,6 +95,8 @@ def admin_topics(current):
         # By id: Metadata 12, and what is unknown.
         reply = wire.call("Metadata", 12, {"topics": [{"topic_id": topic_id, "name": None}]})
         check_equal(reply["topics"][0]["name"], "raw", "Metadata by id")
+        reply = wire.call("Metadata", 12, {"topics": [{"topic_id": topic_id, "name": ""}]})  # as Java asks
+        check_equal(reply["topics"][0]["name"], "raw", "Metadata by id with an empty name")
         reply = wire.call("Metadata", 12, {"topics": [{"topic_id": b"\x01" * 16, "name": None}]})
         check_equal(reply["topics"][0]["error_code"], UNKNOWN_TOPIC_ID, "Metadata by an unknown id")
         check_equal(wire.metadata("nowhere")["topics"][0]["error_code"], UNKNOWN_TOPIC, "an unknown topic")

@@ -102,7 +102,7 @@ def attack_frames(current):
         wire.send_raw(struct.pack(">ihhih", FRAME_BYTES_MAX, 0, 9, 1, -1) + bytes(100))
     time.sleep(0.5)
     grown = broker.memory_bytes() - rss
-    check(grown < 64 << 20, f"{grown >> 20} MiB for 60 frames that did not come")
+    check(grown < 64 << 20 or current.has_sanitizer, f"{grown >> 20} MiB for 60 frames that did not come")
     for wire in held:
         wire.close()
     for i in range(400 if current.full else 150):
@@ -265,7 +265,7 @@ def attack_slow(current):
         writers.append(writer)
     time.sleep(3)
     grown = (broker.memory_bytes() - rss) >> 20
-    check(grown < 200, f"{grown} MiB more than before")
+    check(grown < 200 or current.has_sanitizer, f"{grown} MiB more than before")
     with Wire(*place) as wire:
         check_equal(wire.produce("bulk", 0, [Record(None, b"still")])[0], 0, "produce beside the slow ones")
         check_equal(wire.list_offset("bulk", 0, EARLIEST)[:2], (0, 0), "the earliest offset")

@@ -233,6 +233,8 @@ class Case:
         self.random = random.Random(f"{seed} {name}")
         self.folder = tempfile.mkdtemp(prefix=f"millrace-{name.replace('/', '-')}-")
         os.chmod(self.folder, 0o755)
+        with open(binary, "rb") as program:  # its quarantine makes memory figures meaningless
+            self.has_sanitizer = b"__asan_init" in program.read()
         self.brokers = []
         self.cleaners = []
         self.notes = []
