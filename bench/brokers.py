@@ -1,4 +1,4 @@
-"""Brokers to measure: start one on fresh data, pinned, wait until it serves, stop it. Used by the scripts in this folder."""
+"""Brokers to measure: start one on fresh data, pinned, wait until it serves, stop it. For the scripts in this folder."""
 
 import os
 import shutil
@@ -154,7 +154,7 @@ transaction.state.log.min.isr=1
 
 
 def kafka_libs(path):
-    """The folder with Kafka's jars: `path` if given, else what Maven brings. None, with a message, when out of reach."""
+    """The folder with Kafka's jars: `path` if given, else what Maven brings. None and a message when out of reach."""
     if path:
         return os.path.abspath(path)
     cache = os.path.join(os.path.expanduser("~"), ".cache", "millrace-bench", "kafka-4.3.0")

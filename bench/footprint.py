@@ -96,7 +96,8 @@ def produce(port, topics, partitions):
     records = batch(b"x" * 100)
     with socket.create_connection(("127.0.0.1", port), timeout=300) as sock:
         for name in topics:
-            body = header(0, 3) + struct.pack(">hhi", -1, -1, 60000) + struct.pack(">i", 1) + text(name) + struct.pack(">i", partitions)
+            body = header(0, 3) + struct.pack(">hhi", -1, -1, 60000) + struct.pack(">i", 1) + text(name)
+            body += struct.pack(">i", partitions)
             body += b"".join(struct.pack(">ii", index, len(records)) + records for index in range(partitions))
             answer = request(port, body, sock)
             at = 4 + 2 + len(name) + 4

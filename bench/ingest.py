@@ -5,8 +5,9 @@
   bench/ingest.py --rounds 3 --batches 4096 --kafka-libs DIR
   bench/ingest.py --no-kafka --seconds 5
 
-Millrace runs one shard on CPU 0, the generator on CPU 1; Kafka gets both CPUs. acks=all everywhere. After each run everything is read
-back and every CRC and offset is checked. Results are printed and appended to docs/perf/history/ingest.jsonl.
+Millrace runs one shard on CPU 0, the generator on CPU 1; Kafka gets both CPUs. acks=all everywhere. After each run
+everything is read back and every CRC and offset is checked. Results are printed and appended to
+docs/perf/history/ingest.jsonl.
 """
 
 import argparse
@@ -28,7 +29,8 @@ def run(broker, load, batch, args):
         "--partitions", "16", "--connections", "8", "--inflight", "5", "--batch-bytes", str(batch), "--record-bytes",
         str(args.record_bytes), "--seconds", str(args.seconds), "--warm", str(args.warm)]
     result = json.loads(subprocess.run(produce, check=True, capture_output=True, text=True).stdout)
-    verify = subprocess.run(["taskset", "-c", "1", load, "verify"] + common, check=False, capture_output=True, text=True)
+    verify = subprocess.run(["taskset", "-c", "1", load, "verify"] + common, check=False, capture_output=True,
+                            text=True)
     result["verify"] = json.loads(verify.stdout) if verify.returncode == 0 else None
     if result["verify"] is None:
         sys.exit(f"{broker.name}: what was produced could not be read back: {verify.stderr}{verify.stdout}")
@@ -81,16 +83,19 @@ def main():
                 result = measure(make, load, batch, args)
                 rows.setdefault((batch, name), []).append(result)
                 print(f"round {number + 1} {name:12} {batch:7} B: {result['mb_per_s']:8.1f} MB/s "
-                      f"{result['broker_cpu_s_per_gib']:7.3f} CPU s/GiB  p50 {result['p50_us']} us  p99 {result['p99_us']} us  "
+                      f"{result['broker_cpu_s_per_gib']:7.3f} CPU s/GiB  "
+                      f"p50 {result['p50_us']} us  p99 {result['p99_us']} us  "
                       f"{result['verify']['records']} records read back", flush=True)
                 os.makedirs(os.path.dirname(args.history), exist_ok=True)
                 with open(args.history, "a", encoding="utf-8") as history:
-                    history.write(json.dumps({"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                                              "system": name, "batch": batch, "machine": brokers.machine(), **result}) + "\n")
+                    when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+                    history.write(json.dumps({"when": when, "system": name, "batch": batch,
+                                              "machine": brokers.machine(), **result}) + "\n")
     print(f"\n{'batch':>7} {'system':12} {'CPU s/GiB: median (min .. max)':>34} {'MB/s':>34} {'p99 us':>10}")
     for (batch, name), results in rows.items():
         print(f"{batch:7} {name:12} {spread([r['broker_cpu_s_per_gib'] for r in results]):>34} "
-              f"{spread([r['mb_per_s'] for r in results]):>34} {statistics.median([r['p99_us'] for r in results]):10.0f}")
+              f"{spread([r['mb_per_s'] for r in results]):>34} "
+              f"{statistics.median([r['p99_us'] for r in results]):10.0f}")
 
 
 if __name__ == "__main__":
