@@ -1,4 +1,4 @@
-"""Brokers to measure: start one on fresh data, pinned, wait until it serves, stop it. For the scripts in this folder."""
+"""Brokers to measure: start one on fresh data, pinned, wait until it serves, stop it. For scripts in this folder."""
 
 import os
 import shutil
