@@ -31,8 +31,12 @@ struct store *store_create(struct io_shard *shard, const struct store_options *o
     CHECK(is_power_of_two(store->block_bytes));
     map_init(&store->known, MEM_STORE);
     list_init(&store->held_list);
+    map_init(&store->held, MEM_STORE);
     list_init(&store->logs);
     list_init(&store->jobs);
+    list_init(&store->slot_waits);
+    list_init(&store->names_wanted);
+    list_init(&store->names_flushing);
     list_init(&store->dirty);
     list_init(&store->claims);
     list_init(&store->cached);
@@ -81,6 +85,7 @@ void store_destroy(struct store *store)
     LIST_EACH (&store->held_list, node) {
         store__held_free(LIST_ENTRY(node, struct store_held, link));
     }
+    map_deinit(&store->held);
     MAP_EACH (&store->known, entry) {
         store__known_free(entry->value);
     }
@@ -243,29 +248,36 @@ static void store_open_run(struct store_task *task)
 
 /* --- what the journal held -------------------------------------------------------------------------------------------- */
 
+#define HELD_KEY_BYTES 20
+
+static struct view held_key(struct uuid topic_id, int32_t partition, uint8_t key[HELD_KEY_BYTES])
+{
+    memcpy(key, topic_id.bytes, sizeof(topic_id.bytes));
+    memcpy(key + sizeof(topic_id.bytes), &partition, sizeof(partition));
+    return view_of(key, HELD_KEY_BYTES);
+}
+
 struct store_held *store__held_find(struct store *store, struct uuid topic_id, int32_t partition)
 {
-    LIST_EACH (&store->held_list, node) {
-        struct store_held *held = LIST_ENTRY(node, struct store_held, link);
+    uint8_t key[HELD_KEY_BYTES];
 
-        if (held->partition == partition && uuid_equal(held->topic_id, topic_id)) {
-            return held;
-        }
-    }
-    return NULL;
+    return map_get(&store->held, held_key(topic_id, partition, key));
 }
 
 struct store_held *store__held_get(struct store *store, struct uuid topic_id, int32_t partition)
 {
     struct store_held *held = store__held_find(store, topic_id, partition);
+    uint8_t            key[HELD_KEY_BYTES];
 
     if (held == NULL) {
         held = mem_alloc(MEM_STORE, sizeof(*held));
+        held->store = store;
         held->topic_id = topic_id;
         held->partition = partition;
         held->first_lsn = STORE_NO_LSN;
         list_init(&held->entries);
         list_push_back(&store->held_list, &held->link);
+        (void)map_put(&store->held, held_key(topic_id, partition, key), held);
     }
     return held;
 }
@@ -284,9 +296,12 @@ void store__held_add(struct store_held *held, int64_t first, int64_t last, struc
 
 void store__held_free(struct store_held *held)
 {
+    uint8_t key[HELD_KEY_BYTES];
+
     if (held == NULL) {
         return;
     }
+    (void)map_remove(&held->store->held, held_key(held->topic_id, held->partition, key));
     LIST_EACH (&held->entries, node) {
         mem_free(MEM_STORE, LIST_ENTRY(node, struct store_held_entry, link));
     }
@@ -357,6 +372,7 @@ void store__job_init(struct store_job *job, struct store *store, struct store_lo
     job->handle = IO_HANDLE_NONE;
     job->task.run = run;
     list_init(&job->link);
+    list_init(&job->wait_link);
     list_push_back(&store->jobs, &job->all_link);
 }
 
@@ -366,6 +382,7 @@ static void job_free(struct store_job *job)
     mem_free(MEM_STORE, job->path);
     mem_free(MEM_STORE, job->bytes);
     list_remove(&job->link);
+    list_remove(&job->wait_link);
     list_remove(&job->all_link);
     mem_free(MEM_STORE, job);
 }

@@ -28,6 +28,7 @@ void store__frame_free(struct store_frame *frame)
 {
     struct store *store = frame->log->store;
 
+    store->drains -= frame->draining;
     list_remove(&frame->claim_link);
     list_remove(&frame->sync_link);
     list_remove(&frame->cache_link);

@@ -3,14 +3,11 @@
  * Order on the way to the first acknowledgement that depends on a segment: directory made and its name durable -> file made, its name
  * durable -> header durable -> (made ahead: ACTIVE header durable) -> frames. So an ACTIVE header always stands before the frames it covers, and a PREPARED
  * file never holds one.
- *
- * Handles: a segment's file is open while it has users; without users it stands in store->open_files, and the one unused longest is closed
- * when another one is needed. */
+ */
 #include "core/store/store_internal.h"
 
 static void segment_make_run(struct store_task *task);
 static void segment_activate_run(struct store_task *task);
-static void segment_open_run(struct store_task *task);
 static void segment_room_run(struct store_task *task);
 static void segment_sync_run(struct store_task *task);
 static void segment_seal_run(struct store_task *task);
@@ -62,170 +59,6 @@ uint32_t store__open_flags(const struct store *store)
     return IO_OPEN_READ | IO_OPEN_WRITE | direct;
 }
 
-/* --- handles ------------------------------------------------------------------------------------------------------------ */
-
-void store__segment_use(struct store_segment *segment)
-{
-    CHECK(io_handle_valid(segment->handle) && !segment->closing);
-    segment->users++;
-    list_remove(&segment->lru_link);
-}
-
-void store__segment_drop(struct store_segment *segment)
-{
-    CHECK(segment->users > 0);
-    if (--segment->users > 0) {
-        return;
-    }
-    list_push_back(&segment->store->open_files, &segment->lru_link);
-    if (segment->log == NULL || segment->store->open_count > STORE_OPEN_FILES_MAX) {
-        store__segment_close_handle(segment);
-    }
-}
-
-static void segment_close_done(struct store_task *task)
-{
-    struct store_job *job = CONTAINER_OF(task, struct store_job, task);
-
-    TASK_BEGIN(task);
-    TASK_AWAIT(task, io_close(job->store->io, &task->op, job->handle, store__task_op_done));
-    store__job_end(job);
-    return;
-    TASK_END;
-}
-
-/* The handle leaves the segment at once; a doomed segment goes with it. */
-void store__segment_close_handle(struct store_segment *segment)
-{
-    struct store_job *job = store__job_new(segment->store, segment->log, NULL, segment_close_done);
-
-    CHECK(segment->users == 0 && io_handle_valid(segment->handle));
-    job->handle = segment->handle;
-    segment->handle = IO_HANDLE_NONE;
-    list_remove(&segment->lru_link);
-    segment->store->open_count--;
-    store__job_start(job);
-    if (segment->log == NULL) {
-        store__segment_free(segment);
-    }
-}
-
-static void segment_opened(struct store_segment *segment, int result)
-{
-    struct list_node holds;
-
-    segment->opening = false;
-    list_init(&holds);
-    list_splice_back(&holds, &segment->holds);
-    if (result == ERR_OK) {
-        segment->users++; /* ours, so that it stays open while the callbacks run */
-    }
-    LIST_EACH (&holds, node) {
-        struct store_hold *hold = LIST_ENTRY(node, struct store_hold, link);
-
-        list_remove(&hold->link);
-        if (result == ERR_OK) {
-            segment->users++;
-        }
-        hold->ready(hold, result);
-    }
-    if (segment->log != NULL) {
-        if (result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
-            store__retry_later(segment->store); /* the machine's trouble, not the disk's: frames wait */
-        } else if (result != ERR_OK && segment->unstored > 0) {
-            store__log_offline(segment->log, result, "cannot open a segment");
-        }
-        store__log_pump(segment->log);
-    }
-    if (result == ERR_OK) {
-        store__segment_drop(segment);
-    }
-}
-
-static void segment_open_run(struct store_task *task)
-{
-    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
-    struct store         *store = job->store;
-    struct store_segment *segment = job->segment;
-
-    TASK_BEGIN(task);
-    TASK_AWAIT(task, io_open(store->io, &task->op, job->path, store__open_flags(store), store__task_op_done));
-    if (task->result >= 0) {
-        segment->handle = (struct io_handle){task->result};
-        store->open_count++;
-        task->result = ERR_OK;
-    }
-    segment_opened(segment, task->result);
-    store__job_end(job);
-    return;
-    TASK_END;
-}
-
-static void segment_open_start(struct store_segment *segment)
-{
-    struct store     *store = segment->store;
-    struct store_job *job;
-
-    if (segment->opening || io_handle_valid(segment->handle)) {
-        return;
-    }
-    if (store->open_count >= STORE_OPEN_FILES_MAX && !list_empty(&store->open_files)) {
-        store__segment_close_handle(
-            LIST_ENTRY(list_first(&store->open_files), struct store_segment, lru_link));
-    }
-    segment->opening = true;
-    job = store__job_new(store, segment->log, segment, segment_open_run);
-    job->path = segment->log != NULL ? store__segment_path(segment->log, segment->header.number, ".seg")
-                                     : mem_copy_text(MEM_STORE, view_text(segment->doomed_path));
-    store__job_start(job);
-}
-
-void store__segment_want_open(struct store_segment *segment)
-{
-    segment_open_start(segment);
-}
-
-bool store__segment_hold(struct store_segment *segment, struct store_hold *hold)
-{
-    if (io_handle_valid(segment->handle)) {
-        store__segment_use(segment);
-        return true;
-    }
-    list_init(&hold->link);
-    list_push_back(&segment->holds, &hold->link);
-    segment_open_start(segment);
-    return false;
-}
-
-static void job_hold_ready(struct store_hold *hold, int result)
-{
-    struct store_job *job = CONTAINER_OF(hold, struct store_job, hold);
-
-    job->holding = result == ERR_OK;
-    job->task.result = result;
-    store__task_resume(&job->task);
-}
-
-bool store__job_hold(struct store_job *job)
-{
-    CHECK(!job->holding);
-    job->hold.ready = job_hold_ready;
-    if (!store__segment_hold(job->segment, &job->hold)) {
-        return false;
-    }
-    job->holding = true;
-    job->task.result = ERR_OK;
-    return true;
-}
-
-void store__job_drop(struct store_job *job)
-{
-    if (job->holding) {
-        job->holding = false;
-        store__segment_drop(job->segment);
-    }
-}
-
 /* --- header --------------------------------------------------------------------------------------------------------------- */
 
 /* The copy that is overwritten is the older one, so that a torn write leaves the state before. */
@@ -240,6 +73,25 @@ void store__segment_header_submit(struct store_job *job, struct store_segment *s
     store__segment_header_encode(&segment->header, job->buf->data);
     io_file_write_all(job->store->io, &job->task.file, segment->handle, view_of(job->buf->data, block_bytes), position,
                       IO_WRITE_DURABLE, store__task_file_done);
+}
+
+/* All copies in one write, into a file that holds nothing yet: torn, it leaves a file with no valid header and no data. */
+void store__segment_header_first(struct store_task *task, struct store_segment *segment, struct io_handle file,
+                                 uint8_t *memory)
+{
+    size_t block_bytes = segment->header.block_bytes;
+
+    memset(memory, 0, STORE_SEGMENT_HEADER_COPIES * block_bytes);
+    segment->header.sequence = STORE_SEGMENT_HEADER_COPIES;
+    for (uint64_t sequence = 1; sequence <= STORE_SEGMENT_HEADER_COPIES; sequence++) {
+        struct store_segment_header header = segment->header;
+
+        header.sequence = sequence;
+        store__segment_header_encode(&header, memory + sequence % STORE_SEGMENT_HEADER_COPIES * block_bytes);
+    }
+    io_file_write_all(segment->store->io, &task->file, file,
+                      view_of(memory, STORE_SEGMENT_HEADER_COPIES * block_bytes), 0, IO_WRITE_DURABLE,
+                      store__task_file_done);
 }
 
 /* --- making ------------------------------------------------------------------------------------------------------------------ */
@@ -261,6 +113,16 @@ void store__segment_want_ready(struct store_segment *segment)
                                     segment->exists ? segment_activate_run : segment_make_run));
 }
 
+/* One that was made ahead is not needed yet: without it, the next one is made when it is. */
+static void segment_forget_ahead(struct store_job *job)
+{
+    struct store_segment *segment = job->segment;
+
+    job->log->next_segment = NULL;
+    job->segment = NULL;
+    store__segment_free(segment);
+}
+
 static void segment_made(struct store_job *job, const char *what)
 {
     struct store_segment *segment = job->segment;
@@ -270,7 +132,15 @@ static void segment_made(struct store_job *job, const char *what)
     segment->making = false;
     log->directory_making = false;
     store__job_drop(job);
-    if (result == ERR_NO_SPACE || result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
+    if (job->slot) {
+        store__slot_give(job->store);
+    }
+    if (result < 0 && !segment->exists && io_handle_valid(segment->handle)) {
+        store__segment_close_handle(segment); /* the next attempt begins anew */
+    }
+    if (result < 0 && segment == log->next_segment) {
+        segment_forget_ahead(job);
+    } else if (result == ERR_NO_SPACE || result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
         job->store->stats.space_low |= result == ERR_NO_SPACE;
         store__retry_later(job->store); /* nothing was promised on it yet: frames wait, the journal still acknowledges */
     } else if (result < 0) {
@@ -293,6 +163,47 @@ static uint64_t segment_chunk(const struct store_segment *segment, uint64_t end_
     return MAX(target, align_up(end_position, segment->header.block_bytes)) - segment->allocated_bytes;
 }
 
+/* The directory's name, shared with all logs that are being made at the moment. */
+static bool make_directory_failed(struct store_job *job)
+{
+    if (job->task.result >= 0) {
+        job->log->directory_exists = true;
+        job->log->directory_making = false;
+    }
+    return job->task.result < 0;
+}
+
+/* What the allocation gave. False: that was an error. */
+static bool make_allocated(struct store_job *job)
+{
+    if (job->task.result == ERR_UNSUPPORTED) {
+        job->segment->allocated_bytes = UINT64_MAX; /* grows with its writes */
+        return true;
+    }
+    if (job->task.result >= 0) {
+        job->segment->allocated_bytes += job->len;
+    }
+    return job->task.result >= 0;
+}
+
+/* Needed by now: one write less. */
+static void make_activate(struct store_job *job)
+{
+    struct store_segment *segment = job->segment;
+
+    segment->header.state = segment == job->log->next_segment ? STORE_SEGMENT_PREPARED : STORE_SEGMENT_ACTIVE;
+    segment->header.created_ms = io_wall_ms(job->store->io);
+    segment->header.log_start_offset = job->log->start_offset;
+}
+
+static void make_opened(struct store_job *job)
+{
+    job->segment->handle = (struct io_handle){job->task.result};
+    job->store->open_count++;
+    job->slot = false; /* the handle's from here on */
+    (void)store__job_hold(job);
+}
+
 static void segment_make_run(struct store_task *task)
 {
     struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
@@ -300,59 +211,45 @@ static void segment_make_run(struct store_task *task)
     struct store_segment *segment = job->segment;
 
     TASK_BEGIN(task);
+    if (!store__slot_take(store, job)) {
+        TASK_AWAIT(task, (void)0);
+    }
     if (!job->log->directory_exists) {
-        /* An empty one may stand there whose name could not be made durable: a failed flush is final, so it is made anew. */
-        TASK_AWAIT(task, io_unlink(store->io, &task->op, job->log->path, true, store__task_op_done));
-        TASK_AWAIT(task, io_file_make_directories(store->io, &task->file, job->log->path, store__task_file_done));
-        if (task->result < 0) {
+        TASK_AWAIT(task, io_mkdir(store->io, &task->op, job->log->path, store__task_op_done));
+        if (task->result >= 0 || task->result == ERR_EXISTS) {
+            TASK_AWAIT(task, store__names_sync(store, job));
+        }
+        if (make_directory_failed(job)) {
             goto made;
         }
-        job->log->directory_exists = true;
     }
-    job->buf = store__buf(store, segment->header.block_bytes);
+    job->buf = store__buf(store, STORE_SEGMENT_HEADER_COPIES * (size_t)segment->header.block_bytes);
     if (job->buf == NULL) {
         task->result = ERR_NO_MEMORY;
         goto made;
     }
-    if (!io_handle_valid(segment->handle)) {
-        job->path = store__segment_path(job->log, segment->header.number, ".seg");
-        TASK_AWAIT(task, io_open(store->io, &task->op, job->path,
-                                 store__open_flags(store) | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, store__task_op_done));
-        if (task->result < 0) {
-            goto made;
-        }
-        segment->handle = (struct io_handle){task->result};
-        store->open_count++;
-    }
-    (void)store__job_hold(job);
-    job->len = (size_t)segment_chunk(segment, segment->end_position);
-    TASK_AWAIT(task, io_allocate(store->io, &task->op, segment->handle, segment->allocated_bytes, job->len,
-                                 IO_ALLOCATE_EXTEND, store__task_op_done));
-    if (task->result == ERR_UNSUPPORTED) {
-        segment->allocated_bytes = UINT64_MAX; /* grows with its writes */
-    } else if (task->result < 0) {
+    job->path = store__segment_path(job->log, segment->header.number, ".seg");
+    TASK_AWAIT(task, io_open(store->io, &task->op, job->path,
+                             store__open_flags(store) | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, store__task_op_done));
+    if (task->result < 0) {
         goto made;
-    } else {
-        segment->allocated_bytes += job->len;
+    }
+    make_opened(job);
+    segment->allocated_bytes = 0;
+    job->len = (size_t)segment_chunk(segment, segment->end_position);
+    TASK_AWAIT(task, io_allocate(store->io, &task->op, segment->handle, 0, job->len, IO_ALLOCATE_EXTEND,
+                                 store__task_op_done));
+    if (!make_allocated(job)) {
+        goto made;
     }
     /* The name first: a valid header says that it is durable. */
     TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, job->log->path, store__task_file_done));
     if (task->result < 0) {
         goto made;
     }
-    if (segment != job->log->next_segment) { /* needed by now: one write less */
-        segment->header.state = STORE_SEGMENT_ACTIVE;
-        segment->header.created_ms = io_wall_ms(store->io);
-        segment->header.log_start_offset = job->log->start_offset;
-    }
-    for (job->offset = 0; job->offset < STORE_SEGMENT_HEADER_COPIES; job->offset++) { /* one bad block must not cost all */
-        TASK_AWAIT(task, store__segment_header_submit(job, segment));
-        if (task->result < 0) {
-            segment->header.state = STORE_SEGMENT_PREPARED;
-            goto made;
-        }
-    }
-    segment->exists = true;
+    make_activate(job);
+    TASK_AWAIT(task, store__segment_header_first(task, segment, segment->handle, job->buf->data));
+    segment->exists = task->result >= 0;
 made:
     segment_made(job, "cannot make a segment");
     return;
@@ -381,6 +278,9 @@ static void segment_activate_run(struct store_task *task)
     segment->header.created_ms = io_wall_ms(store->io);
     segment->header.log_start_offset = job->log->start_offset;
     TASK_AWAIT(task, store__segment_header_submit(job, segment));
+    if (task->result < 0) {
+        segment->header.state = STORE_SEGMENT_PREPARED;
+    }
 made:
     segment_made(job, "cannot activate a segment");
     return;
@@ -530,7 +430,7 @@ static void segment_seal_run(struct store_task *task)
     if (job->log->offline || !segment->exists) {
         goto done;
     }
-    if (segment->index != NULL) {
+    if (segment->index != NULL && store_index_entry_count(segment->index) >= STORE_INDEX_FILE_ENTRIES_MIN) {
         segment_seal_index(job, segment);
         TASK_AWAIT(task, io_file_replace(store->io, &task->file, job->path, view_of(job->bytes, job->len),
                                          store__task_file_done)); /* a failure costs a rebuild, no more */

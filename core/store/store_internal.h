@@ -32,17 +32,20 @@
 #define STORE_FRAME_OPEN_BYTES    ((size_t)(512 * KIB)) /* largest buffer that is taken ahead of need */
 #define STORE_FRAMES_IN_FLIGHT    4                     /* writes per log: enough to keep a device queue, few enough to gather */
 #define STORE_FRAMES_OUTSTANDING  32                    /* closed, unfinished frames per log before reserve says ERR_AGAIN */
+#define STORE_INDEX_FILE_ENTRIES_MIN 64 /* below, walking the frames is as quick as reading a file */
 #define STORE_ALLOCATE_BYTES_MIN  ((uint64_t)(128 * KIB))
 #define STORE_ALLOCATE_BYTES_MAX  ((uint64_t)(64 * MIB))
 #define STORE_SYNC_BYTES          ((uint64_t)(1 * MIB)) /* drained bytes of a segment that are flushed without waiting for more */
 #define STORE_DRAIN_AGE_NS        (3 * NS_PER_S)        /* an idle open frame leaves memory and journal after this */
+#define STORE_DRAINS_MAX          64                    /* idle frames moved at a time: enough to keep the disk busy */
 #define STORE_DRAIN_PRESSURE      50                    /* percent of the journal in use from which the oldest are drained */
 #define STORE_TICK_NS             NS_PER_S
 #define STORE_RETRY_NS            (500 * NS_PER_MS) /* after a refused allocation */
 #define STORE_MEMORY_RETRY_NS     (5 * NS_PER_MS)
 #define STORE_SPACE_CHECK_NS      NS_PER_S
-#define STORE_RECOVERIES_MAX      8 /* logs read back at the same time */
+#define STORE_RECOVERIES_MAX      32 /* logs read back at the same time */
 #define STORE_WINDOW_BYTES        ((size_t)(1 * MIB)) /* one cold read */
+#define STORE_SCAN_BYTES          ((size_t)(256 * KIB)) /* one read of recovery: a small log in one go */
 #define STORE_WINDOW_BYTES_MIN    ((size_t)(64 * KIB))
 #define STORE_RETENTION_CHECK_MS  300000
 #define STORE_NO_LSN              UINT64_MAX
@@ -60,6 +63,8 @@ struct store_frame {
     enum store_frame_state    state;
     size_t                    used; /* header and batches, in bytes */
     size_t                    journalled; /* of those; 0: nothing yet */
+    bool                      at_once;  /* drained by a durable write of its own: nothing else of its segment is to come */
+    bool                      draining; /* counted in store->drains */
     uint64_t                  first_lsn;
     int64_t                   claimed_ns; /* when it was first journalled */
     struct io_file_op         write;
@@ -98,6 +103,7 @@ struct store_segment {
 struct store_job {
     struct store_task     task;
     struct list_node      link; /* log->jobs while serial */
+    struct list_node      wait_link; /* store->slot_waits or names_wanted */
     struct list_node      all_link; /* store->jobs */
     void                (*abandon)(struct store_job *job); /* frees what it holds beyond this struct; may be NULL */
     struct store         *store;
@@ -112,6 +118,7 @@ struct store_job {
     int                   error;
     struct store_hold     hold;
     bool                  serial;
+    bool                  slot;    /* of an open file, not yet the handle's */
     bool                  holding; /* counted in segment->users */
     store_done_fn        *done;
     void                 *context;
@@ -134,6 +141,7 @@ struct store_held_entry {
 
 struct store_held {
     struct list_node link; /* store->held_list */
+    struct store    *store;
     struct list_node entries;
     struct uuid      topic_id;
     int32_t          partition;
@@ -199,22 +207,30 @@ struct store {
     bool                   journal_resetting, logs_opened, closing, was_clean, opened;
     struct map             known;       /* directory name -> struct store_known */
     struct list_node       held_list;   /* struct store_held */
+    struct map             held;        /* by topic id and partition */
     struct list_node       logs;
     struct list_node       jobs;        /* all that have begun or wait, for store_destroy() after a power cut */
     struct list_node       dirty;
     struct io_op           turn;
     struct list_node       claims;      /* frames by first_lsn */
+    uint32_t               drains;      /* idle frames on their way to their segments */
     struct list_node       cached;      /* frames, oldest first */
     struct list_node       frames_free;
     uint64_t               cache_bytes;
     struct list_node       open_files;  /* segments: open, no users; least recently used first */
     uint32_t               open_count;
+    uint32_t               slots_used;  /* open, being opened or being closed */
+    struct list_node       slot_waits;  /* jobs */
+    struct list_node       names_wanted, names_flushing; /* jobs */
+    bool                   names_busy;
     struct list_node       memory_waits;
     struct timer           tick, memory_timer, retry_timer, retention_timer;
     int64_t                retention_check_ms;
     int64_t                space_checked_ns;
     struct list_node       openings;    /* logs waiting to be read back */
     uint32_t               openings_running;
+    uint64_t               openings_done;   /* since the store was opened */
+    int64_t                openings_said_ns; /* when the operator was told last; 0: before the first */
     struct list_node       doomed;      /* files to remove later (store_doom.c) */
     uint32_t               doomed_running;
     uint32_t               side_jobs;
@@ -265,6 +281,12 @@ bool store__job_hold(struct store_job *job);
 void store__job_drop(struct store_job *job);
 /* In a job: fills job->buf with the header and submits it durably to the older copy. */
 void store__segment_header_submit(struct store_job *job, struct store_segment *segment);
+/* The same for a new file: all copies, in memory for as many blocks that stays until the task is resumed. */
+void store__segment_header_first(struct store_task *task, struct store_segment *segment, struct io_handle file,
+                                 uint8_t *memory);
+bool store__slot_take(struct store *store, struct store_job *job);
+void store__slot_give(struct store *store);
+void store__names_sync(struct store *store, struct store_job *job);
 void store__segment_seal(struct store_segment *segment);
 struct store_index_identity store__index_identity(const struct store_segment *segment);
 uint32_t store__open_flags(const struct store *store);
@@ -302,7 +324,8 @@ void    store__log_want_flush(struct store_log *log);
 /* --- the rest --------------------------------------------------------------------------------------------------------- */
 
 void store__drain_tick(struct store *store);
-void store__drain_log(struct store_log *log);
+void store__drain_more(struct store *store);
+void store__drain_log(struct store_log *log, bool at_once);
 /* Goes on with a close or a deletion when what it waited for is over. */
 void store__log_kick(struct store_log *log);
 void store__log_free(struct store_log *log);

@@ -203,6 +203,7 @@ static bool log_settled(struct store_log *log)
         if (log->durable_end < log->end_offset) {
             return false; /* under way */
         }
+        log->open->at_once = true;
         store__frame_close(log, log->policy.durable_on_append ? FRAME_DRAIN : FRAME_ACCEPT);
         store__log_pump(log);
     }

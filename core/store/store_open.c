@@ -1,10 +1,10 @@
 /* store_open.c: the order in which a log comes back after an unclean stop.
  *
- *   scan the directory (store_scan.c) -> decide (store_recover.c) -> make it durable (store_rebuild.c) -> newest snapshot of the partition above
- *   -> replay the batches behind it -> open. Where damage lies below what was durable nothing on the disk is changed: the log serves what is
- *   intact below and takes no appends.
+ *   scan the directory (store_scan.c) -> decide (store_recover.c) -> make it durable (store_rebuild.c), unless nothing has to be
+ *   changed -> newest snapshot of the partition above, replay of the batches behind it (store_replay.c) -> open
  *
- * At most STORE_RECOVERIES_MAX logs are read at a time; the others wait in store->openings. */
+ * Where damage lies below what was durable nothing on the disk is changed: the log serves what is intact below and takes no
+ * appends. At most STORE_RECOVERIES_MAX logs are read at a time; the others wait in store->openings. */
 #include "core/store/store_opening.h"
 
 static void opening_run(struct store_task *task);
@@ -163,6 +163,21 @@ static bool opening_segment_cut(const struct store_opening *opening, uint32_t or
     return false;
 }
 
+static bool opening_segment_kept(const struct store_opening *opening, uint32_t ordinal)
+{
+    const struct store_segment *segment = opening->segments[ordinal];
+
+    if (segment->header.state == STORE_SEGMENT_RECOVERING || opening_segment_cut(opening, ordinal)) {
+        return false;
+    }
+    if (opening->target == NULL && segment->header.state == STORE_SEGMENT_ACTIVE &&
+        segment->header.base_offset == opening->result.in_place_end) {
+        return true; /* empty, and no other says where the log begins */
+    }
+    return ordinal >= opening->result.keep_from && ordinal < opening->result.keep_segments &&
+           segment->header.base_offset < opening->result.in_place_end;
+}
+
 /* The segments of the run become the log's; the others have nothing to say any more (unless nothing may be touched). */
 static void opening_take_over(struct store_opening *opening)
 {
@@ -172,8 +187,7 @@ static void opening_take_over(struct store_opening *opening)
     for (uint32_t i = 0; i < opening->segment_count; i++) {
         struct store_segment *segment = opening->segments[i];
 
-        if (i >= opening->result.keep_from && i < opening->result.keep_segments && segment->header.base_offset < opening->result.in_place_end &&
-            !opening_segment_cut(opening, i)) {
+        if (opening_segment_kept(opening, i)) {
             opening_segment_end(opening, segment, i);
             store__log_add_segment(log, segment);
         } else if (damaged) {
@@ -224,6 +238,18 @@ static void opening_report(struct store_opening *opening)
     }
 }
 
+/* Everything stands where it should and is known to be flushed, nothing stands behind it: nothing has to be written. The next append begins
+ * another segment, whose base is the cut. */
+static bool opening_at_rest(const struct store_opening *opening)
+{
+    for (size_t i = 0; i < opening->piece_count; i++) {
+        if (opening->pieces[i].in_place && opening->pieces[i].mode == FRAME_ACCEPT) {
+            return false; /* it may have been read from a cache */
+        }
+    }
+    return opening->result.verdict == VERDICT_CLEAN && opening->result.copy_count == 0;
+}
+
 /* Old segments are finished in the background, in order. */
 static void opening_seal(struct store_log *log)
 {
@@ -232,46 +258,6 @@ static void opening_seal(struct store_log *log)
             store__segment_seal(log->segments[i]);
         }
     }
-}
-
-/* --- the partition's state -------------------------------------------------------------------------------------------------- */
-
-/* True: taken. */
-static bool opening_try_snapshot(struct store_opening *opening, struct view file, uint64_t segment_id)
-{
-    struct store_log *log = opening->log;
-    struct view       bytes;
-    int64_t           offset;
-
-    if (store__snapshot_check(file, segment_id, &offset, &bytes) != ERR_OK || offset > log->durable_end ||
-        log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
-        return false;
-    }
-    opening->replay_floor = offset;
-    opening->replay_from = MAX(offset, log->start_offset); /* below that its segments are gone */
-    return true;
-}
-
-static void opening_replay(struct store_opening *opening)
-{
-    struct store_read *read = &opening->read;
-
-    for (uint32_t i = 0; i < read->slice_count; i++) {
-        struct view      rest = read->slices[i];
-        struct rec_batch batch;
-
-        while (store__batch_next(&rest, &batch)) {
-            if (batch.base_offset >= opening->replay_floor) { /* the start may lie inside a batch */
-                opening->log->hooks.replay_batch(opening->log->hooks.context, &batch);
-            }
-        }
-    }
-    opening->replay_from = read->next_offset;
-}
-
-static void opening_read_done(struct store_read *read)
-{
-    store__task_resume(CONTAINER_OF(read, struct store_opening, read)->outer);
 }
 
 /* --- the whole --------------------------------------------------------------------------------------------------------------- */
@@ -288,18 +274,30 @@ void store__opening_free(struct store_opening *opening)
     mem_free(MEM_STORE, opening->path);
     mem_free(MEM_STORE, opening->numbers);
     mem_free(MEM_STORE, opening->segments);
-    mem_free(MEM_STORE, opening->sizes);
     mem_free(MEM_STORE, opening->pieces);
     mem_free(MEM_STORE, opening->copies);
     mem_free(MEM_STORE, opening);
 }
 
-static void opening_end(struct store_opening *opening, int result)
+static void opening_progress(struct store *store)
+{
+    int64_t now = io_now_ns(store->io);
+
+    store->openings_done++;
+    if (now - store->openings_said_ns >= NS_PER_S) {
+        store->openings_said_ns = now;
+        slog_info("store", "%s: reading back after an unclean stop: %" PRIu64 " logs done, %zu to go", store->directory,
+                  store->openings_done, map_count(&store->known));
+    }
+}
+
+void store__opening_end(struct store_opening *opening, int result)
 {
     struct store     *store = opening->store;
     struct store_log *log = opening->log;
     struct store_job *job = opening->job;
 
+    log->start_offset = opening->start_offset;
     if (opening->held != NULL) {
         opening->held->claimed = false;
         if (result == ERR_OK) {
@@ -311,8 +309,15 @@ static void opening_end(struct store_opening *opening, int result)
     } else {
         store__known_forget(store, log->name);
     }
+    if (result == ERR_OK) {
+        opening_seal(log);
+        if (opening->replayed_bytes >= STORE_WINDOW_BYTES) {
+            store__snapshot_take(log); /* so that the next time is shorter */
+        }
+    }
     log->opening = NULL;
     store__opening_free(opening);
+    opening_progress(store);
     store->openings_running--;
     if (!list_empty(&store->openings)) {
         struct store_opening *next = LIST_ENTRY(list_pop_front(&store->openings), struct store_opening, link);
@@ -348,20 +353,21 @@ static void opening_run(struct store_task *task)
         list_push_back(&store->openings, &opening->link);
         TASK_AWAIT(task, (void)0);
     } else {
+        store->openings_said_ns = store->openings_done == 0 ? io_now_ns(store->io) : store->openings_said_ns;
         store->openings_running++;
     }
     opening->held = store__held_find(store, log->topic_id, log->partition);
     if (opening->held != NULL) {
         opening->held->claimed = true;
     }
-    opening->buf = store__buf(store, STORE_WINDOW_BYTES);
+    opening->buf = store__buf(store, STORE_SCAN_BYTES);
     if (opening->buf == NULL) {
-        opening_end(opening, ERR_NO_MEMORY);
+        store__opening_end(opening, ERR_NO_MEMORY);
         return;
     }
     TASK_AWAIT(task, store__scan_start(opening));
     if (task->result < 0) {
-        opening_end(opening, task->result);
+        store__opening_end(opening, task->result);
         return;
     }
     if (opening->stale) {
@@ -374,64 +380,31 @@ static void opening_run(struct store_task *task)
             job->path = NULL;
         }
         if (task->result < 0) {
-            opening_end(opening, task->result);
+            store__opening_end(opening, task->result);
             return;
         }
     }
     opening_decide(opening);
-    if (opening->result.verdict != VERDICT_DAMAGED && (opening->segment_count > 0 || opening->result.copy_count > 0)) {
+    if (opening->result.verdict != VERDICT_DAMAGED && !opening_at_rest(opening)) {
+        if (opening->number_max == 0) {
+            TASK_AWAIT(task, io_mkdir(store->io, &task->op, log->path, store__task_op_done));
+            if (task->result >= 0 || task->result == ERR_EXISTS) {
+                TASK_AWAIT(task, store__names_sync(store, job));
+            }
+            if (task->result < 0) {
+                store__opening_end(opening, task->result);
+                return;
+            }
+        }
         TASK_AWAIT(task, store__rebuild_start(opening));
         if (task->result < 0) {
-            opening_end(opening, task->result);
+            store__opening_end(opening, task->result);
             return;
         }
     }
     opening_take_over(opening);
     opening_report(opening);
-    buf_unref(opening->buf); /* reads take their own */
-    opening->buf = NULL;
-    opening->replay_from = log->start_offset;
-    for (opening->at = log->segment_count; log->hooks.snapshot_read != NULL && opening->at > 0; opening->at--) {
-        mem_free(MEM_STORE, job->path);
-        job->path = store__segment_path(log, log->segments[opening->at - 1]->header.number, ".snp");
-        TASK_AWAIT(task, io_file_load(store->io, &task->file, store->shard->bufs, job->path, STORE_CHECKPOINT_BYTES_MAX,
-                                      store__task_file_done));
-        if (task->result >= 0) {
-            opening->source = io_file_take(&task->file);
-            if (opening_try_snapshot(opening, view_of(opening->source->data, (size_t)task->result),
-                                     log->segments[opening->at - 1]->header.segment_id)) {
-                break;
-            }
-            buf_unref(opening->source);
-            opening->source = NULL;
-        }
-    }
-    while (log->hooks.replay_batch != NULL && opening->replay_from < log->durable_end) {
-        opening->read = (struct store_read){.offset = opening->replay_from,
-                                            .end_offset = log->durable_end,
-                                            .bytes_max = STORE_WINDOW_BYTES,
-                                            .at_least_one = true,
-                                            .done = opening_read_done};
-        if (!store_log_read(log, &opening->read)) {
-            TASK_AWAIT(task, (void)0);
-        }
-        opening_replay(opening);
-        job->error = opening->read.bytes > 0 ? ERR_OK : opening->read.result;
-        store_read_release(&opening->read);
-        if (opening->read.next_offset <= opening->read.offset) {
-            break;
-        }
-    }
-    if (job->error < 0) {
-        opening_end(opening, job->error);
-        return;
-    }
-    log->start_offset = opening->start_offset;
-    if (!log->damaged) {
-        opening_seal(log);
-        store__snapshot_take(log);
-    }
-    opening_end(opening, log->damaged ? ERR_CORRUPT : ERR_OK);
+    store__replay_start(opening);
     return;
     TASK_END;
 }

@@ -6,6 +6,12 @@
 #include "core/store/store_internal.h"
 #include "core/store/store_recover.h"
 
+enum scan_mode {
+    SCAN_NOTHING, /* the rest of the file says nothing */
+    SCAN_FRAMES,
+    SCAN_ZEROS, /* no valid header: if the rest is zeros, it never held anything */
+};
+
 struct store_opening {
     struct store_task           task; /* the part in progress: scan or rebuild */
     struct store_task           copy; /* within a rebuild */
@@ -18,7 +24,6 @@ struct store_opening {
     uint32_t                   *numbers; /* segment files, ascending */
     uint32_t                    number_count, number_capacity;
     struct store_segment      **segments; /* those with a usable header, ascending */
-    uint64_t                   *sizes;
     uint32_t                    segment_count;
     uint32_t                    unsealed_count;
     struct store_piece         *pieces;
@@ -29,11 +34,13 @@ struct store_opening {
     uint32_t                    at; /* loop positions that survive a stop */
     uint32_t                    number_max;
     uint64_t                    position;
-    size_t                      window_len;
-    size_t                      window_bytes;
+    uint64_t                    window_at;
+    size_t                      window_asked, window_len;
+    size_t                      window_bytes; /* of the next one */
+    enum scan_mode              mode;
+    bool                        more;
     struct buf                 *buf;
     char                       *path;
-    struct io_stat              stat;
     struct io_handle            handle, source_handle;
     size_t                      used;   /* in the frame being built */
     size_t                      copied; /* of copies */
@@ -44,15 +51,18 @@ struct store_opening {
     bool                        damaged; /* a header could not be read */
     struct store_read           read;
     int64_t                     replay_from;  /* read from here */
+    uint64_t                    replayed_bytes;
     int64_t                     replay_floor; /* what begins below is in the snapshot */
-    int64_t                     begun_ns;
-    uint64_t                    read_bytes;
 };
 
 /* Reads the directory: numbers, headers, frames -> opening->pieces. Resumes opening->outer. */
 void store__scan_start(struct store_opening *opening);
 /* Makes the decision durable: flush, copy, new segment. Resumes opening->outer. */
 void store__rebuild_start(struct store_opening *opening);
+/* Snapshot and replay, then store__opening_end(). */
+void store__replay_start(struct store_opening *opening);
+/* The last call: the log is open, or is not. */
+void store__opening_end(struct store_opening *opening, int result);
 void store__opening_free(struct store_opening *opening);
 void store__opening_piece(struct store_opening *opening, const struct store_piece *piece);
 

@@ -17,33 +17,7 @@ void store__rebuild_start(struct store_opening *opening)
     store__task_resume(&opening->task);
 }
 
-/* --- reuse --------------------------------------------------------------------------------------------------------------- */
-
-/* An active segment into which nothing was ever written needs no successor, only another identity, so that a write that was under way
- * when the machine stopped cannot appear in it later. */
-static bool rebuild_reuse(struct store_opening *opening)
-{
-    const struct store_recover_result *result = &opening->result;
-    struct store_segment              *last;
-
-    if (opening->segment_count == 0 || result->copy_count > 0 || opening->unsealed_count != 1) {
-        return false;
-    }
-    last = opening->segments[opening->segment_count - 1];
-    if (last->header.state != STORE_SEGMENT_ACTIVE || last->header.base_offset != result->in_place_end) {
-        return false;
-    }
-    for (size_t i = 0; i < opening->piece_count; i++) {
-        if (opening->pieces[i].kind != PIECE_JOURNAL && opening->pieces[i].segment == opening->segment_count - 1) {
-            return false;
-        }
-    }
-    opening->segment_count--;
-    opening->target = last;
-    last->header.segment_id = io_random_u64(opening->store->io);
-    last->header.generation++;
-    return true;
-}
+/* --- the new segment ---------------------------------------------------------------------------------------------- */
 
 static void rebuild_target(struct store_opening *opening)
 {
@@ -51,19 +25,20 @@ static void rebuild_target(struct store_opening *opening)
 
     target->header.state = opening->result.copy_count > 0 ? STORE_SEGMENT_RECOVERING : STORE_SEGMENT_ACTIVE;
     target->header.base_offset = opening->result.in_place_end;
+    target->header.log_start_offset = opening->start_offset;
     target->header.created_ms = io_wall_ms(opening->store->io);
     target->end_offset = target->header.base_offset;
     opening->number_max++;
     opening->target = target;
 }
 
+/* The copies of a segment that holds data: one at a time. */
 static void rebuild_header(struct store_opening *opening)
 {
     struct store_segment *target = opening->target;
     uint32_t              block = target->header.block_bytes;
 
     target->header.sequence++;
-    target->header.log_start_offset = opening->start_offset;
     memset(opening->buf->data, 0, block);
     store__segment_header_encode(&target->header, opening->buf->data);
     io_file_write_all(opening->store->io, &opening->task.file, opening->handle, view_of(opening->buf->data, block),
@@ -197,6 +172,7 @@ static void rebuild_end(struct store_opening *opening, int result)
         opening->target->handle = opening->handle; /* the log's from here on */
         opening->handle = IO_HANDLE_NONE;
         opening->store->open_count++;
+        opening->store->slots_used++; /* beyond the bound, at most one for each log that is read back at the time */
         list_push_back(&opening->store->open_files, &opening->target->lru_link);
     }
     opening->outer->result = result;
@@ -332,17 +308,7 @@ static void rebuild_run(struct store_task *task)
             return;
         }
     }
-    if (!rebuild_reuse(opening)) {
-        rebuild_target(opening);
-    }
-    if (opening->number_max <= 1) { /* as in store_file.c: an empty directory's name may not be durable */
-        TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->log->path, true, store__task_op_done));
-    }
-    TASK_AWAIT(task, io_file_make_directories(store->io, &task->file, opening->log->path, store__task_file_done));
-    if (task->result < 0) {
-        rebuild_end(opening, task->result);
-        return;
-    }
+    rebuild_target(opening);
     mem_free(MEM_STORE, opening->path);
     opening->path = store__segment_path(opening->log, opening->target->header.number, ".seg");
     TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store) | IO_OPEN_CREATE,
@@ -354,24 +320,17 @@ static void rebuild_run(struct store_task *task)
     opening->handle = (struct io_handle){task->result};
     opening->target->index = store_index_create(opening->target->header.base_offset, store->block_bytes,
                                                 opening->log->policy.index_interval_bytes);
-    if (opening->result.copy_count > 0) {
-        for (opening->at = 0; opening->at < STORE_SEGMENT_HEADER_COPIES; opening->at++) {
-            TASK_AWAIT(task, rebuild_header(opening));
-            if (task->result < 0) {
-                rebuild_end(opening, task->result);
-                return;
-            }
-        }
-        TASK_AWAIT(task, copy_start(opening));
-        if (task->result < 0) {
-            rebuild_end(opening, task->result);
-            return;
-        }
-        opening->target->header.state = STORE_SEGMENT_ACTIVE;
-    }
+    /* The name first: a valid header says that it is durable. */
     TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, opening->log->path, store__task_file_done));
-    for (opening->at = 0; task->result >= 0 && opening->at < STORE_SEGMENT_HEADER_COPIES; opening->at++) {
-        TASK_AWAIT(task, rebuild_header(opening));
+    if (task->result >= 0) {
+        TASK_AWAIT(task, store__segment_header_first(task, opening->target, opening->handle, opening->buf->data));
+    }
+    if (task->result >= 0 && opening->result.copy_count > 0) {
+        TASK_AWAIT(task, copy_start(opening));
+        opening->target->header.state = STORE_SEGMENT_ACTIVE;
+        for (opening->at = 0; task->result >= 0 && opening->at < STORE_SEGMENT_HEADER_COPIES; opening->at++) {
+            TASK_AWAIT(task, rebuild_header(opening));
+        }
     }
     opening->target->exists = task->result >= 0;
     rebuild_end(opening, MIN(task->result, 0));

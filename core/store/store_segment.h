@@ -1,7 +1,8 @@
 /* store_segment.h: the durable header of a segment file (docs/formats/segment.md). Pure codec, private to core/store.
  *
- * The first two blocks of a segment hold two copies of the header, written in turn: a torn write leaves the other. What
- * counts is the valid copy with the larger `sequence`. */
+ * The first three blocks of a segment hold three copies of the header, written in turn, the oldest next: what counts is the valid copy
+ * with the largest `sequence`. Three, because the newest may be one whose write failed and which only a cache still shows: a torn
+ * write over the oldest then leaves the one before it. */
 #ifndef MILLRACE_STORE_SEGMENT_H
 #define MILLRACE_STORE_SEGMENT_H
 
@@ -10,7 +11,7 @@
 #include "core/base/err.h"
 
 #define STORE_SEGMENT_HEADER_BYTES  ((uint32_t)160)
-#define STORE_SEGMENT_HEADER_COPIES 2
+#define STORE_SEGMENT_HEADER_COPIES 3
 #define STORE_SEGMENT_VERSION       1
 
 enum store_segment_state {
@@ -41,12 +42,12 @@ struct store_segment_header {
 void store__segment_header_encode(const struct store_segment_header *header, uint8_t to[STORE_SEGMENT_HEADER_BYTES]);
 /* ERR_CORRUPT: not a header. */
 MUST_USE int store__segment_header_decode(struct view bytes, struct store_segment_header *out_header);
-/* The newer valid copy out of the first two blocks; ERR_CORRUPT when neither is valid. *out_copies (may be NULL) says
+/* The newest valid copy; ERR_CORRUPT when none is valid. *out_copies (may be NULL) says
  * how many are. */
 MUST_USE int store__segment_header_choose(struct view region, uint32_t block_bytes,
                                           struct store_segment_header *out_header, int *out_copies);
 
-/* Frames start behind the two copies. */
+/* Frames start behind the copies. */
 static inline uint64_t store__segment_data_start(uint32_t block_bytes)
 {
     return (uint64_t)STORE_SEGMENT_HEADER_COPIES * block_bytes;

@@ -40,7 +40,7 @@ static void frame_submit(struct store_frame *frame)
 {
     struct store_log *log = frame->log;
     struct store     *store = log->store;
-    uint32_t          flags = frame->header.mode == FRAME_DURABLE ? IO_WRITE_DURABLE : 0;
+    uint32_t          flags = frame->header.mode == FRAME_DURABLE || frame->at_once ? IO_WRITE_DURABLE : 0;
 
     frame->state = FRAME_WRITING;
     log->in_flight++;
@@ -113,7 +113,7 @@ static void frame_written(struct io_file_op *op)
     if (op->result < 0) {
         store__log_offline(log, op->result, "a write failed");
     } else if (!log->offline) {
-        if (frame->header.mode == FRAME_DURABLE) {
+        if (frame->header.mode == FRAME_DURABLE || frame->at_once) {
             store__frame_stored(frame);
         } else {
             list_push_back(&segment->unsynced, &frame->sync_link);
@@ -123,6 +123,7 @@ static void frame_written(struct io_file_op *op)
         store__log_advance(log);
         store__frames_settle(log); /* the frame may be gone after this */
         store__journal_release(log->store);
+        store__drain_more(log->store);
         if (segment->unsynced_bytes >= STORE_SYNC_BYTES && log->policy.durable_on_append) {
             store__segment_want_sync(segment);
         }
@@ -150,6 +151,10 @@ void store__frame_stored(struct store_frame *frame)
     frame->segment->unstored--;
     if (frame->header.mode == FRAME_ACCEPT) {
         log->unflushed_frames--;
+    }
+    if (frame->draining) {
+        frame->draining = false;
+        log->store->drains--;
     }
 }
 
@@ -260,7 +265,7 @@ void store__journal_done(struct store_journal_entry *entry, int result)
         log_acknowledge(log, entry->last_offset + 1);
         store__log_dirty(log);
     }
-    store__drain_tick(log->store);
+    store__drain_more(log->store);
     store__log_kick(log);
 }
 
