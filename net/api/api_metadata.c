@@ -80,6 +80,12 @@ static void metadata_missing(struct api_call *call, struct view name, struct uui
     out->topic_authorized_operations = METADATA_AUTHORIZED_NONE;
 }
 
+/* Java's admin client asks by id with an empty name instead of none: what names a topic is an id that is not zero. */
+static bool metadata_by_id(const struct kp_metadata_request_topics *asked)
+{
+    return asked->name.base == NULL || !uuid_is_zero(asked->topic_id);
+}
+
 static bool metadata_all(const struct api_call *call)
 {
     const struct kp_metadata_request *request = call->request;
@@ -107,7 +113,7 @@ static bool metadata_topics(struct api_call *call, struct kp_metadata_response *
     }
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct kp_metadata_request_topics *asked = &request->topics[i];
-        bool                                     by_id = asked->name.base == NULL;
+        bool                                     by_id = metadata_by_id(asked);
         const struct meta_topic                 *topic =
             by_id ? meta_topic_by_id(call->shard->meta, asked->topic_id) : meta_topic(call->shard->meta, asked->name);
         struct kp_metadata_response_topics *out = &response->topics[response->topics_count++];
@@ -117,7 +123,7 @@ static bool metadata_topics(struct api_call *call, struct kp_metadata_response *
                 return false;
             }
         } else if (by_id) {
-            metadata_missing(call, asked->name, asked->topic_id, KP_ERR_UNKNOWN_TOPIC_ID, out);
+            metadata_missing(call, (struct view){0}, asked->topic_id, KP_ERR_UNKNOWN_TOPIC_ID, out);
         } else {
             metadata_missing(call, asked->name, asked->topic_id,
                              meta_topic_name_valid(asked->name) ? KP_ERR_UNKNOWN_TOPIC_OR_PARTITION
@@ -166,7 +172,8 @@ static int32_t metadata_wanted(struct api_call *call, struct meta_create_topic *
     for (int32_t i = 0; i < request->topics_count; i++) {
         struct view name = request->topics[i].name;
 
-        if (name.base != NULL && meta_topic_name_valid(name) && meta_topic(call->shard->meta, name) == NULL) {
+        if (!metadata_by_id(&request->topics[i]) && meta_topic_name_valid(name) &&
+            meta_topic(call->shard->meta, name) == NULL) {
             if (out != NULL) {
                 out[count].name = name;
                 out[count].partition_count = -1;
