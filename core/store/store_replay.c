@@ -24,8 +24,9 @@ static bool snapshot_try(struct store_opening *opening, const struct store_segme
     struct view       bytes;
     int64_t           offset;
 
+    /* Beyond the segment's end it tells of batches that an earlier stop has cut away, and others stand there now. */
     if (store__snapshot_check(file, segment->header.segment_id, &offset, &bytes) != ERR_OK ||
-        offset > log->durable_end || log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
+        offset < segment->header.base_offset || offset > segment->end_offset || log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
         return false;
     }
     opening->replay_floor = offset;
