@@ -104,14 +104,24 @@ static const int32_t *create_topics_assignment(struct api_call                  
     return leaders;
 }
 
-static bool create_topics_duplicate(const struct kp_create_topics_request *request, int32_t at)
+/* A name that stands twice is refused in both places. */
+static void create_topics_refuse_twins(struct meta_create_topic *topics, int32_t count)
 {
-    for (int32_t i = 0; i < request->topics_count; i++) {
-        if (i != at && view_equal(request->topics[i].name, request->topics[at].name)) {
-            return true;
+    struct map seen;
+
+    map_init(&seen, MEM_API);
+    for (int32_t i = 0; i < count; i++) {
+        struct meta_create_topic *twin = NULL;
+
+        if (topics[i].name.len <= META_TOPIC_NAME_BYTES_MAX) { /* longer ones are refused anyway */
+            twin = map_put(&seen, topics[i].name, &topics[i]);
+        }
+        if (twin != NULL) {
+            twin->error = KP_ERR_INVALID_REQUEST;
+            topics[i].error = KP_ERR_INVALID_REQUEST;
         }
     }
-    return false;
+    map_deinit(&seen);
 }
 
 static bool create_topics_take(struct api_call *call, int32_t at, struct meta_create_topic *out)
@@ -131,9 +141,7 @@ static bool create_topics_take(struct api_call *call, int32_t at, struct meta_cr
     out->replication_factor = asked->replication_factor;
     out->configs = configs;
     out->config_count = asked->configs_count;
-    if (create_topics_duplicate(request, at)) {
-        out->error = KP_ERR_INVALID_REQUEST;
-    } else if (asked->assignments_count > 0) {
+    if (asked->assignments_count > 0) {
         if (asked->num_partitions != -1 || asked->replication_factor != -1) {
             out->error = KP_ERR_INVALID_REQUEST; /* either counts or an assignment */
         } else {
@@ -165,5 +173,6 @@ void api_create_topics(struct api_call *call)
             return;
         }
     }
+    create_topics_refuse_twins(state->change.create_topics, request->topics_count);
     meta_submit(call->shard->meta, &state->change);
 }

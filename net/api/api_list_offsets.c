@@ -11,6 +11,7 @@ struct list_offsets_state {
     struct api_call                 *call;
     struct kp_list_offsets_response *response;
     uint32_t                         waiting;
+    bool                             no_memory;
 };
 
 static void list_offsets_fill(struct list_offsets_item *item)
@@ -23,13 +24,22 @@ static void list_offsets_fill(struct list_offsets_item *item)
     }
 }
 
+static void list_offsets_finish(struct list_offsets_state *state)
+{
+    if (state->no_memory) {
+        api_close(state->call, "no memory for the answer");
+    } else {
+        api_reply(state->call, state->response);
+    }
+}
+
 static void list_offsets_done(struct part_offset_lookup *lookup)
 {
     struct list_offsets_item *item = CONTAINER_OF(lookup, struct list_offsets_item, lookup);
 
     list_offsets_fill(item);
     if (--item->state->waiting == 0) {
-        api_reply(item->state->call, item->state->response);
+        list_offsets_finish(item->state);
     }
 }
 
@@ -49,25 +59,35 @@ static bool list_offsets_sentinel_known(int16_t version, int64_t timestamp)
     return timestamp >= 0;
 }
 
-static bool list_offsets_duplicate(const struct kp_list_offsets_request_topics *topic, int32_t at)
+/* How often each partition of the topic is asked for (2: more than once), because Kafka refuses those asked for twice.
+ * NULL: no memory. *out_count: 0 for a topic that is not known, whose partitions are refused anyway. */
+static uint8_t *list_offsets_asked(struct api_call *call, const struct kp_list_offsets_request_topics *topic,
+                                   int32_t *out_count)
 {
-    for (int32_t i = 0; i < topic->partitions_count; i++) {
-        if (i != at && topic->partitions[i].partition_index == topic->partitions[at].partition_index) {
-            return true;
+    const struct meta_topic *known = meta_topic(call->shard->meta, topic->name);
+    uint8_t                 *asked;
+
+    *out_count = known == NULL ? 0 : known->partition_count;
+    asked = api_alloc(call, (size_t)*out_count, sizeof(*asked));
+    for (int32_t i = 0; asked != NULL && i < topic->partitions_count; i++) {
+        int32_t index = topic->partitions[i].partition_index;
+
+        if (index >= 0 && index < *out_count) {
+            asked[index] = (uint8_t)MIN(asked[index] + 1, 2);
         }
     }
-    return false;
+    return asked;
 }
 
 static void list_offsets_partition(struct list_offsets_state *state, const struct kp_list_offsets_request_topics *topic,
-                                   int32_t at, struct list_offsets_item *item)
+                                   int32_t at, bool twice, struct list_offsets_item *item)
 {
     const struct kp_list_offsets_request                   *request = state->call->request;
     const struct kp_list_offsets_request_topics_partitions *asked = &topic->partitions[at];
     int16_t                                                 error = 0;
     struct part                                            *part;
 
-    if (list_offsets_duplicate(topic, at)) {
+    if (twice) {
         item->answer->error_code = KP_ERR_INVALID_REQUEST;
         return;
     }
@@ -94,6 +114,33 @@ static void list_offsets_partition(struct list_offsets_state *state, const struc
     }
 }
 
+static void list_offsets_topic(struct list_offsets_state *state, const struct kp_list_offsets_request_topics *topic,
+                               struct kp_list_offsets_response_topics *answer)
+{
+    size_t                    count = (size_t)topic->partitions_count;
+    struct list_offsets_item *items = api_alloc(state->call, count, sizeof(*items));
+    int32_t                   known = 0;
+    uint8_t                  *asked = list_offsets_asked(state->call, topic, &known);
+
+    answer->name = topic->name;
+    answer->partitions = api_alloc(state->call, count, sizeof(*answer->partitions));
+    if (items == NULL || asked == NULL || answer->partitions == NULL) {
+        state->no_memory = true;
+        return;
+    }
+    for (int32_t k = 0; k < topic->partitions_count; k++) {
+        int32_t index = topic->partitions[k].partition_index;
+
+        kp_list_offsets_response_topics_partitions_init(&answer->partitions[k]);
+        answer->partitions[k].partition_index = index;
+        answer->partitions[k].timestamp = -1;
+        answer->partitions[k].offset = -1;
+        answer->partitions_count++;
+        items[k].answer = &answer->partitions[k];
+        list_offsets_partition(state, topic, k, index >= 0 && index < known && asked[index] > 1, &items[k]);
+    }
+}
+
 void api_list_offsets(struct api_call *call)
 {
     const struct kp_list_offsets_request *request = call->request;
@@ -107,24 +154,11 @@ void api_list_offsets(struct api_call *call)
     kp_list_offsets_response_init(response);
     response->topics = api_alloc(call, (size_t)request->topics_count, sizeof(*response->topics));
     *state = (struct list_offsets_state){.call = call, .response = response, .waiting = 1};
-    for (int32_t i = 0; response->topics != NULL && i < request->topics_count; i++) {
-        const struct kp_list_offsets_request_topics *topic = &request->topics[i];
-        struct kp_list_offsets_response_topics      *answer = &response->topics[response->topics_count++];
-        struct list_offsets_item *items = api_alloc(call, (size_t)topic->partitions_count, sizeof(*items));
-
-        answer->name = topic->name;
-        answer->partitions = api_alloc(call, (size_t)topic->partitions_count, sizeof(*answer->partitions));
-        for (int32_t k = 0; items != NULL && answer->partitions != NULL && k < topic->partitions_count; k++) {
-            kp_list_offsets_response_topics_partitions_init(&answer->partitions[k]);
-            answer->partitions[k].partition_index = topic->partitions[k].partition_index;
-            answer->partitions[k].timestamp = -1;
-            answer->partitions[k].offset = -1;
-            answer->partitions_count++;
-            items[k].answer = &answer->partitions[k];
-            list_offsets_partition(state, topic, k, &items[k]);
-        }
+    state->no_memory = response->topics == NULL;
+    for (int32_t i = 0; !state->no_memory && i < request->topics_count; i++) {
+        list_offsets_topic(state, &request->topics[i], &response->topics[response->topics_count++]);
     }
     if (--state->waiting == 0) {
-        api_reply(call, response);
+        list_offsets_finish(state);
     }
 }
