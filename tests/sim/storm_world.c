@@ -202,6 +202,19 @@ bool storm_boot(struct storm *storm)
 
 /* --- logs --------------------------------------------------------------------------------------- */
 
+/* The fold is that of the batches the model has, up to its offset. */
+static void trace_fold(const struct storm_log *slog, const char *what)
+{
+    struct model_fold wanted = model_fold_of(&slog->model, slog->fold.from_offset, slog->fold.next_offset);
+
+    if (slog->storm->options.verbose) {
+        (void)fprintf(stderr,
+                      "    log %u: snapshot %s at offset %" PRId64 " from %" PRId64 ": %s the model's batches\n",
+                      slog->index, what, slog->fold.next_offset, slog->fold.from_offset,
+                      slog->fold.hash == wanted.hash ? "of" : "NOT of");
+    }
+}
+
 static void hook_replay(void *context, const struct rec_batch *header)
 {
     struct storm_log *slog = context;
@@ -213,6 +226,7 @@ static void hook_snapshot_write(void *context, uint8_t **out_bytes, size_t *out_
 {
     const struct storm_log *slog = context;
 
+    trace_fold(slog, "written");
     *out_bytes = mem_alloc(MEM_STORE, sizeof(slog->fold));
     memcpy(*out_bytes, &slog->fold, sizeof(slog->fold));
     *out_len = sizeof(slog->fold);
@@ -226,6 +240,7 @@ static int hook_snapshot_read(void *context, struct view bytes, int64_t offset)
         return ERR_CORRUPT;
     }
     memcpy(&slog->fold, bytes.base, sizeof(slog->fold));
+    trace_fold(slog, "read");
     if (slog->fold.next_offset == slog->fold.from_offset) {
         slog->fold = (struct model_fold){.from_offset = offset, .next_offset = offset}; /* of a log with nothing left */
     }
