@@ -1,8 +1,9 @@
 /* store.c: one shard's store from creation to the first log, its jobs, its clock work and its memory.
  *
- * Opening: make the directory -> clean-stop checkpoint? -> make it void durably (nothing may be appended while it stands) -> journal. After an unclean
- * stop what the journal holds is kept in memory (store->held_list) until the logs it belongs to are opened and have taken it into
- * their segments; until then appends go straight to the segments, and only then the ring starts again, empty. */
+ * Opening: make the directory -> clean-stop checkpoint? -> make it void durably (nothing may be appended while it
+ * stands) -> journal. After an unclean stop what the journal holds is kept in memory (store->held_list) until the logs
+ * it belongs to are opened and have taken it into their segments; until then appends go straight to the segments, and
+ * only then the ring starts again, empty. */
 #include "core/store/store_internal.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ static void store_retry_due(struct timer *timer);
 static void store_reset_done(void *context, int result);
 static void job_free(struct store_job *job);
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------------------------------
+ */
 
 struct store *store_create(struct io_shard *shard, const struct store_options *options)
 {
@@ -71,7 +73,7 @@ void store_destroy(struct store *store)
     timer_disarm(store->shard->timers, &store->retry_timer);
     timer_disarm(store->shard->timers, &store->retention_timer);
     store_journal_destroy(store->journal);
-    LIST_EACH (&store->jobs, node) {
+    LIST_EACH(&store->jobs, node) {
         struct store_job *job = LIST_ENTRY(node, struct store_job, all_link);
 
         if (job->abandon != NULL) {
@@ -79,20 +81,20 @@ void store_destroy(struct store *store)
         }
         job_free(job);
     }
-    LIST_EACH (&store->logs, node) {
+    LIST_EACH(&store->logs, node) {
         store__log_free(LIST_ENTRY(node, struct store_log, link));
     }
-    LIST_EACH (&store->held_list, node) {
+    LIST_EACH(&store->held_list, node) {
         store__held_free(LIST_ENTRY(node, struct store_held, link));
     }
     map_deinit(&store->held);
-    MAP_EACH (&store->known, entry) {
+    MAP_EACH(&store->known, entry) {
         store__known_free(entry->value);
     }
     map_deinit(&store->known);
     store__doom_forget(store);
     store__cache_trim(store, 0);
-    LIST_EACH (&store->frames_free, node) {
+    LIST_EACH(&store->frames_free, node) {
         mem_free(MEM_STORE, LIST_ENTRY(node, struct store_frame, cache_link));
     }
     mem_free(MEM_STORE, store->directory);
@@ -109,7 +111,7 @@ void store_stats(const struct store *store, struct store_stats *out_stats)
     out_stats->journal_bytes = journal.write_bytes;
     out_stats->cache_bytes = store->cache_bytes;
     out_stats->memory_bytes = buf_pool_used_bytes(store->shard->bufs);
-    LIST_EACH (&store->logs, node) {
+    LIST_EACH(&store->logs, node) {
         struct store_log *log = LIST_ENTRY(node, struct store_log, link);
 
         out_stats->log_count++;
@@ -118,7 +120,7 @@ void store_stats(const struct store *store, struct store_stats *out_stats)
     }
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------------------------------------------------- */
 
 static void store_open_replay(void *context, const struct store_journal_record *record)
 {
@@ -215,10 +217,11 @@ static void store_open_run(struct store_task *task)
         buf_unref(job->buf);
         job->buf = NULL;
     }
-    /* Replaced, not removed, and at every start: if an earlier attempt could not be made durable, this one is another. */
+    /* Replaced, not removed, and at every start: if an earlier attempt could not be made durable, this one is another.
+     */
     store__checkpoint_void(job);
-    TASK_AWAIT(task, io_file_replace(store->io, &task->file, job->path, view_of(job->bytes, job->len),
-                                     store__task_file_done));
+    TASK_AWAIT(
+        task, io_file_replace(store->io, &task->file, job->path, view_of(job->bytes, job->len), store__task_file_done));
     if (task->result < 0) {
         store_open_finish(job, task->result);
         return;
@@ -246,7 +249,7 @@ static void store_open_run(struct store_task *task)
     TASK_END;
 }
 
-/* --- what the journal held -------------------------------------------------------------------------------------------- */
+/* --- what the journal held --------------------------------------------------------------------------------------- */
 
 #define HELD_KEY_BYTES 20
 
@@ -302,7 +305,7 @@ void store__held_free(struct store_held *held)
         return;
     }
     (void)map_remove(&held->store->held, held_key(held->topic_id, held->partition, key));
-    LIST_EACH (&held->entries, node) {
+    LIST_EACH(&held->entries, node) {
         mem_free(MEM_STORE, LIST_ENTRY(node, struct store_held_entry, link));
     }
     list_remove(&held->link);
@@ -330,7 +333,7 @@ static void store_reset_done(void *context, int result)
 
     store->journal_resetting = false;
     store->journal_ready = result == ERR_OK;
-    LIST_EACH (&store->logs, node) {
+    LIST_EACH(&store->logs, node) {
         store__log_kick(LIST_ENTRY(node, struct store_log, link));
     }
     store__close_kick(store);
@@ -342,17 +345,18 @@ void store_logs_opened(struct store *store)
         return;
     }
     store->logs_opened = true;
-    LIST_EACH (&store->held_list, node) {
+    LIST_EACH(&store->held_list, node) {
         struct store_held *held = LIST_ENTRY(node, struct store_held, link);
 
-        if (held->first_lsn == STORE_NO_LSN && !held->claimed) { /* of an earlier run, and no log wants it: its topic was deleted */
+        if (held->first_lsn == STORE_NO_LSN &&
+            !held->claimed) { /* of an earlier run, and no log wants it: its topic was deleted */
             store__held_free(held);
         }
     }
     store__held_check(store);
 }
 
-/* --- jobs -------------------------------------------------------------------------------------------------------------- */
+/* --- jobs -------------------------------------------------------------------------------------------------------- */
 
 struct store_job *store__job_new(struct store *store, struct store_log *log, struct store_segment *segment,
                                  store_task_fn *run)
@@ -448,7 +452,7 @@ char *store__segment_path(const struct store_log *log, uint32_t number, const ch
     return store__path(log->path, name);
 }
 
-/* --- time, memory, space ------------------------------------------------------------------------------------------------ */
+/* --- time, memory, space ----------------------------------------------------------------------------------------- */
 
 /* The tick runs only while something waits for it: an idle store costs no CPU. */
 void store__tick_arm(struct store *store)
@@ -476,7 +480,7 @@ static void store_retry_due(struct timer *timer)
 {
     struct store *store = CONTAINER_OF(timer, struct store, retry_timer);
 
-    LIST_EACH (&store->logs, node) {
+    LIST_EACH(&store->logs, node) {
         struct store_log *log = LIST_ENTRY(node, struct store_log, link);
 
         if (log->frame_count > log->frame_live || log->closing || !list_empty(&log->appends)) {
@@ -539,7 +543,8 @@ bool store__space_low(struct store *store)
     }
     low = free_bytes < store->options.free_bytes_min;
     if (low && !store->stats.space_low) {
-        slog_error("store", "%s: %" PRIu64 " MiB free, below the reserve of %" PRIu64
+        slog_error("store",
+                   "%s: %" PRIu64 " MiB free, below the reserve of %" PRIu64
                    " MiB: produce is refused until there is space again",
                    store->directory, free_bytes / MIB, store->options.free_bytes_min / MIB);
     } else if (!low && store->stats.space_low) {

@@ -1,7 +1,8 @@
 /* store_doom.c: files and directories on their way out.
  *
- * A deleted topic's directory is renamed to ~<random> before the deletion is answered, so that the name is free (store_log.c); a segment that retention took
- * keeps its name, since its number is never used again. Both are removed after file.delete.delay.ms, or at the next start. */
+ * A deleted topic's directory is renamed to ~<random> before the deletion is answered, so that the name is free
+ * (store_log.c); a segment that retention took keeps its name, since its number is never used again. Both are removed
+ * after file.delete.delay.ms, or at the next start. */
 #include "core/store/store_internal.h"
 
 #include <stdio.h>
@@ -53,7 +54,7 @@ static void doom_free(struct store_doomed *doomed)
 
 void store__doom_forget(struct store *store)
 {
-    LIST_EACH (&store->doomed, node) {
+    LIST_EACH(&store->doomed, node) {
         doom_free(LIST_ENTRY(node, struct store_doomed, link));
     }
 }
@@ -61,7 +62,7 @@ void store__doom_forget(struct store *store)
 /* At a clean stop nothing is left to wait for. */
 void store__doom_run(struct store *store)
 {
-    LIST_EACH (&store->doomed, node) {
+    LIST_EACH(&store->doomed, node) {
         struct store_doomed *doomed = LIST_ENTRY(node, struct store_doomed, link);
 
         if (!doomed->running) {
@@ -71,7 +72,7 @@ void store__doom_run(struct store *store)
     }
 }
 
-/* --- directories ----------------------------------------------------------------------------------------------------------- */
+/* --- directories ------------------------------------------------------------------------------------------------- */
 
 /* A name that no log has, for a directory about to be removed. */
 char *store__doomed_path(struct store *store)
@@ -93,7 +94,7 @@ void store__doom_directory(struct store *store, const char *name, int64_t delay_
     doom_add(store, store__path(store->directory, name), NULL, delay_ms);
 }
 
-/* --- segments -------------------------------------------------------------------------------------------------------------- */
+/* --- segments ---------------------------------------------------------------------------------------------------- */
 
 void store__doom_segment(struct store_segment *segment, int64_t delay_ms)
 {
@@ -117,7 +118,7 @@ void store__doom_segment(struct store_segment *segment, int64_t delay_ms)
     }
 }
 
-/* --- removal --------------------------------------------------------------------------------------------------------------- */
+/* --- removal ----------------------------------------------------------------------------------------------------- */
 
 static bool doom_list(void *context, const char *name, bool is_directory)
 {

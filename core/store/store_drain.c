@@ -5,7 +5,8 @@
  * are plain; the flush that makes them durable follows per segment, batched by bytes or by the next tick. */
 #include "core/store/store_internal.h"
 
-/* at_once: the log is idle, one durable write settles it; else more will follow, and one flush covers many plain writes. */
+/* at_once: the log is idle, one durable write settles it; else more will follow, and one flush covers many plain
+ * writes. */
 void store__drain_log(struct store_log *log, bool at_once)
 {
     struct store_frame *frame = log->open;
@@ -40,7 +41,7 @@ static void drain_walk(struct store *store, bool sync_now)
         aim_lsn = head > keep ? head - keep : 0;
         sync_now = true;
     }
-    LIST_EACH (&store->claims, node) {
+    LIST_EACH(&store->claims, node) {
         struct store_frame *frame = LIST_ENTRY(node, struct store_frame, claim_link);
 
         if (!drain_due(store, frame, aim_lsn) || store->drains >= STORE_DRAINS_MAX) {

@@ -1,8 +1,8 @@
 /* store_file.c: segment files: making, activating, opening, allocating, flushing, sealing.
  *
- * Order on the way to the first acknowledgement that depends on a segment: directory made and its name durable -> file made, its name
- * durable -> header durable -> (made ahead: ACTIVE header durable) -> frames. So an ACTIVE header always stands before the frames it covers, and a PREPARED
- * file never holds one.
+ * Order on the way to the first acknowledgement that depends on a segment: directory made and its name durable -> file
+ * made, its name durable -> header durable -> (made ahead: ACTIVE header durable) -> frames. So an ACTIVE header always
+ * stands before the frames it covers, and a PREPARED file never holds one.
  */
 #include "core/store/store_internal.h"
 
@@ -12,7 +12,7 @@ static void segment_room_run(struct store_task *task);
 static void segment_sync_run(struct store_task *task);
 static void segment_seal_run(struct store_task *task);
 
-/* --- objects ----------------------------------------------------------------------------------------------------------- */
+/* --- objects ----------------------------------------------------------------------------------------------------- */
 
 struct store_segment *store__segment_new(struct store_log *log, uint32_t number)
 {
@@ -59,7 +59,7 @@ uint32_t store__open_flags(const struct store *store)
     return IO_OPEN_READ | IO_OPEN_WRITE | direct;
 }
 
-/* --- header --------------------------------------------------------------------------------------------------------------- */
+/* --- header ------------------------------------------------------------------------------------------------------ */
 
 /* The copy that is overwritten is the older one, so that a torn write leaves the state before. */
 void store__segment_header_submit(struct store_job *job, struct store_segment *segment)
@@ -75,7 +75,8 @@ void store__segment_header_submit(struct store_job *job, struct store_segment *s
                       IO_WRITE_DURABLE, store__task_file_done);
 }
 
-/* All copies in one write, into a file that holds nothing yet: torn, it leaves a file with no valid header and no data. */
+/* All copies in one write, into a file that holds nothing yet: torn, it leaves a file with no valid header and no data.
+ */
 void store__segment_header_first(struct store_task *task, struct store_segment *segment, struct io_handle file,
                                  uint8_t *memory)
 {
@@ -89,12 +90,11 @@ void store__segment_header_first(struct store_task *task, struct store_segment *
         header.sequence = sequence;
         store__segment_header_encode(&header, memory + sequence % STORE_SEGMENT_HEADER_COPIES * block_bytes);
     }
-    io_file_write_all(segment->store->io, &task->file, file,
-                      view_of(memory, STORE_SEGMENT_HEADER_COPIES * block_bytes), 0, IO_WRITE_DURABLE,
-                      store__task_file_done);
+    io_file_write_all(segment->store->io, &task->file, file, view_of(memory, STORE_SEGMENT_HEADER_COPIES * block_bytes),
+                      0, IO_WRITE_DURABLE, store__task_file_done);
 }
 
-/* --- making ------------------------------------------------------------------------------------------------------------------ */
+/* --- making ------------------------------------------------------------------------------------------------------ */
 
 bool store__segment_ready(const struct store_segment *segment)
 {
@@ -106,7 +106,8 @@ void store__segment_want_ready(struct store_segment *segment)
     if (segment->making || store__segment_ready(segment) || segment->log->directory_making) {
         return; /* the end of what goes on pumps the log, which comes here again */
     }
-    /* Not one of the serial jobs: the seal of this segment may stand in that queue and wait for frames that wait for this. */
+    /* Not one of the serial jobs: the seal of this segment may stand in that queue and wait for frames that wait for
+     * this. */
     segment->making = true;
     segment->log->directory_making = !segment->log->directory_exists;
     store__job_start(store__job_new(segment->store, segment->log, segment,
@@ -142,7 +143,8 @@ static void segment_made(struct store_job *job, const char *what)
         segment_forget_ahead(job);
     } else if (result == ERR_NO_SPACE || result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
         job->store->stats.space_low |= result == ERR_NO_SPACE;
-        store__retry_later(job->store); /* nothing was promised on it yet: frames wait, the journal still acknowledges */
+        store__retry_later(
+            job->store); /* nothing was promised on it yet: frames wait, the journal still acknowledges */
     } else if (result < 0) {
         store__log_offline(log, result, what);
     }
@@ -154,8 +156,8 @@ static uint64_t segment_chunk(const struct store_segment *segment, uint64_t end_
 {
     const struct store_log *log = segment->log;
     uint64_t                limit = align_up(log->policy.segment_bytes, segment->header.block_bytes);
-    uint64_t                chunk = MIN(MAX(segment->allocated_bytes, STORE_ALLOCATE_BYTES_MIN), STORE_ALLOCATE_BYTES_MAX);
-    uint64_t                target = segment->allocated_bytes + chunk;
+    uint64_t chunk = MIN(MAX(segment->allocated_bytes, STORE_ALLOCATE_BYTES_MIN), STORE_ALLOCATE_BYTES_MAX);
+    uint64_t target = segment->allocated_bytes + chunk;
 
     if (log->policy.preallocate || target > limit) {
         target = limit;
@@ -237,8 +239,8 @@ static void segment_make_run(struct store_task *task)
     make_opened(job);
     segment->allocated_bytes = 0;
     job->len = (size_t)segment_chunk(segment, segment->end_position);
-    TASK_AWAIT(task, io_allocate(store->io, &task->op, segment->handle, 0, job->len, IO_ALLOCATE_EXTEND,
-                                 store__task_op_done));
+    TASK_AWAIT(
+        task, io_allocate(store->io, &task->op, segment->handle, 0, job->len, IO_ALLOCATE_EXTEND, store__task_op_done));
     if (!make_allocated(job)) {
         goto made;
     }
@@ -287,7 +289,7 @@ made:
     TASK_END;
 }
 
-/* --- space ------------------------------------------------------------------------------------------------------------------- */
+/* --- space ------------------------------------------------------------------------------------------------------- */
 
 void store__segment_want_room(struct store_segment *segment, uint64_t end_position)
 {
@@ -332,7 +334,7 @@ static void segment_room_run(struct store_task *task)
     TASK_END;
 }
 
-/* --- flushing ------------------------------------------------------------------------------------------------------------------ */
+/* --- flushing ---------------------------------------------------------------------------------------------------- */
 
 void store__segment_want_sync(struct store_segment *segment)
 {
@@ -388,7 +390,7 @@ static void segment_sync_run(struct store_task *task)
     TASK_END;
 }
 
-/* --- sealing ------------------------------------------------------------------------------------------------------------------- */
+/* --- sealing ----------------------------------------------------------------------------------------------------- */
 
 /* Index and sealed header, once every frame of it is durable. Serial: segments are sealed in order. */
 void store__segment_seal(struct store_segment *segment)

@@ -1,8 +1,9 @@
 /* store_handle.c: open segment files, at most STORE_OPEN_FILES_MAX of them.
  *
- * A file needs a slot from before it is opened until its close has completed. Whoever finds none waits in store->slot_waits; then a
- * file that is open without users is closed, and its slot goes to the first who waits. A segment's file is open while it has
- * users; without users it stands in store->open_files, least recently used first. */
+ * A file needs a slot from before it is opened until its close has completed. Whoever finds none waits in
+ * store->slot_waits; then a file that is open without users is closed, and its slot goes to the first who waits. A
+ * segment's file is open while it has users; without users it stands in store->open_files, least recently used first.
+ */
 #include "core/store/store_internal.h"
 
 static void names_run(struct store_task *task);
@@ -36,7 +37,8 @@ void store__slot_give(struct store *store)
     store__task_resume(&LIST_ENTRY(node, struct store_job, wait_link)->task); /* the slot passes on */
 }
 
-/* --- users --------------------------------------------------------------------------------------------------------- */
+/* --- users ---------------------------------------------------------------------------------------------------------
+ */
 
 void store__segment_use(struct store_segment *segment)
 {
@@ -85,7 +87,8 @@ void store__segment_close_handle(struct store_segment *segment)
     }
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------------
+ */
 
 static void segment_opened(struct store_segment *segment, int result)
 {
@@ -97,7 +100,7 @@ static void segment_opened(struct store_segment *segment, int result)
     if (result == ERR_OK) {
         segment->users++; /* ours, so that it stays open while the callbacks run */
     }
-    LIST_EACH (&holds, node) {
+    LIST_EACH(&holds, node) {
         struct store_hold *hold = LIST_ENTRY(node, struct store_hold, link);
 
         list_remove(&hold->link);
@@ -169,7 +172,8 @@ bool store__segment_hold(struct store_segment *segment, struct store_hold *hold)
     return false;
 }
 
-/* --- in jobs ------------------------------------------------------------------------------------------------------- */
+/* --- in jobs -------------------------------------------------------------------------------------------------------
+ */
 
 static void job_hold_ready(struct store_hold *hold, int result)
 {
@@ -200,9 +204,11 @@ void store__job_drop(struct store_job *job)
     }
 }
 
-/* --- names in the store's directory -------------------------------------------------------------------------------- */
+/* --- names in the store's directory --------------------------------------------------------------------------------
+ */
 
-/* One flush of the directory covers everybody who made a name before it was submitted. The job is resumed with the result. */
+/* One flush of the directory covers everybody who made a name before it was submitted. The job is resumed with the
+ * result. */
 void store__names_sync(struct store *store, struct store_job *job)
 {
     list_push_back(&store->names_wanted, &job->wait_link);
@@ -223,8 +229,7 @@ static void names_run(struct store_task *task)
         list_splice_back(&store->names_flushing, &store->names_wanted);
         TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, store->directory, store__task_file_done));
         while (!list_empty(&store->names_flushing)) {
-            struct store_job *waiting =
-                LIST_ENTRY(list_pop_front(&store->names_flushing), struct store_job, wait_link);
+            struct store_job *waiting = LIST_ENTRY(list_pop_front(&store->names_flushing), struct store_job, wait_link);
 
             waiting->task.result = task->result;
             store__task_resume(&waiting->task);

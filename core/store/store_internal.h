@@ -3,18 +3,19 @@
  * Objects and who owns them:
  *   store        one shard's logs; owns everything below.
  *   store_log    one partition. Owns its segments and frames.
- *   store_segment one file. `users` counts operations and reads on its handle; a doomed segment goes with its last user.
- *   store_frame  one frame in memory: OPEN (takes commits) -> QUEUED (closed, waits for its segment) -> WRITING -> WRITTEN (completed, not
- *                yet flushed) -> STORED (durable in its segment) -> evicted. Position and segment are fixed when it is opened, because
- *                frames of a log are written one behind the other; so a segment ends exactly where the next one's first frame begins.
- *   store_job    a task on behalf of a log. Jobs that change names and headers run one at a time per log, in order (log->jobs);
- *                jobs that only open, allocate or sync a file run beside them.
+ *   store_segment one file. `users` counts operations and reads on its handle; a doomed segment goes with its last
+ * user. store_frame  one frame in memory: OPEN (takes commits) -> QUEUED (closed, waits for its segment) -> WRITING ->
+ * WRITTEN (completed, not yet flushed) -> STORED (durable in its segment) -> evicted. Position and segment are fixed
+ * when it is opened, because frames of a log are written one behind the other; so a segment ends exactly where the next
+ * one's first frame begins. store_job    a task on behalf of a log. Jobs that change names and headers run one at a
+ * time per log, in order (log->jobs); jobs that only open, allocate or sync a file run beside them.
  *
  * Where the bytes of a log are, in offset order:
  *   [start .. cached frames)   on disk only
  *   log->frames[0 .. live)     STORED, kept as cache
- *   log->frames[live ..]       not yet STORED; the last may be OPEN. What of them is acknowledged under the default policy but not STORED
- *                              is in the journal, and the frame stands in store->claims with the lsn of its first such byte. */
+ *   log->frames[live ..]       not yet STORED; the last may be OPEN. What of them is acknowledged under the default
+ * policy but not STORED is in the journal, and the frame stands in store->claims with the lsn of its first such byte.
+ */
 #ifndef MILLRACE_STORE_INTERNAL_H
 #define MILLRACE_STORE_INTERNAL_H
 
@@ -27,28 +28,30 @@
 #include "core/store/store_segment.h"
 #include "core/store/store_task.h"
 
-#define STORE_OPEN_FILES_MAX      256 /* per shard: two shards and 500 connections fit into 1,024 descriptors */
-#define STORE_FRAME_GROW_BYTES    ((size_t)(64 * KIB))  /* an open frame above this is closed rather than copied to a larger one */
-#define STORE_FRAME_OPEN_BYTES    ((size_t)(512 * KIB)) /* largest buffer that is taken ahead of need */
-#define STORE_FRAMES_IN_FLIGHT    4                     /* writes per log: enough to keep a device queue, few enough to gather */
-#define STORE_FRAMES_OUTSTANDING  32                    /* closed, unfinished frames per log before reserve says ERR_AGAIN */
+#define STORE_OPEN_FILES_MAX 256 /* per shard: two shards and 500 connections fit into 1,024 descriptors */
+#define STORE_FRAME_GROW_BYTES \
+    ((size_t)(64 * KIB)) /* an open frame above this is closed rather than copied to a larger one */
+#define STORE_FRAME_OPEN_BYTES       ((size_t)(512 * KIB)) /* largest buffer that is taken ahead of need */
+#define STORE_FRAMES_IN_FLIGHT       4  /* writes per log: enough to keep a device queue, few enough to gather */
+#define STORE_FRAMES_OUTSTANDING     32 /* closed, unfinished frames per log before reserve says ERR_AGAIN */
 #define STORE_INDEX_FILE_ENTRIES_MIN 64 /* below, walking the frames is as quick as reading a file */
-#define STORE_ALLOCATE_BYTES_MIN  ((uint64_t)(128 * KIB))
-#define STORE_ALLOCATE_BYTES_MAX  ((uint64_t)(64 * MIB))
-#define STORE_SYNC_BYTES          ((uint64_t)(1 * MIB)) /* drained bytes of a segment that are flushed without waiting for more */
-#define STORE_DRAIN_AGE_NS        (3 * NS_PER_S)        /* an idle open frame leaves memory and journal after this */
-#define STORE_DRAINS_MAX          64                    /* idle frames moved at a time: enough to keep the disk busy */
-#define STORE_DRAIN_PRESSURE      50                    /* percent of the journal in use from which the oldest are drained */
-#define STORE_TICK_NS             NS_PER_S
-#define STORE_RETRY_NS            (500 * NS_PER_MS) /* after a refused allocation */
-#define STORE_MEMORY_RETRY_NS     (5 * NS_PER_MS)
-#define STORE_SPACE_CHECK_NS      NS_PER_S
-#define STORE_RECOVERIES_MAX      32 /* logs read back at the same time */
-#define STORE_WINDOW_BYTES        ((size_t)(1 * MIB)) /* one cold read */
-#define STORE_SCAN_BYTES          ((size_t)(256 * KIB)) /* one read of recovery: a small log in one go */
-#define STORE_WINDOW_BYTES_MIN    ((size_t)(64 * KIB))
-#define STORE_RETENTION_CHECK_MS  300000
-#define STORE_NO_LSN              UINT64_MAX
+#define STORE_ALLOCATE_BYTES_MIN     ((uint64_t)(128 * KIB))
+#define STORE_ALLOCATE_BYTES_MAX     ((uint64_t)(64 * MIB))
+#define STORE_SYNC_BYTES \
+    ((uint64_t)(1 * MIB)) /* drained bytes of a segment that are flushed without waiting for more */
+#define STORE_DRAIN_AGE_NS       (3 * NS_PER_S) /* an idle open frame leaves memory and journal after this */
+#define STORE_DRAINS_MAX         64             /* idle frames moved at a time: enough to keep the disk busy */
+#define STORE_DRAIN_PRESSURE     50             /* percent of the journal in use from which the oldest are drained */
+#define STORE_TICK_NS            NS_PER_S
+#define STORE_RETRY_NS           (500 * NS_PER_MS) /* after a refused allocation */
+#define STORE_MEMORY_RETRY_NS    (5 * NS_PER_MS)
+#define STORE_SPACE_CHECK_NS     NS_PER_S
+#define STORE_RECOVERIES_MAX     32                    /* logs read back at the same time */
+#define STORE_WINDOW_BYTES       ((size_t)(1 * MIB))   /* one cold read */
+#define STORE_SCAN_BYTES         ((size_t)(256 * KIB)) /* one read of recovery: a small log in one go */
+#define STORE_WINDOW_BYTES_MIN   ((size_t)(64 * KIB))
+#define STORE_RETENTION_CHECK_MS 300000
+#define STORE_NO_LSN             UINT64_MAX
 
 enum store_frame_state { FRAME_OPEN, FRAME_QUEUED, FRAME_WRITING, FRAME_WRITTEN, FRAME_STORED };
 
@@ -61,13 +64,13 @@ struct store_frame {
     struct buf               *buf;
     struct store_frame_header header; /* running totals while OPEN */
     enum store_frame_state    state;
-    size_t                    used; /* header and batches, in bytes */
+    size_t                    used;       /* header and batches, in bytes */
     size_t                    journalled; /* of those; 0: nothing yet */
-    bool                      at_once;  /* drained by a durable write of its own: nothing else of its segment is to come */
-    bool                      draining; /* counted in store->drains */
-    uint64_t                  first_lsn;
-    int64_t                   claimed_ns; /* when it was first journalled */
-    struct io_file_op         write;
+    bool              at_once;  /* drained by a durable write of its own: nothing else of its segment is to come */
+    bool              draining; /* counted in store->drains */
+    uint64_t          first_lsn;
+    int64_t           claimed_ns; /* when it was first journalled */
+    struct io_file_op write;
 };
 
 struct store_hold {
@@ -90,7 +93,7 @@ struct store_segment {
     uint64_t                    allocated_bytes;
     uint64_t                    unsynced_bytes;
     int64_t                     snapshot_offset; /* of the snapshot beside it, -1: none is known to be there */
-    struct store_index         *index; /* NULL: not in memory */
+    struct store_index         *index;           /* NULL: not in memory */
     struct io_handle            handle;
     uint32_t                    users;
     uint32_t                    unstored; /* frames of it that are not STORED */
@@ -101,11 +104,11 @@ struct store_segment {
 
 /* A task with everything a typical job needs. */
 struct store_job {
-    struct store_task     task;
-    struct list_node      link; /* log->jobs while serial */
-    struct list_node      wait_link; /* store->slot_waits or names_wanted */
-    struct list_node      all_link; /* store->jobs */
-    void                (*abandon)(struct store_job *job); /* frees what it holds beyond this struct; may be NULL */
+    struct store_task task;
+    struct list_node  link;                 /* log->jobs while serial */
+    struct list_node  wait_link;            /* store->slot_waits or names_wanted */
+    struct list_node  all_link;             /* store->jobs */
+    void (*abandon)(struct store_job *job); /* frees what it holds beyond this struct; may be NULL */
     struct store         *store;
     struct store_log     *log; /* NULL: of the store */
     struct store_segment *segment;
@@ -124,14 +127,16 @@ struct store_job {
     void                 *context;
 };
 
-/* A log that is not open: how it was closed, so that opening it needs no disk. `state` NULL: the directory must be read. */
+/* A log that is not open: how it was closed, so that opening it needs no disk. `state` NULL: the directory must be
+ * read. */
 struct store_known {
     char    *name;
     uint8_t *state; /* store_checkpoint.c */
     size_t   state_len;
 };
 
-/* Journalled batches of a log that are not in its segments, between recovery of the journal (or an offline log's end) and the opening of the log. */
+/* Journalled batches of a log that are not in its segments, between recovery of the journal (or an offline log's end)
+ * and the opening of the log. */
 struct store_held_entry {
     struct list_node link;
     int64_t          first_offset, last_offset;
@@ -145,112 +150,113 @@ struct store_held {
     struct list_node entries;
     struct uuid      topic_id;
     int32_t          partition;
-    uint64_t         first_lsn; /* keeps the ring from reusing them */
+    uint64_t         first_lsn;   /* keeps the ring from reusing them */
     int64_t          durable_end; /* acknowledged up to here, whether the bytes could be read or not */
-    bool             in_doubt;  /* and perhaps more: only reading the ring, at the next start, can tell */
-    bool             claimed;   /* an opening works with it: it goes when that ends */
+    bool             in_doubt;    /* and perhaps more: only reading the ring, at the next start, can tell */
+    bool             claimed;     /* an opening works with it: it goes when that ends */
 };
 
 struct store_opening;
 
 struct store_log {
-    struct list_node         link;       /* store->logs */
-    struct list_node         dirty_link; /* store->dirty: has commits to submit */
-    struct store            *store;
-    char                    *name; /* <topic>-<partition> */
-    char                    *path;
-    struct uuid              topic_id;
-    int32_t                  partition;
-    struct store_policy      policy;
-    struct store_hooks       hooks;
-    struct store_segment   **segments; /* ascending; the last one takes frames */
-    uint32_t                 segment_count, segment_capacity;
-    struct store_segment    *next_segment; /* made ahead */
-    uint32_t                 next_number;
-    struct store_frame     **frames; /* in offset order; see above */
-    uint32_t                 frame_count, frame_capacity, frame_live;
-    struct store_frame      *open; /* == frames[frame_count - 1], or NULL */
-    size_t                   frame_bytes_hint;
-    size_t                   reserved_bytes; /* between reserve and commit */
-    int64_t                  start_offset, end_offset, durable_end;
-    int64_t                  journal_end;  /* durable in the journal, acknowledged or not */
-    int64_t                  pending_from; /* first offset neither journalled nor in a closed frame */
-    struct list_node         appends;      /* struct store_append, waiting */
+    struct list_node           link;       /* store->logs */
+    struct list_node           dirty_link; /* store->dirty: has commits to submit */
+    struct store              *store;
+    char                      *name; /* <topic>-<partition> */
+    char                      *path;
+    struct uuid                topic_id;
+    int32_t                    partition;
+    struct store_policy        policy;
+    struct store_hooks         hooks;
+    struct store_segment     **segments; /* ascending; the last one takes frames */
+    uint32_t                   segment_count, segment_capacity;
+    struct store_segment      *next_segment; /* made ahead */
+    uint32_t                   next_number;
+    struct store_frame       **frames; /* in offset order; see above */
+    uint32_t                   frame_count, frame_capacity, frame_live;
+    struct store_frame        *open; /* == frames[frame_count - 1], or NULL */
+    size_t                     frame_bytes_hint;
+    size_t                     reserved_bytes; /* between reserve and commit */
+    int64_t                    start_offset, end_offset, durable_end;
+    int64_t                    journal_end;  /* durable in the journal, acknowledged or not */
+    int64_t                    pending_from; /* first offset neither journalled nor in a closed frame */
+    struct list_node           appends;      /* struct store_append, waiting */
     struct store_journal_entry journal_entry;
-    struct list_node         jobs;
-    uint32_t                 side_jobs;
-    uint32_t                 reads;
-    uint32_t                 in_flight;   /* frames WRITING */
-    uint32_t                 outstanding; /* frames QUEUED or WRITING that acknowledge appends */
-    uint32_t                 unflushed_frames; /* FRAME_ACCEPT and not STORED */
-    uint64_t                 unflushed_messages;
-    struct timer             flush_timer;
-    bool                     directory_exists, directory_making;
-    bool                     journal_in_flight;
-    bool                     journal_failed; /* an entry of it may or may not stand in the ring */
-    bool                     deleting, closing, offline, damaged, opened, pumping, kicking, finishing;
-    int64_t                  damage_from; /* damaged: offsets from here on are not served */
-    store_done_fn           *close_done;
-    void                    *close_context;
-    struct store_opening    *opening; /* while it is read back */
+    struct list_node           jobs;
+    uint32_t                   side_jobs;
+    uint32_t                   reads;
+    uint32_t                   in_flight;        /* frames WRITING */
+    uint32_t                   outstanding;      /* frames QUEUED or WRITING that acknowledge appends */
+    uint32_t                   unflushed_frames; /* FRAME_ACCEPT and not STORED */
+    uint64_t                   unflushed_messages;
+    struct timer               flush_timer;
+    bool                       directory_exists, directory_making;
+    bool                       journal_in_flight;
+    bool                       journal_failed; /* an entry of it may or may not stand in the ring */
+    bool                       deleting, closing, offline, damaged, opened, pumping, kicking, finishing;
+    int64_t                    damage_from; /* damaged: offsets from here on are not served */
+    store_done_fn             *close_done;
+    void                      *close_context;
+    struct store_opening      *opening; /* while it is read back */
 };
 
 struct store {
-    struct io_shard       *shard;
-    struct io             *io;
-    struct store_options   options;
-    char                  *directory;
-    uint32_t               block_bytes;
-    uint32_t               direct_bytes;
-    struct store_journal  *journal;
-    bool                   journal_ready; /* reset: takes appends */
-    bool                   journal_resetting, logs_opened, closing, was_clean, opened;
-    struct map             known;       /* directory name -> struct store_known */
-    struct list_node       held_list;   /* struct store_held */
-    struct map             held;        /* by topic id and partition */
-    struct list_node       logs;
-    struct list_node       jobs;        /* all that have begun or wait, for store_destroy() after a power cut */
-    struct list_node       dirty;
-    struct io_op           turn;
-    struct list_node       claims;      /* frames by first_lsn */
-    uint32_t               drains;      /* idle frames on their way to their segments */
-    struct list_node       cached;      /* frames, oldest first */
-    struct list_node       frames_free;
-    uint64_t               cache_bytes;
-    struct list_node       open_files;  /* segments: open, no users; least recently used first */
-    uint32_t               open_count;
-    uint32_t               slots_used;  /* open, being opened or being closed */
-    struct list_node       slot_waits;  /* jobs */
-    struct list_node       names_wanted, names_flushing; /* jobs */
-    bool                   names_busy;
-    struct list_node       memory_waits;
-    struct timer           tick, memory_timer, retry_timer, retention_timer;
-    int64_t                retention_check_ms;
-    int64_t                space_checked_ns;
-    struct list_node       openings;    /* logs waiting to be read back */
-    uint32_t               openings_running;
-    uint64_t               openings_done;   /* since the store was opened */
-    int64_t                openings_said_ns; /* when the operator was told last; 0: before the first */
-    struct list_node       doomed;      /* files to remove later (store_doom.c) */
-    uint32_t               doomed_running;
-    uint32_t               side_jobs;
-    store_done_fn         *open_done, *close_done;
-    void                  *open_context, *close_context;
-    struct store_stats     stats;
+    struct io_shard      *shard;
+    struct io            *io;
+    struct store_options  options;
+    char                 *directory;
+    uint32_t              block_bytes;
+    uint32_t              direct_bytes;
+    struct store_journal *journal;
+    bool                  journal_ready; /* reset: takes appends */
+    bool                  journal_resetting, logs_opened, closing, was_clean, opened;
+    struct map            known;     /* directory name -> struct store_known */
+    struct list_node      held_list; /* struct store_held */
+    struct map            held;      /* by topic id and partition */
+    struct list_node      logs;
+    struct list_node      jobs; /* all that have begun or wait, for store_destroy() after a power cut */
+    struct list_node      dirty;
+    struct io_op          turn;
+    struct list_node      claims; /* frames by first_lsn */
+    uint32_t              drains; /* idle frames on their way to their segments */
+    struct list_node      cached; /* frames, oldest first */
+    struct list_node      frames_free;
+    uint64_t              cache_bytes;
+    struct list_node      open_files; /* segments: open, no users; least recently used first */
+    uint32_t              open_count;
+    uint32_t              slots_used;                   /* open, being opened or being closed */
+    struct list_node      slot_waits;                   /* jobs */
+    struct list_node      names_wanted, names_flushing; /* jobs */
+    bool                  names_busy;
+    struct list_node      memory_waits;
+    struct timer          tick, memory_timer, retry_timer, retention_timer;
+    int64_t               retention_check_ms;
+    int64_t               space_checked_ns;
+    struct list_node      openings; /* logs waiting to be read back */
+    uint32_t              openings_running;
+    uint64_t              openings_done;    /* since the store was opened */
+    int64_t               openings_said_ns; /* when the operator was told last; 0: before the first */
+    struct list_node      doomed;           /* files to remove later (store_doom.c) */
+    uint32_t              doomed_running;
+    uint32_t              side_jobs;
+    store_done_fn        *open_done, *close_done;
+    void                 *open_context, *close_context;
+    struct store_stats    stats;
 };
 
-/* --- jobs and paths (store.c) ---------------------------------------------------------------------------------------- */
+/* --- jobs and paths (store.c) ----------------------------------------------------------------------------------------
+ */
 
 /* Begins at the next chance: serial jobs of a log one behind the other, others now. */
 struct store_job *store__job_new(struct store *store, struct store_log *log, struct store_segment *segment,
                                  store_task_fn *run);
 /* For a struct that begins with a store_job: `job` is zeroed memory. */
-void              store__job_init(struct store_job *job, struct store *store, struct store_log *log,
-                                  struct store_segment *segment, store_task_fn *run);
-void              store__job_start(struct store_job *job);
-void              store__job_start_serial(struct store_job *job);
+void store__job_init(struct store_job *job, struct store *store, struct store_log *log, struct store_segment *segment,
+                     store_task_fn *run);
+void store__job_start(struct store_job *job);
+void store__job_start_serial(struct store_job *job);
 /* The job's last call: frees it, begins the next serial one, goes on with the log. */
-void              store__job_end(struct store_job *job);
+void store__job_end(struct store_job *job);
 /* Memory from mem_alloc(MEM_STORE). */
 char *store__path(const char *directory, const char *name);
 char *store__segment_path(const struct store_log *log, uint32_t number, const char *suffix);
@@ -259,7 +265,8 @@ void  store__memory_freed(struct store *store);
 bool  store__space_low(struct store *store);
 void  store__retry_later(struct store *store);
 
-/* --- segments and files (store_file.c) ----------------------------------------------------------------------------- */
+/* --- segments and files (store_file.c) -----------------------------------------------------------------------------
+ */
 
 struct store_segment *store__segment_new(struct store_log *log, uint32_t number);
 void                  store__log_add_segment(struct store_log *log, struct store_segment *segment);
@@ -275,8 +282,8 @@ void store__segment_want_ready(struct store_segment *segment);
 bool store__segment_ready(const struct store_segment *segment);
 void store__segment_want_room(struct store_segment *segment, uint64_t end_position);
 void store__segment_want_sync(struct store_segment *segment);
-/* In a job: counts it on job->segment's handle, opening the file first if need be. True: done, task->result is ERR_OK. False: the task is
- * resumed with the result. store__job_end() gives it back. */
+/* In a job: counts it on job->segment's handle, opening the file first if need be. True: done, task->result is ERR_OK.
+ * False: the task is resumed with the result. store__job_end() gives it back. */
 bool store__job_hold(struct store_job *job);
 void store__job_drop(struct store_job *job);
 /* In a job: fills job->buf with the header and submits it durably to the older copy. */
@@ -289,10 +296,11 @@ void store__slot_give(struct store *store);
 void store__names_sync(struct store *store, struct store_job *job);
 void store__segment_seal(struct store_segment *segment);
 struct store_index_identity store__index_identity(const struct store_segment *segment);
-uint32_t store__open_flags(const struct store *store);
+uint32_t                    store__open_flags(const struct store *store);
 /* Closes idle handles, e.g. before a directory is renamed; counts stay right. */
 void store__segment_close_handle(struct store_segment *segment);
-/* --- frames (store_cache.c, store_append.c, store_write.c) ----------------------------------------------------------- */
+/* --- frames (store_cache.c, store_append.c, store_write.c) -----------------------------------------------------------
+ */
 
 struct store_frame *store__frame_new(struct store_log *log);
 void                store__frame_free(struct store_frame *frame);
@@ -312,16 +320,16 @@ void store__frame_close(struct store_log *log, enum store_frame_mode mode);
 void store__turn(struct io_op *op);
 void store__log_flush(struct store_log *log);
 
-void    store__log_pump(struct store_log *log);
-void    store__log_advance(struct store_log *log);
-void    store__log_offline(struct store_log *log, int reason, const char *what);
-void    store__frame_stored(struct store_frame *frame);
-void    store__journal_release(struct store *store);
-void    store__journal_done(struct store_journal_entry *entry, int result);
+void store__log_pump(struct store_log *log);
+void store__log_advance(struct store_log *log);
+void store__log_offline(struct store_log *log, int reason, const char *what);
+void store__frame_stored(struct store_frame *frame);
+void store__journal_release(struct store *store);
+void store__journal_done(struct store_journal_entry *entry, int result);
 /* Everything below is on stable storage. */
 int64_t store__log_flushed_end(const struct store_log *log);
 void    store__log_want_flush(struct store_log *log);
-/* --- the rest --------------------------------------------------------------------------------------------------------- */
+/* --- the rest ---------------------------------------------------------------------------------------------------- */
 
 void store__drain_tick(struct store *store);
 void store__drain_more(struct store *store);
@@ -336,10 +344,11 @@ struct store_held *store__held_get(struct store *store, struct uuid topic_id, in
 void               store__held_free(struct store_held *held);
 void               store__held_add(struct store_held *held, int64_t first, int64_t last, struct view bytes);
 /* Keeps the state of the partition above beside `segment`, whose base it belongs to. Takes `bytes`. */
-void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes, size_t len);
+void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes,
+                          size_t len);
 /* The state as it is now, beside the active segment. */
 void store__snapshot_take(struct store_log *log);
-void               store__held_check(struct store *store); /* resets the journal when nothing is held any more */
+void store__held_check(struct store *store); /* resets the journal when nothing is held any more */
 
 /* Clean stop and what is known of closed logs (store_checkpoint.c). */
 #define STORE_CHECKPOINT_NAME      "checkpoint"
@@ -369,16 +378,18 @@ void store__doom_run(struct store *store);
 /* Retention and snapshots (store_retain.c). */
 #define STORE_SNAPSHOT_HEAD_BYTES ((size_t)40)
 MUST_USE int store__snapshot_check(struct view file, uint64_t segment_id, int64_t *out_offset, struct view *out_bytes);
-void store__retention_due(struct timer *timer);
-void store__retain_log(struct store_log *log);
+void         store__retention_due(struct timer *timer);
+void         store__retain_log(struct store_log *log);
 
 /* Ends an opening: the job's done is called, and the job is over. */
 void store__log_opened(struct store_job *job, int result);
 
 /* Reading (store_read.c, store_lookup.c). */
-/* Puts the batches of one verified payload that the read wants into it; `buf` is referenced. False: the read has enough. */
+/* Puts the batches of one verified payload that the read wants into it; `buf` is referenced. False: the read has
+ * enough. */
 bool store__read_collect(struct store_read *read, struct buf *buf, struct view payload, int64_t first, int64_t last);
-/* In a job whose job->segment has no index: loads or rebuilds it. The job is resumed when it is there, or could not be had (result < 0). */
+/* In a job whose job->segment has no index: loads or rebuilds it. The job is resumed when it is there, or could not be
+ * had (result < 0). */
 void store__index_want(struct store_segment *segment, struct store_task *task);
 /* The segment that holds `offset`, or the first one; NULL when there is none. */
 struct store_segment *store__segment_of(const struct store_log *log, int64_t offset);

@@ -4,7 +4,8 @@
  *                   -> deleting -> gone
  *                   -> offline (a failed write) -> closing -> gone -> opened again, from the disk
  *
- * A log is freed only from a turn of the loop of its own (log_finish_run), so that every callback below it may go on using it. */
+ * A log is freed only from a turn of the loop of its own (log_finish_run), so that every callback below it may go on
+ * using it. */
 #include "core/store/store_opening.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@
 static void log_open_run(struct store_task *task);
 static void log_finish_run(struct store_task *task);
 
-/* --- opening ------------------------------------------------------------------------------------------------------------ */
+/* --- opening ----------------------------------------------------------------------------------------------------- */
 
 static char *log_name(struct view topic, int32_t partition)
 {
@@ -132,7 +133,7 @@ void store_log_set_policy(struct store_log *log, const struct store_policy *poli
     }
 }
 
-/* --- figures --------------------------------------------------------------------------------------------------------------- */
+/* --- figures ----------------------------------------------------------------------------------------------------- */
 
 int64_t store_log_start_offset(const struct store_log *log)
 {
@@ -164,7 +165,7 @@ bool store_log_online(const struct store_log *log)
     return log->opened && !log->offline && !log->damaged && !log->deleting && !log->closing;
 }
 
-/* --- closing ------------------------------------------------------------------------------------------------------------------ */
+/* --- closing ----------------------------------------------------------------------------------------------------- */
 
 void store_log_close(struct store_log *log, store_done_fn *done, void *context)
 {
@@ -326,7 +327,8 @@ static void log_finish_run(struct store_task *task)
             if (task->result < 0) {
                 slog_warn("store", "%s: cannot rename a deleted log away (%s)", log->path, err_text(task->result));
             } else {
-                TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, store->directory, store__task_file_done));
+                TASK_AWAIT(task,
+                           io_file_sync_directory(store->io, &task->file, store->directory, store__task_file_done));
                 store__doom_path(store, job->path, log->policy.file_delete_delay_ms);
                 job->path = NULL;
                 store__known_forget(store, log->name);

@@ -1,10 +1,10 @@
 /* store_open.c: the order in which a log comes back after an unclean stop.
  *
- *   scan the directory (store_scan.c) -> decide (store_recover.c) -> make it durable (store_rebuild.c), unless nothing has to be
- *   changed -> newest snapshot of the partition above, replay of the batches behind it (store_replay.c) -> open
+ *   scan the directory (store_scan.c) -> decide (store_recover.c) -> make it durable (store_rebuild.c), unless nothing
+ * has to be changed -> newest snapshot of the partition above, replay of the batches behind it (store_replay.c) -> open
  *
- * Where damage lies below what was durable nothing on the disk is changed: the log serves what is intact below and takes no
- * appends. At most STORE_RECOVERIES_MAX logs are read at a time; the others wait in store->openings. */
+ * Where damage lies below what was durable nothing on the disk is changed: the log serves what is intact below and
+ * takes no appends. At most STORE_RECOVERIES_MAX logs are read at a time; the others wait in store->openings. */
 #include "core/store/store_opening.h"
 
 static void opening_run(struct store_task *task);
@@ -26,7 +26,7 @@ void store__opening_start(struct store_log *log, struct store_job *job)
     store__task_resume(&job->task);
 }
 
-/* --- the decision --------------------------------------------------------------------------------------------------------- */
+/* --- the decision ------------------------------------------------------------------------------------------------ */
 
 /* A file made ahead holds nothing; but if frames are found in it, then it was its newer header that was lost. */
 static void opening_fix_prepared(struct store_opening *opening)
@@ -52,7 +52,7 @@ static int64_t held_lowest(const struct store_opening *opening)
     int64_t lowest = INT64_MAX;
 
     if (opening->held != NULL) {
-        LIST_EACH (&opening->held->entries, node) {
+        LIST_EACH(&opening->held->entries, node) {
             lowest = MIN(lowest, LIST_ENTRY(node, struct store_held_entry, link)->first_offset);
         }
     }
@@ -75,7 +75,8 @@ static void opening_start_offset(struct store_opening *opening)
         lowest = MIN(lowest, held_lowest(opening));
     }
     if (lowest != INT64_MAX && lowest > opening->start_offset) {
-        slog_error("store", "%s: the segments of offsets %" PRId64 " to %" PRId64 " are missing; the log now begins at %" PRId64,
+        slog_error("store",
+                   "%s: the segments of offsets %" PRId64 " to %" PRId64 " are missing; the log now begins at %" PRId64,
                    opening->log->path, opening->start_offset, lowest - 1, lowest);
         opening->store->stats.damaged_ranges++;
         opening->start_offset = lowest;
@@ -87,7 +88,7 @@ static void opening_add_held(struct store_opening *opening)
     if (opening->held == NULL) {
         return;
     }
-    LIST_EACH (&opening->held->entries, node) {
+    LIST_EACH(&opening->held->entries, node) {
         const struct store_held_entry *entry = LIST_ENTRY(node, struct store_held_entry, link);
 
         store__opening_piece(opening, &(struct store_piece){.kind = PIECE_JOURNAL,
@@ -126,7 +127,7 @@ static void opening_decide(struct store_opening *opening)
     }
 }
 
-/* --- taking it over ------------------------------------------------------------------------------------------------------- */
+/* --- taking it over ---------------------------------------------------------------------------------------------- */
 
 static void opening_segment_end(struct store_opening *opening, struct store_segment *segment, uint32_t ordinal)
 {
@@ -144,7 +145,8 @@ static void opening_segment_end(struct store_opening *opening, struct store_segm
         if (piece->kind != PIECE_FRAME || piece->segment != ordinal || !piece->in_place) {
             continue;
         }
-        store_index_add(segment->index, piece->first_offset, piece->position, piece->frame_bytes, piece->max_timestamp_ms);
+        store_index_add(segment->index, piece->first_offset, piece->position, piece->frame_bytes,
+                        piece->max_timestamp_ms);
         segment->end_position = piece->position + piece->frame_bytes;
         segment->end_offset = piece->last_offset + 1;
         segment->max_timestamp_ms = MAX(segment->max_timestamp_ms, piece->max_timestamp_ms);
@@ -203,7 +205,8 @@ static void opening_take_over(struct store_opening *opening)
     }
     log->next_number = opening->number_max + 1;
     log->directory_exists = opening->number_max > 0;
-    /* What was trimmed logically but is still there belongs to the replay: its producers' last sequences may stand in it. */
+    /* What was trimmed logically but is still there belongs to the replay: its producers' last sequences may stand in
+     * it. */
     log->start_offset = log->segment_count > 0 ? MIN(log->segments[0]->header.base_offset, opening->start_offset)
                                                : opening->start_offset;
     log->durable_end = MAX(damaged ? opening->result.in_place_end : opening->result.end_offset, opening->start_offset);
@@ -227,7 +230,8 @@ static void opening_report(struct store_opening *opening)
         log->damaged = true;
         log->damage_from = result->in_place_end;
         opening->store->stats.damaged_ranges++;
-        slog_error("store", "%s: damaged from offset %" PRId64 " (segment %" PRIu32 ", byte %" PRIu64
+        slog_error("store",
+                   "%s: damaged from offset %" PRId64 " (segment %" PRIu32 ", byte %" PRIu64
                    "), although everything below %" PRId64
                    " was durable; what lies below is served, appends are refused, nothing was changed",
                    where, result->in_place_end, opening->number_max, position, result->durable_end);
@@ -238,8 +242,8 @@ static void opening_report(struct store_opening *opening)
     }
 }
 
-/* Everything stands where it should and is known to be flushed, nothing stands behind it: nothing has to be written. The next append begins
- * another segment, whose base is the cut. */
+/* Everything stands where it should and is known to be flushed, nothing stands behind it: nothing has to be written.
+ * The next append begins another segment, whose base is the cut. */
 static bool opening_at_rest(const struct store_opening *opening)
 {
     for (size_t i = 0; i < opening->piece_count; i++) {
@@ -260,7 +264,7 @@ static void opening_seal(struct store_log *log)
     }
 }
 
-/* --- the whole --------------------------------------------------------------------------------------------------------------- */
+/* --- the whole --------------------------------------------------------------------------------------------------- */
 
 void store__opening_free(struct store_opening *opening)
 {

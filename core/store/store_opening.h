@@ -50,7 +50,7 @@ struct store_opening {
     bool                        stale;   /* the directory belongs to a topic that was deleted */
     bool                        damaged; /* a header could not be read */
     struct store_read           read;
-    int64_t                     replay_from;  /* read from here */
+    int64_t                     replay_from; /* read from here */
     uint64_t                    replayed_bytes;
     int64_t                     replay_floor; /* what begins below is in the snapshot */
 };

@@ -1,9 +1,10 @@
 /* store_rebuild.c: making the decision of a recovery durable.
  *
  *   1. what stands in place is flushed: it may have been read from a volatile cache
- *   2. a new segment is made whose base is where that run ends; if a tail has to be copied behind it (from the journal, or from behind a
- *      torn frame), the segment is marked RECOVERING and filled and flushed first
- *   3. its header becomes ACTIVE, durably. This is the cut: a segment ends where a later one begins, so what stood behind it is dead
+ *   2. a new segment is made whose base is where that run ends; if a tail has to be copied behind it (from the journal,
+ * or from behind a torn frame), the segment is marked RECOVERING and filled and flushed first
+ *   3. its header becomes ACTIVE, durably. This is the cut: a segment ends where a later one begins, so what stood
+ * behind it is dead
  *   4. only then the old segments are sealed, and those that hold nothing any more are removed
  * A stop before 3 leaves everything as it was, a stop after 3 nothing to decide. */
 #include "core/store/store_opening.h"
@@ -46,14 +47,13 @@ static void rebuild_header(struct store_opening *opening)
                       store__task_file_done);
 }
 
-/* --- copying --------------------------------------------------------------------------------------------------------------- */
+/* --- copying ----------------------------------------------------------------------------------------------------- */
 
 static bool copy_fits(const struct store_opening *opening)
 {
     const struct store_piece *piece = &opening->pieces[opening->copies[opening->copied].piece];
 
-    return opening->used == STORE_FRAME_HEADER_BYTES ||
-           opening->used + piece->payload_bytes <= STORE_FRAME_OPEN_BYTES;
+    return opening->used == STORE_FRAME_HEADER_BYTES || opening->used + piece->payload_bytes <= STORE_FRAME_OPEN_BYTES;
 }
 
 static void copy_begin(struct store_opening *opening)
@@ -92,7 +92,8 @@ static bool copy_room(struct store_opening *opening, size_t bytes)
     return true;
 }
 
-/* The start lies inside the first batch that is kept. Nothing stands before it, so the segment begins with that batch. */
+/* The start lies inside the first batch that is kept. Nothing stands before it, so the segment begins with that batch.
+ */
 static void copy_begin_at(struct store_opening *opening, int64_t base_offset)
 {
     struct store_segment *target = opening->target;
@@ -160,7 +161,7 @@ static const struct store_piece *copy_piece(const struct store_opening *opening)
     return &opening->pieces[opening->copies[opening->copied].piece];
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------------------------- */
+/* --- the whole --------------------------------------------------------------------------------------------------- */
 
 static void rebuild_end(struct store_opening *opening, int result)
 {
@@ -189,8 +190,9 @@ static int copy_source(struct store_opening *opening)
     if (!copy_room(opening, piece->payload_bytes)) {
         return ERR_NO_MEMORY;
     }
-    payload = piece->kind == PIECE_JOURNAL ? view_of(entry->bytes, entry->len)
-                                           : view_of(opening->source->data + STORE_FRAME_HEADER_BYTES, piece->payload_bytes);
+    payload = piece->kind == PIECE_JOURNAL
+                  ? view_of(entry->bytes, entry->len)
+                  : view_of(opening->source->data + STORE_FRAME_HEADER_BYTES, piece->payload_bytes);
     return copy_add(opening, payload, from);
 }
 
@@ -225,7 +227,8 @@ static void copy_run(struct store_task *task)
         if (piece->kind == PIECE_FRAME) {
             mem_free(MEM_STORE, opening->path);
             opening->path = store__segment_path(opening->log, opening->segments[piece->segment]->header.number, ".seg");
-            TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
+            TASK_AWAIT(task,
+                       io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
             if (task->result < 0) {
                 copy_end(opening, task->result);
                 return;
@@ -257,8 +260,8 @@ static void copy_run(struct store_task *task)
     }
     copy_close(opening);
     TASK_AWAIT(task, io_file_write_all(store->io, &task->file, opening->handle,
-                                       view_of(opening->buf->data, opening->header.frame_bytes), opening->header.position,
-                                       0, store__task_file_done));
+                                       view_of(opening->buf->data, opening->header.frame_bytes),
+                                       opening->header.position, 0, store__task_file_done));
     if (task->result >= 0) {
         TASK_AWAIT(task, io_sync(store->io, &task->op, opening->handle, store__task_op_done));
     }

@@ -1,4 +1,5 @@
-/* store_recover.c: the decision of store_recover.h. Pure: no I/O, no allocation, the same input gives the same result. */
+/* store_recover.c: the decision of store_recover.h. Pure: no I/O, no allocation, the same input gives the same result.
+ */
 #include "core/store/store_recover.h"
 
 #include "core/base/check.h"
@@ -86,7 +87,8 @@ static bool piece_settled(const struct store_piece *piece, struct journal_range 
     return piece->last_offset < journal.first || piece->first_offset > journal.last;
 }
 
-/* The run in place from `begin` on: pieces one behind the other, in file order. Returns the first piece that is not part of it. */
+/* The run in place from `begin` on: pieces one behind the other, in file order. Returns the first piece that is not
+ * part of it. */
 static size_t run_in_place(const struct store_recover_input *input, int64_t begin, struct store_recover_result *result)
 {
     struct journal_range journal = journal_range(input);
@@ -137,7 +139,8 @@ static size_t piece_with(const struct store_recover_input *input, size_t at, int
     return best;
 }
 
-/* Pieces that lie behind everything looked for so far need not be looked at again: entries of the journal come in order. */
+/* Pieces that lie behind everything looked for so far need not be looked at again: entries of the journal come in
+ * order. */
 static size_t skip_covered(const struct store_recover_input *input, size_t at, int64_t next)
 {
     while (at < input->piece_count &&
@@ -185,8 +188,8 @@ static void run_from(const struct store_recover_input *input, int64_t begin, str
     result->end_offset = next;
 }
 
-/* The lowest offset, at or above `from` and not above the start, at which something is there; else the start. What lies below the start is kept
- * as long as it is whole, since the partition's state may stand in it only. */
+/* The lowest offset, at or above `from` and not above the start, at which something is there; else the start. What lies
+ * below the start is kept as long as it is whole, since the partition's state may stand in it only. */
 static int64_t next_begin(const struct store_recover_input *input, int64_t from)
 {
     int64_t begin = INT64_MAX;

@@ -1,5 +1,5 @@
-/* store_replay.c: the state of the partition above, when its log comes back after an unclean stop: the newest snapshot that
- * belongs to what was kept, then every batch behind it. */
+/* store_replay.c: the state of the partition above, when its log comes back after an unclean stop: the newest snapshot
+ * that belongs to what was kept, then every batch behind it. */
 #include "core/store/store_opening.h"
 
 static void snapshot_run(struct store_task *task);
@@ -15,7 +15,8 @@ void store__replay_start(struct store_opening *opening)
     store__task_resume(opening->outer);
 }
 
-/* --- snapshot ------------------------------------------------------------------------------------------------------ */
+/* --- snapshot ------------------------------------------------------------------------------------------------------
+ */
 
 /* True: taken. */
 static bool snapshot_try(struct store_opening *opening, const struct store_segment *segment, struct view file)
@@ -26,7 +27,8 @@ static bool snapshot_try(struct store_opening *opening, const struct store_segme
 
     /* Beyond the segment's end it tells of batches that an earlier stop has cut away, and others stand there now. */
     if (store__snapshot_check(file, segment->header.segment_id, &offset, &bytes) != ERR_OK ||
-        offset < segment->header.base_offset || offset > segment->end_offset || log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
+        offset < segment->header.base_offset || offset > segment->end_offset ||
+        log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
         return false;
     }
     opening->replay_floor = offset;
@@ -69,7 +71,8 @@ static void snapshot_run(struct store_task *task)
     TASK_END;
 }
 
-/* --- replay -------------------------------------------------------------------------------------------------------- */
+/* --- replay --------------------------------------------------------------------------------------------------------
+ */
 
 static void replay_batches(struct store_opening *opening)
 {

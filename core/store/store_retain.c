@@ -1,7 +1,9 @@
-/* store_retain.c: the log's start: DeleteRecords, retention by size and time, and the partition's snapshots beside segments.
+/* store_retain.c: the log's start: DeleteRecords, retention by size and time, and the partition's snapshots beside
+ * segments.
  *
- * The start moves in this order: durably into the header of the active segment -> in memory -> whole segments below it leave the log -> their
- * files are removed after file.delete.delay.ms. So what is gone does not come back, and a read that has begun ends. */
+ * The start moves in this order: durably into the header of the active segment -> in memory -> whole segments below it
+ * leave the log -> their files are removed after file.delete.delay.ms. So what is gone does not come back, and a read
+ * that has begun ends. */
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
 #include "core/store/store_internal.h"
@@ -9,7 +11,7 @@
 static void trim_run(struct store_task *task);
 static void snapshot_run(struct store_task *task);
 
-/* --- moving the start ------------------------------------------------------------------------------------------------------ */
+/* --- moving the start -------------------------------------------------------------------------------------------- */
 
 static void trim_start(struct store_log *log, int64_t offset, store_done_fn *done, void *context)
 {
@@ -30,7 +32,8 @@ void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, 
     trim_start(log, offset, done, context);
 }
 
-/* What the first `count` segments tell of the partition's state stands in a snapshot of a later one, which will be found whatever happens. */
+/* What the first `count` segments tell of the partition's state stands in a snapshot of a later one, which will be
+ * found whatever happens. */
 static bool drop_covered(const struct store_log *log, uint32_t count)
 {
     for (uint32_t i = count; i < log->segment_count; i++) {
@@ -137,7 +140,7 @@ static void trim_run(struct store_task *task)
     TASK_END;
 }
 
-/* --- retention -------------------------------------------------------------------------------------------------------------- */
+/* --- retention --------------------------------------------------------------------------------------------------- */
 
 /* The active segment has become too old to take more, or holds nothing but what is too old to keep. */
 static bool roll_due(const struct store_log *log, const struct store_segment *segment, int64_t now_ms)
@@ -191,7 +194,7 @@ void store__retention_due(struct timer *timer)
 
     timer_arm(store->shard->timers, &store->retention_timer,
               io_now_ns(store->io) + store->retention_check_ms * NS_PER_MS, store__retention_due);
-    LIST_EACH (&store->logs, node) {
+    LIST_EACH(&store->logs, node) {
         store__retain_log(LIST_ENTRY(node, struct store_log, link));
     }
 }
@@ -205,12 +208,13 @@ void store_set_retention_check_ms(struct store *store, int64_t interval_ms)
     }
 }
 
-/* --- snapshots --------------------------------------------------------------------------------------------------------------- */
+/* --- snapshots --------------------------------------------------------------------------------------------------- */
 
 #define SNAPSHOT_MAGIC 0x50414e534c4c494dULL /* "MILLSNAP" */
 
 /* magic, crc over the rest, version; then segment id, offset, length, bytes */
-void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes, size_t len)
+void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes,
+                          size_t len)
 {
     struct store_job *job = store__job_new(log->store, log, segment, snapshot_run);
 
@@ -233,8 +237,9 @@ void store__snapshot_save(struct store_log *log, struct store_segment *segment, 
 
 int store__snapshot_check(struct view file, uint64_t segment_id, int64_t *out_offset, struct view *out_bytes)
 {
-    if (file.len < STORE_SNAPSHOT_HEAD_BYTES || load_le64(file.base) != SNAPSHOT_MAGIC || load_le32(file.base + 12) != 1 ||
-        load_le64(file.base + 32) != file.len - STORE_SNAPSHOT_HEAD_BYTES || load_le64(file.base + 16) != segment_id ||
+    if (file.len < STORE_SNAPSHOT_HEAD_BYTES || load_le64(file.base) != SNAPSHOT_MAGIC ||
+        load_le32(file.base + 12) != 1 || load_le64(file.base + 32) != file.len - STORE_SNAPSHOT_HEAD_BYTES ||
+        load_le64(file.base + 16) != segment_id ||
         load_le32(file.base + 8) != crc32c_update(0, file.base + 12, file.len - 12)) {
         return ERR_CORRUPT;
     }

@@ -78,7 +78,8 @@ static void scan_remember(struct store_opening *opening, uint32_t number, const 
     struct store_segment *segment = store__segment_new(opening->log, number);
 
     segment->header = *header;
-    /* The next write goes over the oldest copy. The one that was read may be in doubt; the one before it is not touched. */
+    /* The next write goes over the oldest copy. The one that was read may be in doubt; the one before it is not
+     * touched. */
     segment->exists = true;
     opening->segments[opening->segment_count++] = segment;
     if (header->state == STORE_SEGMENT_SEALED) {

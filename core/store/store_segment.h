@@ -1,8 +1,8 @@
 /* store_segment.h: the durable header of a segment file (docs/formats/segment.md). Pure codec, private to core/store.
  *
- * The first three blocks of a segment hold three copies of the header, written in turn, the oldest next: what counts is the valid copy
- * with the largest `sequence`. Three, because the newest may be one whose write failed and which only a cache still shows: a torn
- * write over the oldest then leaves the one before it. */
+ * The first three blocks of a segment hold three copies of the header, written in turn, the oldest next: what counts is
+ * the valid copy with the largest `sequence`. Three, because the newest may be one whose write failed and which only a
+ * cache still shows: a torn write over the oldest then leaves the one before it. */
 #ifndef MILLRACE_STORE_SEGMENT_H
 #define MILLRACE_STORE_SEGMENT_H
 

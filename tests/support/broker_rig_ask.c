@@ -92,9 +92,8 @@ struct kp_produce_request *rig_produce_request(struct arena *arena, const char *
 int16_t rig_produce(struct rig_client *client, const char *topic, int32_t partition, struct view records,
                     int64_t *out_offset)
 {
-    const struct kp_produce_response *response =
-        rig_ask(client, KP_PRODUCE_KEY, PRODUCE_VERSION,
-                rig_produce_request(&client->scratch, topic, partition, -1, records));
+    const struct kp_produce_response *response = rig_ask(
+        client, KP_PRODUCE_KEY, PRODUCE_VERSION, rig_produce_request(&client->scratch, topic, partition, -1, records));
 
     if (response == NULL) {
         return -1;

@@ -269,8 +269,7 @@ static void client_send(struct rig_client *client)
     }
 }
 
-void rig_call_start(struct rig_client *client, struct rig_call *call, int16_t key, int16_t version,
-                    const void *request)
+void rig_call_start(struct rig_client *client, struct rig_call *call, int16_t key, int16_t version, const void *request)
 {
     const struct kp_api     *api = kp_api_find(key);
     struct kp_request_header header = {.api_key = key, .api_version = version, .client_id = view_text("rig")};

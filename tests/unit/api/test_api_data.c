@@ -27,8 +27,7 @@ static int set_up(void **state)
         client = other;
         other = swap;
         leader = 1;
-        assert_int_equal(
-            rig_produce(client, ORDERS, 0, rig_batch(&client->scratch, "first", 1, -1, -1, -1), NULL), 0);
+        assert_int_equal(rig_produce(client, ORDERS, 0, rig_batch(&client->scratch, "first", 1, -1, -1, -1), NULL), 0);
     }
     return 0;
 }
@@ -47,9 +46,9 @@ static struct view batch(int32_t count)
 
 /* --- produce ------------------------------------------------------------------------------------------------------ */
 
-static const struct kp_produce_response_responses_partition_responses *
-produce(struct rig_client *to, int16_t version, struct kp_produce_request *request,
-        const struct kp_produce_response **out_response)
+static const struct kp_produce_response_responses_partition_responses *produce(
+    struct rig_client *to, int16_t version, struct kp_produce_request *request,
+    const struct kp_produce_response **out_response)
 {
     const struct kp_produce_response *response = rig_ask(to, KP_PRODUCE_KEY, version, request);
 

@@ -244,14 +244,10 @@ static void test_stop_answers_what_is_under_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_idle_connections_are_closed),
-        cmocka_unit_test(test_slow_headers_and_bodies_are_closed),
-        cmocka_unit_test(test_a_trickle_is_closed),
-        cmocka_unit_test(test_a_reader_that_stalls_is_closed),
-        cmocka_unit_test(test_limits_on_connections),
-        cmocka_unit_test(test_breaks_in_every_state),
-        cmocka_unit_test(test_no_answer_and_close),
-        cmocka_unit_test(test_stop_answers_what_is_under_way),
+        cmocka_unit_test(test_idle_connections_are_closed), cmocka_unit_test(test_slow_headers_and_bodies_are_closed),
+        cmocka_unit_test(test_a_trickle_is_closed),         cmocka_unit_test(test_a_reader_that_stalls_is_closed),
+        cmocka_unit_test(test_limits_on_connections),       cmocka_unit_test(test_breaks_in_every_state),
+        cmocka_unit_test(test_no_answer_and_close),         cmocka_unit_test(test_stop_answers_what_is_under_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ static void test_answers_keep_the_order_of_requests(void **state)
 /* Small and large requests mixed: receiving changes between the back end's buffers and the frame's own, and back. */
 static void test_large_and_small_requests_mix(void **state)
 {
-    static const size_t sizes[] = {10, 500, 17000, 40000, 150000, 300000, 1100000};
+    static const size_t    sizes[] = {10, 500, 17000, 40000, 150000, 300000, 1100000};
     static struct rig_call calls[STREAM_CALLS];
     static struct view     sent[STREAM_CALLS];
 
@@ -100,8 +100,7 @@ static void test_large_and_small_requests_mix(void **state)
             prng_fill(&prng, span_of(bytes, len));
             sent[i] = view_of(bytes, len);
             rig_call_init(&calls[i]);
-            rig_call_start(client, &calls[i], KP_PRODUCE_KEY, 9,
-                           rig_produce_request(&rig.arena, "t", 0, 1, sent[i]));
+            rig_call_start(client, &calls[i], KP_PRODUCE_KEY, 9, rig_produce_request(&rig.arena, "t", 0, 1, sent[i]));
             if (prng_chance(&prng, 1, 4)) {
                 rig_run(&rig.world, (int64_t)prng_below(&prng, 5 * NS_PER_S));
             }
