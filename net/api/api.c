@@ -34,6 +34,7 @@ void *api_alloc(struct api_call *call, size_t count, size_t element_bytes)
 void api_shard_init(struct api_shard *shard)
 {
     list_init(&shard->waiting);
+    shard->settings_at = INT64_MIN;
     shard->sessions = api__sessions_create();
     shard->producer_ids = api__producer_ids_create();
 }

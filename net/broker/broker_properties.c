@@ -145,13 +145,16 @@ int broker_properties_parse(struct view text, struct arena *arena, broker_proper
                             uint32_t *out_line)
 {
     struct properties_text in = {.text = text, .line = 1};
+    uint8_t               *key = arena_alloc(arena, text.len + 1); /* a token is never longer than the text */
+    uint8_t               *value = arena_alloc(arena, text.len + 1);
 
+    if (key == NULL || value == NULL) {
+        return ERR_NO_MEMORY;
+    }
     while (in.at < text.len) {
-        uint8_t *key;
-        uint8_t *value;
-        size_t   key_len = 0;
-        size_t   value_len = 0;
-        int      c;
+        size_t key_len = 0;
+        size_t value_len = 0;
+        int    c;
 
         properties_skip_blank(&in);
         c = properties_peek(&in);
@@ -161,12 +164,6 @@ int broker_properties_parse(struct view text, struct arena *arena, broker_proper
                 in.at++;
             }
         } else if (!properties_line_end(c)) {
-            /* an entry is never longer than the text that is left */
-            key = arena_alloc(arena, text.len - in.at + 1);
-            value = arena_alloc(arena, text.len - in.at + 1);
-            if (key == NULL || value == NULL) {
-                return ERR_NO_MEMORY;
-            }
             if (!properties_token(&in, true, key, &key_len)) {
                 return ERR_INVALID;
             }

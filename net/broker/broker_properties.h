@@ -6,7 +6,8 @@
 #include "core/base/arena.h"
 #include "core/base/err.h"
 
-/* line: 1-based, where the entry starts. key and value are UTF-8, in the arena. False stops with ERR_CANCELED. */
+/* line: 1-based, where the entry starts. key and value are UTF-8 and valid during the call only. False stops with
+ * ERR_CANCELED. */
 typedef bool broker_property_fn(void *context, uint32_t line, struct view key, struct view value);
 
 /* ERR_OK; ERR_INVALID with *out_line set: a malformed \u escape; ERR_NO_MEMORY. */
