@@ -12,26 +12,35 @@
 #include "tests/sim/sim_model.h"
 
 #define STORM_LOGS         4
+#define STORM_SAMPLES      512
+#define STORM_FLUSH_MS     200 /* flush.ms of the weak logs */
 #define STORM_FAILURE_TEXT 512
 #define STORM_DIRECTORY    "data/shard-0"
 
 struct storm;
 
+/* When the acknowledged end of a log with a weaker policy moved. */
+struct storm_sample {
+    int64_t at_ns;
+    int64_t acked_end;
+};
+
 struct storm_log {
-    struct storm     *storm;
-    uint32_t          index;
-    struct store_log *log; /* NULL: not open */
-    struct model_log  model;
-    struct model_fold fold; /* what the hooks tell */
-    bool              weak; /* flush.messages / flush.ms instead of durable before acknowledged */
-    bool              opening;
-    bool              trimming;
-    bool              closing;
-    int               open_result;
-    int64_t           trim_offset;
-    int64_t           shown_end; /* the durable end since it was opened */
-    int64_t           mark;      /* run_rot: acknowledged before some later append was submitted; -1: no such append */
-    uint64_t          batch_count;
+    struct storm       *storm;
+    uint32_t            index;
+    struct store_log   *log; /* NULL: not open */
+    struct model_log    model;
+    struct model_fold   fold; /* what the hooks tell */
+    bool                weak; /* flush.messages / flush.ms instead of durable before acknowledged */
+    bool                opening;
+    bool                trimming;
+    bool                closing;
+    int                 open_result;
+    int64_t             trim_offset;
+    int64_t             shown_end; /* the durable end since it was opened */
+    int64_t             mark; /* run_rot: acknowledged before some later append was submitted; -1: no such append */
+    struct storm_sample samples[STORM_SAMPLES]; /* weak: the latest, as a ring */
+    uint64_t            sample_count;
 };
 
 struct storm_options {
@@ -45,6 +54,7 @@ struct storm_options {
     bool     early_acks;     /* self-test: every append counts as acknowledged at once */
     bool     writes_lie;     /* self-test: the device does not honour durable writes */
     bool     syncs_lie;      /* self-test: nor flushes */
+    bool     flush_never;    /* self-test: weak logs are not flushed by time or count */
     bool     weak_is_strong; /* self-test: the oracle takes a weaker policy for a promise */
     uint32_t in_flight_min;  /* appends waiting at a time, once the load has begun */
     uint32_t in_flight_max;
@@ -65,6 +75,7 @@ struct storm {
     bool                 store_opening;
     bool                 trouble; /* the case injects errors: what does not open now may open later */
     int                  store_result;
+    int64_t              off_ns;                      /* when the power went off */
     struct list_node     appends;                     /* not answered yet */
     uint64_t             in_flight;                   /* appends not answered yet */
     uint64_t             acked_count;                 /* over the whole storm */

@@ -476,6 +476,7 @@ const struct storm_case storm_self_tests[] = {
      "a device that does not honour flushes",
      run_lives,
      {.in_flight_max = 16, .syncs_lie = true, .retention = true}},
+    {"flushms", "flush.ms that is not kept", run_lives, {.in_flight_max = 16, .weak_logs = true, .flush_never = true}},
     {"weak",
      "a weaker policy taken for the strong one",
      run_lives,

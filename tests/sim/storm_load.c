@@ -33,6 +33,10 @@ static void append_done(struct store_append *append)
         if (!storm->options.early_acks) {
             model_answer(&slog->model, append->first_offset, append->last_offset, acked);
         }
+        if (acked && slog->weak) {
+            slog->samples[slog->sample_count++ % STORM_SAMPLES] =
+                (struct storm_sample){sim_now_ns(storm->sim), append->last_offset + 1};
+        }
         storm->acked_count += acked;
         storm->failed_count += !acked;
     }

@@ -281,12 +281,13 @@ static void hook_offline(void *context, int reason)
 
 static struct store_policy log_policy(const struct storm_log *slog)
 {
+    bool flushed = slog->weak && !slog->storm->options.flush_never;
     bool retention = slog->storm->options.retention && slog->index % 2 == 0;
 
     return (struct store_policy){
         .durable_on_append = !slog->weak,
-        .flush_messages = slog->weak ? 50 : INT64_MAX,
-        .flush_ms = slog->weak ? 200 : INT64_MAX,
+        .flush_messages = flushed ? 50 : INT64_MAX,
+        .flush_ms = flushed ? STORM_FLUSH_MS : INT64_MAX,
         .segment_bytes = STORM_SEGMENT_BYTES,
         .segment_ms = INT64_C(604800000),
         .index_interval_bytes = 4096,
@@ -412,6 +413,7 @@ bool storm_halt(struct storm *storm)
 void storm_abandon(struct storm *storm)
 {
     CHECK(storm_power_off(storm));
+    storm->off_ns = sim_now_ns(storm->sim);
     sim_reap(storm->sim, 0);
     for (uint32_t turn = 0; turn < STORM_BURIAL_TURNS && storm->io->in_flight > 0; turn++) {
         (void)io_core_turn(storm->core, NS_PER_MS);
