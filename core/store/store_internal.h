@@ -28,7 +28,7 @@
 #include "core/store/store_segment.h"
 #include "core/store/store_task.h"
 
-#define STORE_OPEN_FILES_MAX 256 /* per shard: two shards and 500 connections fit into 1,024 descriptors */
+#define STORE_OPEN_FILES_MAX 128 /* per shard; making one holds its directory open, too */
 #define STORE_FRAME_GROW_BYTES \
     ((size_t)(64 * KIB)) /* an open frame above this is closed rather than copied to a larger one */
 #define STORE_FRAME_OPEN_BYTES       ((size_t)(512 * KIB)) /* largest buffer that is taken ahead of need */
