@@ -7,6 +7,8 @@
  *  3. A rename between directories belongs to the directory it leads to. */
 #include "io/sim/sim_internal.h"
 
+#include <stdio.h>
+
 #define SIM_LIST_NAMES_MAX 100000
 
 /* The next component of *at, or false at the end. Empty components and "." are skipped. */
@@ -140,7 +142,7 @@ int sim__fs_create(struct sim_disk *disk, const char *path, bool is_directory, s
         return ERR_EXISTS;
     }
     inode = sim__inode_create(disk, is_directory);
-    memcpy(inode->label, name.base, name.len);
+    (void)snprintf(inode->label, sizeof(inode->label), "%.*s", SIM_NAME_BYTES - 1, path);
     visible_put(parent, name, inode);
     (void)name_change(parent, SIM_NAME_CREATE, name, inode);
     *out_inode = inode;
