@@ -541,7 +541,8 @@ bool store__space_low(struct store *store)
     if (io_volume_free(store->io, store->directory, &free_bytes, &total_bytes) < 0) {
         return store->stats.space_low;
     }
-    low = free_bytes < store->options.free_bytes_min;
+    /* A total of 0: the file system does not count (ramfs). */
+    low = total_bytes > 0 && free_bytes < store->options.free_bytes_min;
     if (low && !store->stats.space_low) {
         slog_error("store",
                    "%s: %" PRIu64 " MiB free, below the reserve of %" PRIu64
