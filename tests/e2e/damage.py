@@ -1,5 +1,5 @@
-"""Bytes that change on the disk while the broker is down, and file systems that cannot write directly: what is damaged is
-said, with file and offset, and never served; everything else is."""
+"""Bytes that change on the disk while the broker is down, and file systems that cannot write directly: what is damaged
+is said, with file and offset, and never served; everything else is."""
 import os
 import re
 import subprocess
@@ -48,7 +48,8 @@ def read_on(wire, values):
 @case("damage")
 def damage(current):
     # (value to damage, size of values, how it stops)
-    scenes = [(15, VALUE_BYTES, "stop"), (15, VALUE_BYTES, "kill"), (23, VALUE_BYTES, "kill"), (12, SMALL_BYTES, "kill")]
+    scenes = [(15, VALUE_BYTES, "stop"), (15, VALUE_BYTES, "kill"), (23, VALUE_BYTES, "kill"),
+              (12, SMALL_BYTES, "kill")]
     for number, (victim, value_bytes, how) in enumerate(scenes):
         what = f"value {victim} of {value_bytes} bytes damaged after {how}"
         broker = current.broker(f"scene-{number}")
@@ -57,8 +58,8 @@ def damage(current):
             for topic in ("hit", "fine"):
                 wire.create_topic(topic, 1, {"segment.bytes": str(1 << 20)})
                 for i, value in enumerate(values):
-                    check_equal(wire.produce(topic, 0, [Record(None, value if topic == "hit" else value[::-1])]), (0, i),
-                                "filling")
+                    record = Record(None, value if topic == "hit" else value[::-1])
+                    check_equal(wire.produce(topic, 0, [record]), (0, i), "filling")
         getattr(broker, how)()
         spoil(current, broker.data, values[victim])
         broker.start()
@@ -72,7 +73,7 @@ def damage(current):
                   f"{what}: error {code} at {end}, the log ends at {latest}")
             found = [record.value for batch in wire.fetch_batches("fine", 0) for record in batch.records()]
             check(found == [value[::-1] for value in values], f"{what}: the other topic is not whole")
-            check_equal(wire.produce("fine", 0, [Record(None, b"on")]), (0, COUNT), f"{what}: produce to the other topic")
+            check_equal(wire.produce("fine", 0, [Record(None, b"on")]), (0, COUNT), f"{what}: the other topic")
         text = broker.log()
         told = [line for line in text.split("\n") if line.startswith("ERROR") and "damaged" in line]
         check(told and re.search(r"hit-0|journal", told[0]) and re.search(r"(byte|offset) \d+", told[0]),
@@ -116,7 +117,8 @@ def start_buffered(current):
         raise Skip("only root can mount a file system without direct I/O")
     folder = os.path.join(current.folder, "ram")
     os.makedirs(folder)
-    if subprocess.run(["mount", "-t", "ramfs", "millrace-e2e", folder], capture_output=True, check=False).returncode != 0:
+    mount = ["mount", "-t", "ramfs", "millrace-e2e", folder]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         raise Skip("ramfs cannot be mounted here")
     current.cleaners.append(lambda: subprocess.run(["umount", "-l", folder], check=False))
     broker = current.broker(start=False, shards=2, settings={"millrace.journal.bytes": 8 << 20,
@@ -139,7 +141,7 @@ def start_buffered(current):
 
 @case("kcat-modes")
 def kcat_modes(current):
-    """What people do with kcat by hand: metadata, offsets by time, from an offset, the last ones, one partition, groups."""
+    """What people do with kcat by hand: metadata, offsets by time, from an offset, the last ones, one partition."""
     broker = current.broker(shards=2)
     lines = [b"line %d" % i for i in range(100)]
     with broker.wire() as wire:
