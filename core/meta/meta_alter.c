@@ -254,7 +254,9 @@ void meta__draft_alter_configs(struct meta_draft *draft, struct meta_change *cha
         struct meta_alter_config *alter = &change->alter_configs[i];
 
         alter->message[0] = '\0';
-        alter->error = alter_resource(draft, alter);
+        if (alter->error == KP_ERR_NONE) {
+            alter->error = alter_resource(draft, alter);
+        }
     }
 }
 

@@ -250,7 +250,9 @@ void meta__draft_create_topics(struct meta_draft *draft, struct meta_change *cha
         struct meta_create_topic *topic = &change->create_topics[i];
 
         topic->message[0] = '\0';
-        topic->error = create_check(draft, topic);
+        if (topic->error == KP_ERR_NONE) {
+            topic->error = create_check(draft, topic);
+        }
         if (topic->error == KP_ERR_NONE) {
             create_add(draft, topic);
         }
@@ -286,7 +288,9 @@ void meta__draft_delete_topics(struct meta_draft *draft, struct meta_change *cha
 
         entry->out_id = entry->id;
         entry->out_name[0] = '\0';
-        entry->error = delete_check(draft, entry);
+        if (entry->error == KP_ERR_NONE) {
+            entry->error = delete_check(draft, entry);
+        }
         if (entry->error == KP_ERR_NONE) {
             struct meta_record record = {.key = KP_REMOVE_TOPIC_RECORD_KEY};
 
@@ -337,7 +341,9 @@ void meta__draft_add_partitions(struct meta_draft *draft, struct meta_change *ch
         size_t                      message_bytes = sizeof(entry->message);
 
         entry->message[0] = '\0';
-        entry->error = add_check(draft, entry, topic);
+        if (entry->error == KP_ERR_NONE) {
+            entry->error = add_check(draft, entry, topic);
+        }
         if (entry->error == KP_ERR_NONE) {
             entry->error = topics_check_assignment(draft, entry->assignment, entry->assignment_count, entry->message,
                                                    message_bytes);

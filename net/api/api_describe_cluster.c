@@ -1,9 +1,7 @@
 /* DescribeCluster: the brokers, the controller, the cluster's id. */
 #include "net/api/api_internal.h"
 
-#define ENDPOINT_BROKERS     1
-#define CLUSTER_OPERATIONS   0x1f7e
-#define OPERATIONS_NOT_ASKED INT32_MIN
+#define ENDPOINT_BROKERS 1
 
 void api_describe_cluster(struct api_call *call)
 {
@@ -21,7 +19,7 @@ void api_describe_cluster(struct api_call *call)
     response->cluster_id = api__text(call, cluster_id);
     response->endpoint_type = request->endpoint_type;
     response->controller_id = -1;
-    response->cluster_authorized_operations = OPERATIONS_NOT_ASKED;
+    response->cluster_authorized_operations = API_OPERATIONS_NOT_ASKED;
     if (call->version >= 1 &&
         request->endpoint_type != ENDPOINT_BROKERS) { /* controllers have no endpoints of their own here */
         response->error_code = KP_ERR_MISMATCHED_ENDPOINT_TYPE;
@@ -31,7 +29,7 @@ void api_describe_cluster(struct api_call *call)
     }
     response->controller_id = image->brokers[0].node_id;
     if (request->include_cluster_authorized_operations) {
-        response->cluster_authorized_operations = CLUSTER_OPERATIONS;
+        response->cluster_authorized_operations = API_CLUSTER_OPERATIONS;
     }
     for (uint32_t i = 0; i < image->broker_count; i++) {
         const struct meta_endpoint *endpoint = api__endpoint(call, &image->brokers[i]);

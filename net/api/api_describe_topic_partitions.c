@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define TOPIC_OPERATIONS 0x0df8
-
 static int describe_order(const void *a, const void *b)
 {
     return view_compare(*(const struct view *)a, *(const struct view *)b);
@@ -74,7 +72,7 @@ static int32_t describe_topic(struct api_call *call, struct view name, int32_t f
     }
     out->topic_id = topic->id;
     out->is_internal = topic->internal;
-    out->topic_authorized_operations = TOPIC_OPERATIONS;
+    out->topic_authorized_operations = API_TOPIC_OPERATIONS;
     count = MIN(MAX(topic->partition_count - from, 0), *left);
     out->partitions = api_alloc(call, (size_t)count, sizeof(*out->partitions));
     if (out->partitions == NULL) {

@@ -4,6 +4,11 @@
 
 #include "net/api/api.h"
 
+/* Without an authorizer every operation is allowed: the bits that Kafka shows then (AclEntry.supportedOperations). */
+#define API_TOPIC_OPERATIONS     0x0df8
+#define API_CLUSTER_OPERATIONS   0x1f7e
+#define API_OPERATIONS_NOT_ASKED INT32_MIN
+
 /* The endpoint of `broker` that a client of this call's listener reaches; NULL when the broker does not have that
  * listener. */
 const struct meta_endpoint *api__endpoint(const struct api_call *call, const struct meta_broker *broker);

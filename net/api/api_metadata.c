@@ -3,11 +3,6 @@
  */
 #include "net/api/api_internal.h"
 
-#define METADATA_AUTHORIZED_NONE INT32_MIN /* "not asked for" */
-/* Without an authorizer every operation is allowed: the bits that Kafka shows then (AclEntry.supportedOperations). */
-#define METADATA_TOPIC_OPERATIONS   0x0df8
-#define METADATA_CLUSTER_OPERATIONS 0x1f7e
-
 struct metadata_state {
     struct meta_change change;
     struct api_call   *call;
@@ -45,7 +40,7 @@ static bool metadata_topic(struct api_call *call, const struct meta_topic *topic
     out->topic_id = topic->id;
     out->is_internal = topic->internal;
     out->topic_authorized_operations =
-        request->include_topic_authorized_operations ? METADATA_TOPIC_OPERATIONS : METADATA_AUTHORIZED_NONE;
+        request->include_topic_authorized_operations ? API_TOPIC_OPERATIONS : API_OPERATIONS_NOT_ASKED;
     out->partitions = api_alloc(call, (size_t)topic->partition_count, sizeof(*out->partitions));
     if (out->partitions == NULL) {
         return false;
@@ -77,7 +72,7 @@ static void metadata_missing(struct api_call *call, struct view name, struct uui
     }
     out->topic_id = id;
     out->error_code = error;
-    out->topic_authorized_operations = METADATA_AUTHORIZED_NONE;
+    out->topic_authorized_operations = API_OPERATIONS_NOT_ASKED;
 }
 
 /* Java's admin client asks by id with an empty name instead of none: what names a topic is an id that is not zero. */
@@ -150,7 +145,7 @@ static void metadata_answer(struct api_call *call)
     response->cluster_id = api__text(call, cluster_id);
     response->controller_id = image->brokers[0].node_id;
     response->cluster_authorized_operations =
-        request->include_cluster_authorized_operations ? METADATA_CLUSTER_OPERATIONS : METADATA_AUTHORIZED_NONE;
+        request->include_cluster_authorized_operations ? API_CLUSTER_OPERATIONS : API_OPERATIONS_NOT_ASKED;
     if (!metadata_brokers(call, response) || !metadata_topics(call, response)) {
         api_close(call, "no memory for the answer");
         return;

@@ -222,6 +222,7 @@ int16_t rig_create_entry(uint32_t shard, struct meta_create_topic *topic)
 {
     struct meta_change change = {.kind = META_CREATE_TOPICS, .count = 1, .create_topics = topic};
 
+    topic->error = 0; /* tests submit the same entry again */
     rig_submit(shard, &change);
     return change.error != 0 ? change.error : topic->error;
 }
@@ -247,6 +248,7 @@ int16_t rig_add_partitions(uint32_t shard, struct meta_add_partitions *entry)
 {
     struct meta_change change = {.kind = META_ADD_PARTITIONS, .count = 1, .add_partitions = entry};
 
+    entry->error = 0; /* tests submit the same entry again */
     rig_submit(shard, &change);
     return change.error != 0 ? change.error : entry->error;
 }
@@ -255,6 +257,7 @@ int16_t rig_alter(uint32_t shard, struct meta_alter_config *alter)
 {
     struct meta_change change = {.kind = META_ALTER_CONFIGS, .count = 1, .alter_configs = alter};
 
+    alter->error = 0; /* tests submit the same entry again */
     rig_submit(shard, &change);
     return change.error != 0 ? change.error : alter->error;
 }
