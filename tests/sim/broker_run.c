@@ -2,7 +2,8 @@
  *
  *   brokerrun --seconds 30            as many seeds as fit, from 1 on
  *   brokerrun --seed 7 --seeds 1 --verbose     one run: what a failure prints to be replayed
- *   brokerrun --twice                 each seed twice: the same trace */
+ *   brokerrun --twice                 each seed twice: the same trace
+ *   brokerrun --self-test             records are taken off the disk: every run must find it */
 #include "tests/sim/broker_storm.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct settings {
     int64_t  seconds;
     bool     verbose;
     bool     twice;
+    bool     self_test;
 };
 
 struct tally {
@@ -45,14 +47,19 @@ static uint64_t run_seed(const struct settings *settings, uint64_t seed, struct 
     uint64_t             hash;
 
     running_seed = seed;
-    hash = broker_storm_run(storm, seed, settings->verbose);
+    hash = broker_storm_run(storm, seed, settings->verbose, settings->self_test);
     tally->runs++;
     tally->acked += storm->acked_batches;
     tally->seen += storm->seen_records;
     tally->changes += storm->admin_changes;
     tally->cuts += storm->cuts;
     tally->resets += storm->resets;
-    if (!storm_ok(storm)) {
+    if (settings->self_test) {
+        tally->failures += storm_ok(storm);
+        if (storm_ok(storm)) {
+            (void)fprintf(stderr, "FAIL seed %" PRIu64 ": nothing was found missing\n", seed);
+        }
+    } else if (!storm_ok(storm)) {
         tally->failures++;
         (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s\n", seed, storm->failure);
         print_replay();
@@ -86,10 +93,12 @@ int main(int argc, char **argv)
             settings.verbose = true;
         } else if (strcmp(argv[i], "--twice") == 0) {
             settings.twice = true;
+        } else if (strcmp(argv[i], "--self-test") == 0) {
+            settings.self_test = true;
         } else if (!number_option(argc, argv, &i, "--seed", &settings.seed) &&
                    !number_option(argc, argv, &i, "--seeds", &settings.seeds) &&
                    !number_option(argc, argv, &i, "--seconds", &seconds)) {
-            (void)printf("brokerrun [--seed N] [--seeds N] [--seconds N] [--twice] [--verbose]\n");
+            (void)printf("brokerrun [--seed N] [--seeds N] [--seconds N] [--twice] [--self-test] [--verbose]\n");
             return strcmp(argv[i], "--help") == 0 ? 0 : 2;
         }
     }

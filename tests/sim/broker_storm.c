@@ -11,6 +11,7 @@
 #define STORM_DRAIN_STEPS 20000
 #define STORM_TRIES       50
 #define STORM_READ_BYTES  300000
+#define STORM_VICTIMS_MAX 256
 
 static struct broker_storm *storm_current; /* whose lines these are */
 
@@ -179,6 +180,35 @@ static void storm_verify(struct broker_storm *storm)
     }
 }
 
+/* --- sabotage ----------------------------------------------------------------------------------------------------- */
+
+struct storm_victims {
+    char     paths[STORM_VICTIMS_MAX][128];
+    uint32_t count;
+};
+
+static void storm_victim(void *context, const char *path, uint64_t size_bytes)
+{
+    struct storm_victims *victims = context;
+
+    MAYBE(size_bytes == 0);
+    if (strstr(path, "/" STORM_TOPIC "-") != NULL && victims->count < STORM_VICTIMS_MAX) {
+        (void)snprintf(victims->paths[victims->count++], sizeof(victims->paths[0]), "%s", path);
+    }
+}
+
+/* Takes the partitions' files away, as a broker that never wrote them would leave it. */
+static void storm_sabotage(struct broker_storm *storm)
+{
+    static struct storm_victims victims;
+
+    victims.count = 0;
+    sim_disk_each(storm->rig.sim, 0, storm_victim, &victims);
+    for (uint32_t i = 0; i < victims.count; i++) {
+        CHECK(sim_disk_remove(storm->rig.sim, 0, victims.paths[i]));
+    }
+}
+
 /* --- the course --------------------------------------------------------------------------------------------------- */
 
 static void storm_poll(struct broker_storm *storm)
@@ -241,15 +271,18 @@ static void storm_round(struct broker_storm *storm, bool last)
     }
     storm_hang_up(storm);
     storm_end_process(storm);
+    if (storm->sabotage && !last) {
+        storm_sabotage(storm);
+    }
 }
 
-static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose)
+static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose, bool sabotage)
 {
     static const uint32_t shard_counts[] = {1, 2, 4};
     struct sim_options    world;
     uint32_t              shards;
 
-    *storm = (struct broker_storm){.verbose = verbose};
+    *storm = (struct broker_storm){.verbose = verbose, .sabotage = sabotage};
     prng_init(&storm->prng, seed ^ UINT64_C(0x62726f6b6572));
     sim_options_swarm(&world, seed, false);
     if (prng_chance(&storm->prng, 1, 2)) {
@@ -274,12 +307,12 @@ static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose)
     }
 }
 
-uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose)
+uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose, bool sabotage)
 {
     uint64_t rounds;
     uint64_t hash;
 
-    storm_init(storm, seed, verbose);
+    storm_init(storm, seed, verbose, sabotage);
     rounds = 2 + prng_below(&storm->prng, STORM_ROUNDS_MAX - 1);
     for (uint64_t i = 0; i < rounds && storm_ok(storm); i++) {
         storm_round(storm, i + 1 == rounds);

@@ -63,6 +63,7 @@ struct broker_storm {
     struct broker_rig      rig;
     struct prng            prng;
     bool                   verbose;
+    bool                   sabotage; /* the disk loses what was promised: this must be found */
     bool                   topic_made;
     bool                   draining; /* lanes finish what they have and start nothing new */
     struct storm_partition partitions[STORM_PARTITIONS];
@@ -77,8 +78,9 @@ struct broker_storm {
     char                   failure[256]; /* "" = fine */
 };
 
-/* One seed, whole. The trace hash; storm->failure says what went wrong. */
-uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose);
+/* One seed, whole. The trace hash; storm->failure says what went wrong. sabotage: acknowledged records are taken off the
+ * disk while the broker is away. */
+uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose, bool sabotage);
 
 void storm_fail(struct broker_storm *storm, const char *format, ...) PRINTF_LIKE(2, 3);
 bool storm_ok(const struct broker_storm *storm);
