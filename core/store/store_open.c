@@ -116,6 +116,7 @@ static void opening_decide(struct store_opening *opening)
         bases[i].base_offset = counts ? opening->segments[i]->header.base_offset : INT64_MAX;
     }
     opening->copies = mem_alloc(MEM_STORE, (opening->piece_count + 1) * sizeof(struct store_copy));
+    input.data_start = store__segment_data_start(opening->store->block_bytes);
     input.start_offset = opening->start_offset;
     input.pieces = opening->pieces;
     input.piece_count = opening->piece_count;
@@ -192,10 +193,8 @@ static void opening_take_over(struct store_opening *opening)
         if (opening_segment_kept(opening, i)) {
             opening_segment_end(opening, segment, i);
             store__log_add_segment(log, segment);
-        } else if (damaged) {
-            store__segment_free(segment);
         } else {
-            store__doom_segment(segment, 0);
+            store__segment_free(segment);
         }
     }
     opening->segment_count = 0;
@@ -207,8 +206,7 @@ static void opening_take_over(struct store_opening *opening)
     log->directory_exists = opening->number_max > 0;
     /* What was trimmed logically but is still there belongs to the replay: its producers' last sequences may stand in
      * it. */
-    log->start_offset = log->segment_count > 0 ? MIN(log->segments[0]->header.base_offset, opening->start_offset)
-                                               : opening->start_offset;
+    log->start_offset = MIN(opening->result.first_offset, opening->start_offset);
     log->durable_end = MAX(damaged ? opening->result.in_place_end : opening->result.end_offset, opening->start_offset);
     log->end_offset = log->pending_from = log->durable_end;
 }
@@ -332,6 +330,16 @@ void store__opening_end(struct store_opening *opening, int result)
     store__log_opened(job, result);
 }
 
+/* The segment's own file last: while it is there, the others are known to belong to nothing. */
+static void opening_segment_path(struct store_opening *opening)
+{
+    static const char *const suffixes[] = {".idx", ".snp", ".seg"};
+
+    mem_free(MEM_STORE, opening->path);
+    opening->path =
+        store__segment_path(opening->log, opening->segments[opening->at]->header.number, suffixes[opening->suffix]);
+}
+
 static void opening_forget_stale(struct store_opening *opening)
 {
     for (uint32_t i = 0; i < opening->segment_count; i++) {
@@ -405,6 +413,27 @@ static void opening_run(struct store_task *task)
             store__opening_end(opening, task->result);
             return;
         }
+    }
+    /* What was cut away is removed before anything is appended, durably: once the segment that cuts it is gone, nothing else would. */
+    for (opening->at = 0; opening->result.verdict != VERDICT_DAMAGED && opening->at < opening->segment_count;
+         opening->at++) {
+        if (opening_segment_kept(opening, opening->at)) {
+            continue;
+        }
+        for (opening->suffix = 0; opening->suffix < 3; opening->suffix++) {
+            opening_segment_path(opening);
+            TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->path, false, store__task_op_done));
+            job->error = task->result < 0 && task->result != ERR_NOT_FOUND ? task->result : job->error;
+        }
+        opening->purged = true;
+    }
+    if (opening->purged && job->error == ERR_OK) {
+        TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, log->path, store__task_file_done));
+        job->error = MIN(task->result, 0);
+    }
+    if (job->error < 0) {
+        store__opening_end(opening, job->error);
+        return;
     }
     opening_take_over(opening);
     opening_report(opening);

@@ -38,7 +38,8 @@ struct store_opening {
     size_t                      window_asked, window_len;
     size_t                      window_bytes; /* of the next one */
     enum scan_mode              mode;
-    bool                        more;
+    bool                        more, purged;
+    uint32_t                    suffix;
     struct buf                 *buf;
     char                       *path;
     struct io_handle            handle, source_handle;

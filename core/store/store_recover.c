@@ -94,6 +94,8 @@ static size_t run_in_place(const struct store_recover_input *input, int64_t begi
     struct journal_range journal = journal_range(input);
     int64_t              known_end = frames_end(input);
     int64_t              next = begin;
+    uint64_t             place = input->data_start; /* where the next frame of the segment must stand, to be found by walking */
+    uint32_t             segment = UINT32_MAX;
     size_t               at = 0;
 
     for (size_t i = 0; i < input->piece_count; i++) {
@@ -105,13 +107,18 @@ static size_t run_in_place(const struct store_recover_input *input, int64_t begi
         if (piece->first_offset >= segment_bound(input, piece->segment) || piece->last_offset < begin) {
             continue; /* cut away before; or a hole lies between it and where the log begins now */
         }
-        if (!piece->intact || piece->first_offset != next || !piece_settled(piece, journal, known_end)) {
+        if (piece->segment != segment) {
+            segment = piece->segment;
+            place = input->data_start;
+        }
+        if (!piece->intact || piece->first_offset != next || (piece->kind == PIECE_FRAME && piece->position != place) || !piece_settled(piece, journal, known_end)) {
             break;
         }
         if (result->keep_segments == 0) {
             result->keep_from = piece->segment;
         }
         next = piece_last(input, piece) + 1;
+        place = piece->position + piece->frame_bytes;
         piece->in_place = true;
         result->keep_segments = piece->segment + 1;
     }

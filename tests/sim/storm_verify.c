@@ -82,6 +82,10 @@ static void verify_content(struct storm *storm, struct storm_log *slog)
     while (offset < end && storm_ok(storm) && !storm_power_off(storm)) {
         int64_t next = storm_read(storm, slog, offset, STORM_READ_BYTES);
 
+        if (next == ERR_OUT_OF_RANGE && offset < store_log_start_offset(slog->log)) {
+            offset = store_log_start_offset(slog->log); /* a trim was answered meanwhile */
+            continue;
+        }
         if (next < 0 && next != ERR_AGAIN && !storm_power_off(storm)) {
             storm_fail(storm, "log %u: offset %" PRId64 " of %" PRId64 " cannot be read: %s", slog->index, offset, end,
                        err_name((int)next));
