@@ -78,8 +78,8 @@ struct broker_storm {
     char                   failure[256]; /* "" = fine */
 };
 
-/* One seed, whole. The trace hash; storm->failure says what went wrong. sabotage: acknowledged records are taken off the
- * disk while the broker is away. */
+/* One seed, whole. The trace hash; storm->failure says what went wrong. sabotage: acknowledged records are taken off
+ * the disk while the broker is away. */
 uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose, bool sabotage);
 
 void storm_fail(struct broker_storm *storm, const char *format, ...) PRINTF_LIKE(2, 3);
