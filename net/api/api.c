@@ -96,6 +96,19 @@ struct part *api__part(struct api_call *call, struct view topic, struct uuid top
     return part;
 }
 
+const struct meta_broker *api__leader(const struct api_call *call, const struct meta_topic *topic, int32_t partition)
+{
+    const struct meta_image *image = meta_image(call->shard->meta);
+    int32_t                  leader = topic->partitions[partition].leader;
+
+    for (uint32_t i = 0; i < image->broker_count; i++) {
+        if (image->brokers[i].node_id == leader) {
+            return &image->brokers[i];
+        }
+    }
+    return NULL;
+}
+
 struct view api__text(struct api_call *call, const char *text)
 {
     return text == NULL ? (struct view){0} : arena_copy(call->arena, view_text(text));

@@ -95,6 +95,38 @@ static void fetch_resolve(struct fetch_state *state, struct fetch_item *item)
     }
 }
 
+/* NOT_LEADER_OR_FOLLOWER tells who leads and where that is (KIP-951). */
+static void fetch_redirect(struct api_call *call, const struct api_fetch_partition *asked,
+                           struct api_fetch_result *result, struct kp_fetch_response *response)
+{
+    const struct meta_topic *topic = call->version >= 13 ? meta_topic_by_id(call->shard->meta, asked->topic_id)
+                                                         : meta_topic(call->shard->meta, asked->topic);
+    const struct meta_broker   *leader;
+    const struct meta_endpoint *endpoint;
+
+    if (topic == NULL || asked->partition < 0 || asked->partition >= topic->partition_count) {
+        return;
+    }
+    leader = api__leader(call, topic, asked->partition);
+    endpoint = leader == NULL ? NULL : api__endpoint(call, leader);
+    result->leader_id = topic->partitions[asked->partition].leader;
+    result->leader_epoch = topic->partitions[asked->partition].leader_epoch;
+    for (int32_t i = 0; endpoint != NULL && i < response->node_endpoints_count; i++) {
+        endpoint = response->node_endpoints[i].node_id == leader->node_id ? NULL : endpoint;
+    }
+    if (endpoint == NULL) {
+        return;
+    }
+    if (response->node_endpoints == NULL) {
+        response->node_endpoints =
+            api_alloc(call, meta_image(call->shard->meta)->broker_count, sizeof(*response->node_endpoints));
+    }
+    if (response->node_endpoints != NULL) {
+        response->node_endpoints[response->node_endpoints_count++] = (struct kp_fetch_response_node_endpoints){
+            .node_id = leader->node_id, .host = endpoint->host, .port = endpoint->port, .rack = leader->rack};
+    }
+}
+
 static void fetch_answer(struct fetch_state *state)
 {
     struct api_call          *call = state->call;
@@ -110,8 +142,12 @@ static void fetch_answer(struct fetch_state *state)
     kp_fetch_response_init(response);
     for (int32_t i = 0; i < state->count; i++) {
         struct fetch_item      *item = &state->items[i];
-        struct api_fetch_result result = {
-            .error = item->error, .high_watermark = -1, .last_stable_offset = -1, .log_start_offset = -1};
+        struct api_fetch_result result = {.error = item->error,
+                                          .high_watermark = -1,
+                                          .last_stable_offset = -1,
+                                          .log_start_offset = -1,
+                                          .leader_id = -1,
+                                          .leader_epoch = -1};
 
         if (state->stale && item->read == NULL) {
             fetch_resolve(state, item);
@@ -128,6 +164,9 @@ static void fetch_answer(struct fetch_state *state)
             result.log_start_offset = item->read->log_start_offset;
             result.parts = item->read->store.slices;
             result.parts_count = (int32_t)item->read->store.slice_count;
+        }
+        if (result.error == KP_ERR_NOT_LEADER_OR_FOLLOWER) {
+            fetch_redirect(call, item->asked, &result, response);
         }
         item->asked->result = result;
     }

@@ -372,6 +372,8 @@ static void session_fill(const struct api_fetch_partition *asked, struct kp_fetc
     out->records_parts = asked->result.parts;
     out->records_parts_count = asked->result.parts_count;
     out->aborted_transactions_count = -1;
+    out->current_leader.leader_id = asked->result.leader_id;
+    out->current_leader.leader_epoch = asked->result.leader_epoch;
 }
 
 bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_view *view,

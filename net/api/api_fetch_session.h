@@ -13,6 +13,8 @@ struct api_fetch_result {
     int64_t            high_watermark;
     int64_t            last_stable_offset;
     int64_t            log_start_offset;
+    int32_t            leader_id; /* -1 unless another broker leads (KIP-951) */
+    int32_t            leader_epoch;
     const struct view *parts; /* the records, as slices that live until the call's release */
     int32_t            parts_count;
 };

@@ -16,6 +16,8 @@ const struct meta_endpoint *api__endpoint(const struct api_call *call, const str
  * UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER or LEADER_NOT_AVAILABLE. */
 struct part *api__part(struct api_call *call, struct view topic, struct uuid topic_id, int32_t partition,
                        int16_t *out_error);
+/* Who leads a partition of `topic`: answers send clients there (KIP-951). NULL: no broker that is known. */
+const struct meta_broker *api__leader(const struct api_call *call, const struct meta_topic *topic, int32_t partition);
 /* A copy of `text` that lives as long as the call; base NULL for NULL. */
 struct view api__text(struct api_call *call, const char *text);
 

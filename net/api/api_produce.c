@@ -108,15 +108,12 @@ static void produce_redirect(struct produce_state *state, const struct meta_topi
 {
     if (answer->error_code == KP_ERR_NOT_LEADER_OR_FOLLOWER && topic != NULL) {
         const struct meta_image                   *image = meta_image(state->call->shard->meta);
-        const struct meta_broker                  *leader = NULL;
+        const struct meta_broker                  *leader = api__leader(state->call, topic, partition);
         const struct meta_endpoint                *endpoint;
         struct kp_produce_response_node_endpoints *nodes;
 
         answer->current_leader.leader_id = topic->partitions[partition].leader;
         answer->current_leader.leader_epoch = topic->partitions[partition].leader_epoch;
-        for (uint32_t i = 0; i < image->broker_count; i++) {
-            leader = image->brokers[i].node_id == topic->partitions[partition].leader ? &image->brokers[i] : leader;
-        }
         for (int32_t i = 0; leader != NULL && i < state->response->node_endpoints_count; i++) {
             leader = state->response->node_endpoints[i].node_id == leader->node_id ? NULL : leader;
         }

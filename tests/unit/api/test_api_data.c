@@ -168,6 +168,35 @@ static void test_fetch_refusals(void **state)
     assert_int_equal(fetch_error(client, request), KP_ERR_UNKNOWN_LEADER_EPOCH);
 }
 
+/* KIP-951: the answer of the wrong shard says who leads and where. */
+static void test_fetch_redirects(void **state)
+{
+    struct kp_fetch_request           *request;
+    struct kp_metadata_request         ask;
+    struct kp_metadata_request_topics  topic;
+    const struct kp_metadata_response *metadata;
+    const struct kp_fetch_response    *response;
+
+    (void)state;
+    kp_metadata_request_init(&ask);
+    kp_metadata_request_topics_init(&topic);
+    topic.name = view_text(ORDERS);
+    ask.topics = &topic;
+    ask.topics_count = 1;
+    metadata = rig_ask(other, KP_METADATA_KEY, 12, &ask);
+    request = rig_fetch_request(&other->scratch, "", 0, 0, 9000, 1, 1000);
+    request->topics[0].topic_id = metadata->topics[0].topic_id;
+    response = rig_ask(other, KP_FETCH_KEY, 16, request);
+    assert_int_equal(response->responses[0].partitions[0].error_code, KP_ERR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(response->responses[0].partitions[0].current_leader.leader_id, leader);
+    assert_int_equal(response->node_endpoints_count, 1);
+    assert_int_equal(response->node_endpoints[0].port, RIG_PORT + leader);
+    response = rig_ask(client, KP_FETCH_KEY, 16, request); /* the right one */
+    assert_int_equal(response->responses[0].partitions[0].error_code, 0);
+    assert_int_equal(response->responses[0].partitions[0].current_leader.leader_id, -1);
+    assert_int_equal(response->node_endpoints_count, 0);
+}
+
 /* The first batch comes whole however small the limits are, the next ones respect them. */
 static void test_fetch_limits(void **state)
 {
@@ -353,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_produce_damaged_batch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_produce_acks_0, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fetch_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fetch_redirects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fetch_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fetch_waits_for_data, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stop_answers_a_waiting_fetch, set_up, tear_down),
