@@ -414,7 +414,8 @@ static void opening_run(struct store_task *task)
             return;
         }
     }
-    /* What was cut away is removed before anything is appended, durably: once the segment that cuts it is gone, nothing else would. */
+    /* What was cut away is removed before anything is appended, durably: once the segment that cuts it is gone, nothing
+     * else would. */
     for (opening->at = 0; opening->result.verdict != VERDICT_DAMAGED && opening->at < opening->segment_count;
          opening->at++) {
         if (opening_segment_kept(opening, opening->at)) {

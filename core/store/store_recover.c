@@ -94,9 +94,9 @@ static size_t run_in_place(const struct store_recover_input *input, int64_t begi
     struct journal_range journal = journal_range(input);
     int64_t              known_end = frames_end(input);
     int64_t              next = begin;
-    uint64_t             place = input->data_start; /* where the next frame of the segment must stand, to be found by walking */
-    uint32_t             segment = UINT32_MAX;
-    size_t               at = 0;
+    uint64_t place = input->data_start; /* where the next frame of the segment must stand, to be found by walking */
+    uint32_t segment = UINT32_MAX;
+    size_t   at = 0;
 
     for (size_t i = 0; i < input->piece_count; i++) {
         input->pieces[i].in_place = false;
@@ -111,7 +111,8 @@ static size_t run_in_place(const struct store_recover_input *input, int64_t begi
             segment = piece->segment;
             place = input->data_start;
         }
-        if (!piece->intact || piece->first_offset != next || (piece->kind == PIECE_FRAME && piece->position != place) || !piece_settled(piece, journal, known_end)) {
+        if (!piece->intact || piece->first_offset != next || (piece->kind == PIECE_FRAME && piece->position != place) ||
+            !piece_settled(piece, journal, known_end)) {
             break;
         }
         if (result->keep_segments == 0) {

@@ -44,7 +44,7 @@ struct store_recover_segment {
 };
 
 struct store_recover_input {
-    uint64_t                            data_start; /* of the frames in a segment file */
+    uint64_t                            data_start;   /* of the frames in a segment file */
     int64_t                             start_offset; /* where the run must begin, at the latest */
     const struct store_recover_segment *segments;
     uint32_t                            segment_count;

@@ -37,7 +37,7 @@ struct api_shard {
     /* the room's own */
     struct api_sessions     *sessions; /* fetch sessions */
     struct api_producer_ids *producer_ids;
-    struct list_node         waiting; /* calls that wait (long polls), for the stop */
+    struct list_node         waiting;         /* calls that wait (long polls), for the stop */
     int64_t                  settings_at;     /* last_offset of the image the next was read from */
     int64_t                  fetch_bytes_max; /* fetch.max.bytes */
 };

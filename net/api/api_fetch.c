@@ -99,8 +99,8 @@ static void fetch_resolve(struct fetch_state *state, struct fetch_item *item)
 static void fetch_redirect(struct api_call *call, const struct api_fetch_partition *asked,
                            struct api_fetch_result *result, struct kp_fetch_response *response)
 {
-    const struct meta_topic *topic = call->version >= 13 ? meta_topic_by_id(call->shard->meta, asked->topic_id)
-                                                         : meta_topic(call->shard->meta, asked->topic);
+    const struct meta_topic    *topic = call->version >= 13 ? meta_topic_by_id(call->shard->meta, asked->topic_id)
+                                                            : meta_topic(call->shard->meta, asked->topic);
     const struct meta_broker   *leader;
     const struct meta_endpoint *endpoint;
 

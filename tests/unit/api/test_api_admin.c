@@ -33,9 +33,9 @@ static int tear_down(void **state)
 /* name NULL: all topics; "": none. */
 static const struct kp_metadata_response *metadata(uint32_t shard, int16_t version, const char *name, bool create)
 {
-    struct kp_metadata_request           request;
-    struct kp_metadata_request_topics    topic;
-    const struct kp_metadata_response   *response;
+    struct kp_metadata_request         request;
+    struct kp_metadata_request_topics  topic;
+    const struct kp_metadata_response *response;
 
     kp_metadata_request_init(&request);
     kp_metadata_request_topics_init(&topic);
@@ -120,11 +120,11 @@ static void test_auto_creation_can_be_switched_off(void **state)
 
 static void test_create_topics_refusals(void **state)
 {
-    static const char *const            good[] = {"retention.ms=1000", "cleanup.policy=compact", NULL};
-    static const char *const            unknown[] = {"retention.msx=1000", NULL};
-    static const char *const            bad[] = {"retention.ms=soon", NULL};
-    struct kp_create_topics_request_topics topics[3];
-    struct kp_create_topics_request        request;
+    static const char *const                good[] = {"retention.ms=1000", "cleanup.policy=compact", NULL};
+    static const char *const                unknown[] = {"retention.msx=1000", NULL};
+    static const char *const                bad[] = {"retention.ms=soon", NULL};
+    struct kp_create_topics_request_topics  topics[3];
+    struct kp_create_topics_request         request;
     const struct kp_create_topics_response *response;
 
     (void)state;

@@ -19,8 +19,7 @@ static int parse(const char *listeners, const char *advertised, const char *map,
     arena_deinit(&arena);
     arena_init(&arena, MEM_TEST, 4096, 1 * MIB);
     why[0] = '\0';
-    return broker_listeners_parse(listeners, advertised, map, shards, resolve, &arena, &got,
-                                  span_of(why, sizeof(why)));
+    return broker_listeners_parse(listeners, advertised, map, shards, resolve, &arena, &got, span_of(why, sizeof(why)));
 }
 
 static void refused(const char *listeners, const char *advertised, const char *map, uint32_t shards, const char *part)
@@ -134,8 +133,8 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),        cmocka_unit_test(test_explicit_list_per_shard),
-        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_overlapping_ranges),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_explicit_list_per_shard),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_overlapping_ranges),
         cmocka_unit_test(test_too_many),
     };
 

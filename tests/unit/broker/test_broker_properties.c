@@ -109,8 +109,8 @@ static char said[4096];
 
 static bool set(struct broker_config *config, const char *assignment)
 {
-    FILE *errors = tmpfile();
-    bool  good;
+    FILE  *errors = tmpfile();
+    bool   good;
     size_t len;
 
     assert_non_null(errors);
