@@ -262,6 +262,52 @@ static void test_fetch_waits_for_data(void **state)
     rig_call_deinit(&call);
 }
 
+/* The topic goes away while a fetch of several partitions reads from the disk: whatever is answered, it is answered. */
+static void test_fetch_while_its_topic_is_deleted(void **state)
+{
+    static char                              value[60000];
+    struct kp_fetch_request                 *request;
+    struct kp_fetch_request_topics_partitions partitions[4];
+    struct rig_client                       *reader = rig_connect(&rig, leader);
+    struct rig_call                          call;
+    uint32_t                                 gone = 0;
+
+    (void)state;
+    memset(value, 'v', sizeof(value) - 1);
+    rig_call_init(&call);
+    for (int64_t delay = 0; delay < 24; delay++) {
+        rig_client_reset(client);
+        rig_client_reset(reader);
+        assert_int_equal(rig_create_topic(client, "cold", 8, NULL), 0); /* four of them on this shard */
+        request = rig_fetch_request(&reader->scratch, "cold", 0, 0, 0, 1, 1 << 20);
+        request->topics[0].partitions = partitions;
+        request->topics[0].partitions_count = 0;
+        for (int32_t i = 0; i < 8; i++) {
+            struct view records = rig_batch(&client->scratch, value, 9, -1, -1, -1);
+
+            if (rig_produce(client, "cold", i, records, NULL) == 0) { /* more than the cache holds of all */
+                kp_fetch_request_topics_partitions_init(&partitions[request->topics[0].partitions_count]);
+                partitions[request->topics[0].partitions_count].partition = i;
+                partitions[request->topics[0].partitions_count++].partition_max_bytes = 1 << 20;
+            }
+        }
+        assert_int_equal(request->topics[0].partitions_count, 4);
+        request->max_bytes = 8 << 20;
+        rig_call_start(reader, &call, KP_FETCH_KEY, FETCH_VERSION, request);
+        rig_run(&rig, 1 + delay * 100 * NS_PER_US);
+        assert_int_equal(rig_delete_topic(other, "cold"), 0);
+        assert_true(rig_call_wait(&call));
+        for (int32_t i = 0; i < 4; i++) {
+            const struct kp_fetch_response *response = call.response;
+
+            gone += response->responses[0].partitions[i].error_code == KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+        }
+        arena_reset(&call.arena);
+    }
+    assert_true(gone > 0); /* the race was met */
+    rig_call_deinit(&call);
+}
+
 /* A clean stop answers those who wait. */
 static void test_stop_answers_a_waiting_fetch(void **state)
 {
@@ -385,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fetch_redirects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fetch_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fetch_waits_for_data, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fetch_while_its_topic_is_deleted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stop_answers_a_waiting_fetch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sessions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_list_offsets, set_up, tear_down),
