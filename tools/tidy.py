@@ -89,6 +89,7 @@ PATH_PATTERN = re.compile(r"(?<![\w.])/(wo" r"rk|fa" r"rm|ro" r"ot|home/\w+)/")
 INCLUDE_PATTERN = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 STRING_PATTERN = re.compile(r'"(\\.|[^"\\])*"|\'(\\.|[^\'\\])+\'')
 FUNCTION_PATTERN = re.compile(r"(\w+)\(")
+TABLES = (".tsv", ".csv", ".jsonl")  # an empty last field ends a line with its separator
 SHARED_NAMES = {"meson.build", "README.md", "__init__.py", "run", "meson_options.txt", "test", "deps", "build", "dev"}
 
 
@@ -249,7 +250,7 @@ def check_text(tree, path, lines):
     code = path.endswith((".c", ".h", ".def", ".kp", ".py", ".sh", "meson.build", ".cc")) or path.startswith(".ci/")
     code = code or (path.startswith("tools/") and "." not in os.path.basename(path))
     for number, line in enumerate(lines, 1):
-        if line != line.rstrip():
+        if line != line.rstrip() and not path.endswith(TABLES):
             tree.find(path, number, "space", "space at the end of the line")
         if code and "\t" in line:
             tree.find(path, number, "tab", "tabs are not used")

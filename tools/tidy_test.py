@@ -64,6 +64,7 @@ class TidyTest(unittest.TestCase):
 
     def test_text(self):
         self.breaks("space", {"docs/A.md": "a \n"})
+        self.keeps({"docs/a.tsv": "a\t\n"})
         self.breaks("tab", {"core/base/a.c": "\tint a;\n"})
         self.breaks("width", {"core/base/a.c": "/*" + "x" * 120 + "*/\n"})
         self.breaks("newline", {"core/base/a.c": "int a;"})
