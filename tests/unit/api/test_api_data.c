@@ -275,6 +275,7 @@ static void test_fetch_while_its_topic_is_deleted(void **state)
     (void)state;
     memset(value, 'v', sizeof(value) - 1);
     rig_call_init(&call);
+    sim_settings(rig.sim)->read_latency = (struct sim_range){5 * NS_PER_MS, 20 * NS_PER_MS};
     for (int64_t delay = 0; delay < 24; delay++) {
         rig_client_reset(client);
         rig_client_reset(reader);
@@ -294,7 +295,7 @@ static void test_fetch_while_its_topic_is_deleted(void **state)
         assert_int_equal(request->topics[0].partitions_count, 4);
         request->max_bytes = 8 << 20;
         rig_call_start(reader, &call, KP_FETCH_KEY, FETCH_VERSION, request);
-        rig_run(&rig, 1 + delay * 100 * NS_PER_US);
+        rig_run(&rig, 1 + delay * NS_PER_MS);
         assert_int_equal(rig_delete_topic(other, "cold"), 0);
         assert_true(rig_call_wait(&call));
         for (int32_t i = 0; i < 4; i++) {
