@@ -238,7 +238,8 @@ static void store_open_run(struct store_task *task)
                                                                       .space = store_open_space},
                                         store_open_journal_done, job));
     job->error = task->result;
-    if ((job->error == ERR_OK || job->error == ERR_CORRUPT) && list_empty(&store->held_list)) {
+    if ((job->error == ERR_OK || job->error == ERR_CORRUPT) && list_empty(&store->held_list) &&
+        !store_journal_unreadable(store->journal)) {
         TASK_AWAIT(task, store_journal_reset(store->journal, store_open_journal_done, job));
         store->journal_ready = task->result == ERR_OK;
         if (task->result < 0) {
@@ -321,7 +322,8 @@ void store__held_check(struct store *store)
         store__journal_release(store);
         return;
     }
-    if (list_empty(&store->held_list) && !store->journal_resetting && store_journal_online(store->journal)) {
+    if (list_empty(&store->held_list) && !store->journal_resetting && store_journal_online(store->journal) &&
+        !store_journal_unreadable(store->journal)) { /* else it stays as it is, and appends go to the segments */
         store->journal_resetting = true;
         store_journal_reset(store->journal, store_reset_done, store);
     }

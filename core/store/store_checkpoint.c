@@ -239,7 +239,7 @@ static void close_run(struct store_task *task)
 
     TASK_BEGIN(task);
     job->error =
-        list_empty(&store->held_list) ? ERR_OK : ERR_BUSY; /* then the journal is still needed: an unclean stop */
+        list_empty(&store->held_list) && store->journal_ready ? ERR_OK : ERR_BUSY; /* then the journal is still needed: an unclean stop */
     if (job->error == ERR_OK) {
         store__journal_release(store);
     }

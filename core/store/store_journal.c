@@ -67,6 +67,11 @@ uint32_t store_journal_pressure_percent(const struct store_journal *journal)
     return (uint32_t)((end - journal->released_lsn) * 100 / journal->header.ring_bytes);
 }
 
+bool store_journal_unreadable(const struct store_journal *journal)
+{
+    return journal->scan.unreadable;
+}
+
 bool store_journal_online(const struct store_journal *journal)
 {
     return journal->state == JOURNAL_RECOVERED || journal->state == JOURNAL_RUNNING;

@@ -153,6 +153,7 @@ static void load_header_done(struct io_file_op *op)
     struct store_journal *journal = CONTAINER_OF(op, struct store_journal, file_op);
 
     if (op->result < 0) {
+        journal->scan.unreadable = true;
         slog_error("store", "journal %s: copy %" PRIu32 " of its header cannot be read: %s", journal->path,
                    journal->header_copy, err_text(op->result));
     }
@@ -331,6 +332,7 @@ static void scan_read_done(struct io_file_op *op)
             window_read(journal, journal->header.block_bytes, scan_read_done);
             return;
         }
+        scan->unreadable = true;
         slog_error("store", "journal %s: the block at offset %" PRIu64 " cannot be read: %s", journal->path,
                    JOURNAL_RING_OFFSET + scan->window_at, err_text(op->result));
         scan->window_at += journal->header.block_bytes;
@@ -475,6 +477,7 @@ static void replay_read_done(struct io_file_op *op)
         window_read(journal, frame->frame_bytes, replay_read_done);
         return;
     }
+    journal->scan.unreadable |= op->result < 0;
     replay_window(journal, op->result < 0 ? 0 : journal->scan.window_bytes);
 }
 
