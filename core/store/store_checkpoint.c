@@ -238,8 +238,9 @@ static void close_run(struct store_task *task)
     store_done_fn    *done = store->close_done;
 
     TASK_BEGIN(task);
-    job->error =
-        list_empty(&store->held_list) && store->journal_ready ? ERR_OK : ERR_BUSY; /* then the journal is still needed: an unclean stop */
+    job->error = list_empty(&store->held_list) && store->journal_ready
+                     ? ERR_OK
+                     : ERR_BUSY; /* then the journal is still needed: an unclean stop */
     if (job->error == ERR_OK) {
         store__journal_release(store);
     }

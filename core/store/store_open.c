@@ -8,6 +8,7 @@
 #include "core/store/store_opening.h"
 
 static void opening_run(struct store_task *task);
+static void purge_run(struct store_task *task);
 
 void store__opening_start(struct store_log *log, struct store_job *job)
 {
@@ -414,6 +415,23 @@ static void opening_run(struct store_task *task)
             return;
         }
     }
+    task->line = 0;
+    task->run = purge_run;
+    store__task_resume(task);
+    return;
+    TASK_END;
+}
+
+/* What was cut away is removed before anything is appended, durably: once the segment that cuts it is gone, nothing
+ * else would. */
+static void purge_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store         *store = job->store;
+    struct store_log     *log = job->log;
+    struct store_opening *opening = log->opening;
+
+    TASK_BEGIN(task);
     /* What was cut away is removed before anything is appended, durably: once the segment that cuts it is gone, nothing
      * else would. */
     for (opening->at = 0; opening->result.verdict != VERDICT_DAMAGED && opening->at < opening->segment_count;
