@@ -176,6 +176,9 @@ void storm_verify(struct storm *storm)
         if (storm_ok(storm) && !storm_power_off(storm)) {
             slog->sample_count = 0;
             model_recovered(&slog->model, store_log_start_offset(slog->log), store_log_durable_offset(slog->log));
+            if (slog->trimming) { /* verified while it runs: the trim is still asked for */
+                slog->model.start_asked = MAX(slog->model.start_asked, slog->trim_offset);
+            }
         }
     }
 }
