@@ -83,7 +83,7 @@ class Table:
         self.rows, self.echo = [], echo
 
     def add(self, client, version, shards, case, result, seconds, reason=""):
-        row = [client, version, str(shards), case, result, f"{seconds:.1f}", one_line(reason)]
+        row = [client, version, str(shards), case, result, f"{seconds:.1f}", one_line(reason) or "-"]
         self.rows.append(row)
         if self.echo:
             print("  ".join(row), flush=True)

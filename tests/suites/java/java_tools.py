@@ -157,8 +157,7 @@ def performance(s):
                "--num-records", "50000", "--record-size", "500", *limit, *words)
     s.step("GetOffsetShell, latest", offset_sum(200000), OFFSETS, "--topic", "tools-in", "--time", "latest")
     s.skip("ConsumerPerformance", "it always joins a group: the broker has no groups yet")
-    s.step("EndToEndLatency", has("^Percentiles"), PACKAGE + "EndToEndLatency", "--topic", "tools-latency",
-           "--num-records", "200", "--producer-acks", "all", "--record-size", "100")
+    s.skip("EndToEndLatency", "it commits offsets to a group: the broker has no groups yet")
     s.step("VerifiableProducer", has('"sent":5000,"acked":5000'), PACKAGE + "VerifiableProducer", "--topic",
            "tools-verified", "--max-messages", "5000")
     s.step("ClientCompatibilityTest", has("^SUCCESS"), PACKAGE + "ClientCompatibilityTest", "--topic", "tools-compat",
@@ -180,7 +179,8 @@ def offsets_and_records(s):
     s.step("GetOffsetShell, earliest-local", rows(r"^tools-in:\d:0$", 4), OFFSETS, "--topic", "tools-in", "--time",
            "earliest-local")
     file = s.file("records.json", json.dumps({"version": 1, "partitions": [
-        {"topic": "tools-none", "partition": 0, "offset": 100}, {"topic": "tools-gzip", "partition": 0, "offset": -1}]}))
+        {"topic": "tools-none", "partition": 0, "offset": 100},
+        {"topic": "tools-gzip", "partition": 0, "offset": -1}]}))
     s.step("DeleteRecordsCommand", rows(f"low_watermark: (100|{LINES})$", 2), PACKAGE + "DeleteRecordsCommand",
            "--offset-json-file", file)
     s.step("ConsoleConsumer after DeleteRecordsCommand", exactly(["line 100"]), CONSUMER, "--topic", "tools-none",
@@ -224,6 +224,8 @@ def cluster(s):
 
 
 def log_dirs(s):
+    if not s.wanted.search("LogDirsCommand"):
+        return
     text = s.step("LogDirsCommand --describe", has('"brokers"'), PACKAGE + "LogDirsCommand", "--describe",
                   "--topic-list", "tools-in")
     found = {partition["partition"] for line in text.split("\n") if line.startswith("{")
