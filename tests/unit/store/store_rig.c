@@ -178,9 +178,15 @@ static void hook_offline(void *context, int reason)
 
 void rig_log_init(struct rig_log *log, const char *topic)
 {
+    rig_log_init_small(log, topic, RIG_APPENDS_MAX);
+}
+
+void rig_log_init_small(struct rig_log *log, const char *topic, size_t appends_max)
+{
     memset(log, 0, sizeof(*log));
     log->topic = topic;
-    log->appends = mem_alloc(MEM_TEST, RIG_APPENDS_MAX * sizeof(struct rig_append));
+    log->appends_max = appends_max;
+    log->appends = mem_alloc(MEM_TEST, appends_max * sizeof(struct rig_append));
     log->policy = (struct store_policy){.durable_on_append = true,
                                         .segment_bytes = 1 * GIB,
                                         .segment_ms = INT64_MAX,
@@ -209,7 +215,9 @@ int rig_log_open(struct rig_log *log)
     struct store_log_options options = {.topic = view_text(log->topic), .partition = 3, .create = true};
 
     options.topic_id.bytes[0] = 1;
-    options.topic_id.bytes[15] = (uint8_t)log->topic[0];
+    for (size_t i = 0; log->topic[i] != 0; i++) {
+        options.topic_id.bytes[1 + i % 15] = (uint8_t)(options.topic_id.bytes[1 + i % 15] * 31 + log->topic[i]);
+    }
     options.policy = log->policy;
     options.hooks = (struct store_hooks){.context = log,
                                          .replay_batch = hook_replay,
@@ -251,6 +259,7 @@ void rig_batch_make(uint8_t *to, const struct rig_append *append)
     store_be64(to, (uint64_t)append->append.first_offset);
     store_be32(to + 8, (uint32_t)(bytes - REC_LENGTH_PREFIX_BYTES));
     to[16] = 2;
+    to[22] = append->log->append_time ? REC_ATTR_LOG_APPEND_TIME : 0;
     store_be32(to + 23, (uint32_t)(append->records - 1));
     store_be64(to + 27, (uint64_t)append->timestamp_ms);
     store_be64(to + 35, (uint64_t)append->timestamp_ms);
@@ -278,7 +287,7 @@ int rig_append(struct rig_log *log, int32_t records, size_t payload_bytes)
     struct span        place;
     int                result = store_log_reserve(log->log, rig_batch_bytes(payload_bytes), &place);
 
-    assert_true(log->append_count < RIG_APPENDS_MAX);
+    assert_true(log->append_count < log->appends_max);
     if (result != ERR_OK) {
         return result;
     }

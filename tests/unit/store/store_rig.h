@@ -26,7 +26,9 @@ struct rig_log {
     bool               opened;
     struct rig_append *appends; /* in offset order; what is in the log from 0 */
     size_t             append_count;
+    size_t             appends_max;
     size_t             acked;
+    bool               append_time; /* batches say LogAppendTime */
     int64_t            hook_durable, hook_start;
     int                offline_reason;
     /* what the partition above would know */
@@ -61,6 +63,8 @@ void rig_crash(uint64_t seed, enum sim_crash_style style);
 void rig_kill(uint64_t seed);
 
 void rig_log_init(struct rig_log *log, const char *topic);
+/* With room for so many appends only. */
+void rig_log_init_small(struct rig_log *log, const char *topic, size_t appends_max);
 void rig_log_free(struct rig_log *log);
 int  rig_log_open(struct rig_log *log);
 void rig_log_close(struct rig_log *log);
