@@ -79,6 +79,13 @@ def damage(current):
         check(told and re.search(r"hit-0|journal", told[0]) and re.search(r"(byte|offset) \d+", told[0]),
               f"{what}: the log does not say where:\n{text}")
         broker.stop()
+        if value_bytes == SMALL_BYTES:  # what only the journal has is not forgotten by starting often
+            broker.start()
+            check("damaged" in broker.log(), f"{what}: the next start says nothing:\n{broker.log()}")
+            with broker.wire() as wire:
+                code, _ = wire.produce("hit", 0, [Record(None, b"on top")])
+                check(code != 0, f"{what}: the next start has forgotten it and takes records again")
+            broker.stop()
     current.note(f"{len(scenes)} scenes")
 
 
