@@ -1,5 +1,6 @@
 """What the log does over time: rolling, retention, many segments and partitions over restarts, and a full disk."""
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -107,7 +108,8 @@ def small_disk(current, size_bytes):
     with open(image, "wb") as file:
         file.truncate(size_bytes)
     attempts = [["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "millrace-e2e", folder]]
-    if subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", image], capture_output=True, check=False).returncode == 0:
+    make = shutil.which("mkfs.ext4", path=os.environ.get("PATH", "") + ":/sbin:/usr/sbin")
+    if make and subprocess.run([make, "-q", "-F", "-m", "0", image], capture_output=True, check=False).returncode == 0:
         attempts.insert(0, ["mount", "-o", "loop", image, folder])
     for attempt in attempts:
         if subprocess.run(attempt, capture_output=True, check=False).returncode == 0:
