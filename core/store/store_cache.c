@@ -125,6 +125,10 @@ struct buf *store__buf(struct store *store, size_t bytes)
 {
     struct buf *buf = buf_acquire(store->shard->bufs, bytes);
 
+    while (buf == NULL && !list_empty(&store->remainders)) {
+        store__remainder_drop(LIST_ENTRY(list_first(&store->remainders), struct store_remainder, link)->log);
+        buf = buf_acquire(store->shard->bufs, bytes);
+    }
     while (buf == NULL && store->cache_bytes > 0) {
         uint64_t give = MAX((uint64_t)bytes, (uint64_t)(1 * MIB));
 

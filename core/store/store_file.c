@@ -148,7 +148,9 @@ static void segment_made(struct store_job *job, const char *what)
     } else if (result < 0) {
         store__log_offline(log, result, what);
     }
-    store__log_pump(log);
+    if (result >= 0) { /* else it would try again at once */
+        store__log_pump(log);
+    }
     store__job_end(job);
 }
 

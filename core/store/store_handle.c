@@ -115,9 +115,11 @@ static void segment_opened(struct store_segment *segment, int result)
         } else if (result != ERR_OK && segment->unstored > 0) {
             store__log_offline(segment->log, result, "cannot open a segment");
         }
-        store__log_pump(segment->log);
     }
     if (result == ERR_OK) {
+        if (segment->log != NULL) {
+            store__log_pump(segment->log);
+        }
         store__segment_drop(segment);
     }
 }

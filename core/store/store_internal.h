@@ -46,8 +46,9 @@
 #define STORE_RETRY_NS           (500 * NS_PER_MS) /* after a refused allocation */
 #define STORE_MEMORY_RETRY_NS    (5 * NS_PER_MS)
 #define STORE_SPACE_CHECK_NS     NS_PER_S
-#define STORE_RECOVERIES_MAX     32                    /* logs read back at the same time */
-#define STORE_WINDOW_BYTES       ((size_t)(1 * MIB))   /* one cold read */
+#define STORE_RECOVERIES_MAX     32                  /* logs read back at the same time */
+#define STORE_WINDOW_BYTES       ((size_t)(1 * MIB)) /* one cold read */
+#define STORE_REMAINDERS_MAX     32
 #define STORE_SCAN_BYTES         ((size_t)(256 * KIB)) /* one read of recovery: a small log in one go */
 #define STORE_WINDOW_BYTES_MIN   ((size_t)(64 * KIB))
 #define STORE_RETENTION_CHECK_MS 300000
@@ -92,6 +93,7 @@ struct store_segment {
     uint64_t                    next_sequence;
     uint64_t                    allocated_bytes;
     uint64_t                    unsynced_bytes;
+    uint64_t                    damage_position; /* reported last; 0: none */
     int64_t                     snapshot_offset; /* of the snapshot beside it, -1: none is known to be there */
     struct store_index         *index;           /* NULL: not in memory */
     struct io_handle            handle;
@@ -100,6 +102,15 @@ struct store_segment {
     char                       *doomed_path;
     bool                        exists; /* the file, its header and its name are durable */
     bool                        making, opening, closing, allocating, sync_in_flight, sync_wanted, sealing, rolled;
+};
+
+/* The verified frame that a cold read of a log has not used up. */
+struct store_remainder {
+    struct list_node  link; /* store->remainders, oldest first */
+    struct store_log *log;
+    struct buf       *buf;
+    struct view       payload;
+    int64_t           first_offset, last_offset;
 };
 
 /* A task with everything a typical job needs. */
@@ -198,6 +209,7 @@ struct store_log {
     store_done_fn             *close_done;
     void                      *close_context;
     struct store_opening      *opening; /* while it is read back */
+    struct store_remainder    *remainder;
 };
 
 struct store {
@@ -222,6 +234,8 @@ struct store {
     struct list_node      cached; /* frames, oldest first */
     struct list_node      frames_free;
     uint64_t              cache_bytes;
+    struct list_node      remainders;
+    uint32_t              remainder_count;
     struct list_node      open_files; /* segments: open, no users; least recently used first */
     uint32_t              open_count;
     uint32_t              slots_used;                   /* open, being opened or being closed */
@@ -391,10 +405,11 @@ bool store__read_collect(struct store_read *read, struct buf *buf, struct view p
 /* In a job whose job->segment has no index: loads or rebuilds it. The job is resumed when it is there, or could not be
  * had (result < 0). */
 void store__index_want(struct store_segment *segment, struct store_task *task);
+void store__remainder_drop(struct store_log *log);
 /* The segment that holds `offset`, or the first one; NULL when there is none. */
 struct store_segment *store__segment_of(const struct store_log *log, int64_t offset);
-/* Reports a damaged range once per call. */
-void store__report_damage(const struct store_segment *segment, uint64_t position, const char *what);
+/* Reports a damaged range, once. */
+void store__report_damage(struct store_segment *segment, uint64_t position, const char *what);
 
 /* Reading a log back after an unclean stop (store_open.c). */
 void store__opening_start(struct store_log *log, struct store_job *job);

@@ -233,12 +233,30 @@ static void log_close_handles(struct store_log *log)
     }
 }
 
+/* Closing while frames wait for space that is not there. What is acknowledged stays in the journal, for the next start.
+ */
+static bool log_stuck(const struct store_log *log)
+{
+    if (!log->store->stats.space_low || log->offline || log->in_flight > 0 || log->side_jobs > 0) {
+        return false;
+    }
+    for (uint32_t i = log->frame_live; i < log->frame_count; i++) {
+        if (log->frames[i]->state == FRAME_QUEUED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void store__log_kick(struct store_log *log)
 {
     if (log->kicking) {
         return;
     }
     log->kicking = true;
+    if (log->closing && log_stuck(log)) {
+        store__log_offline(log, ERR_NO_SPACE, "closed with a full disk");
+    }
     if (!list_empty(&log->jobs)) {
         struct store_job *job = LIST_ENTRY(list_first(&log->jobs), struct store_job, link);
 
@@ -359,6 +377,7 @@ void store__log_free(struct store_log *log)
     timer_disarm(log->store->shard->timers, &log->flush_timer);
     list_remove(&log->link);
     list_remove(&log->dirty_link);
+    store__remainder_drop(log);
     store__cache_forget(log);
     if (log->opening != NULL) {
         store__opening_free(log->opening);

@@ -15,6 +15,7 @@ struct cold_read {
 };
 
 static void cold_run(struct store_task *task);
+static bool remainder_read(struct store_log *log, struct store_read *read);
 
 /* --- collecting -------------------------------------------------------------------------------------------------- */
 
@@ -124,6 +125,9 @@ bool store_log_read(struct store_log *log, struct store_read *read)
         read_hot(log, read);
         return true;
     }
+    if (remainder_read(log, read)) {
+        return true;
+    }
     cold = mem_alloc(MEM_STORE, sizeof(*cold));
     store__job_init(&cold->job, log->store, log, NULL, cold_run);
     cold->read = read;
@@ -151,8 +155,12 @@ struct store_segment *store__segment_of(const struct store_log *log, int64_t off
     return log->segment_count == 0 ? NULL : log->segments[low];
 }
 
-void store__report_damage(const struct store_segment *segment, uint64_t position, const char *what)
+void store__report_damage(struct store_segment *segment, uint64_t position, const char *what)
 {
+    if (segment->damage_position == position) {
+        return; /* every reader that comes by would repeat it */
+    }
+    segment->damage_position = position;
     segment->store->stats.damaged_ranges++;
     slog_error("store",
                "%s/%08" PRIu32 ".seg: damaged at byte %" PRIu64 " (%s); offsets %" PRId64 " to %" PRId64
@@ -171,6 +179,59 @@ static void cold_end(struct cold_read *cold, int result)
     log->reads--;
     store__job_end(&cold->job);
     read->done(read);
+}
+
+/* A frame of which a read took a part only: the next read most likely wants the rest, and need neither read nor check
+ * it again. */
+static void remainder_keep(struct cold_read *cold, struct view payload, const struct store_frame_header *header)
+{
+    struct store           *store = cold->job.store;
+    struct store_log       *log = cold->job.log;
+    struct store_remainder *remainder;
+
+    store__remainder_drop(log);
+    if (store->remainder_count >= STORE_REMAINDERS_MAX) {
+        store__remainder_drop(LIST_ENTRY(list_first(&store->remainders), struct store_remainder, link)->log);
+    }
+    remainder = mem_alloc(MEM_STORE, sizeof(*remainder));
+    remainder->log = log;
+    remainder->buf = buf_ref(cold->job.buf);
+    remainder->payload = payload;
+    remainder->first_offset = header->first_offset;
+    remainder->last_offset = header->last_offset;
+    log->remainder = remainder;
+    list_push_back(&store->remainders, &remainder->link);
+    store->remainder_count++;
+}
+
+void store__remainder_drop(struct store_log *log)
+{
+    struct store_remainder *remainder = log->remainder;
+
+    if (remainder != NULL) {
+        log->remainder = NULL;
+        log->store->remainder_count--;
+        list_remove(&remainder->link);
+        buf_unref(remainder->buf);
+        mem_free(MEM_STORE, remainder);
+    }
+}
+
+/* True: it held what was wanted. */
+static bool remainder_read(struct store_log *log, struct store_read *read)
+{
+    struct store_remainder *remainder = log->remainder;
+
+    if (remainder == NULL || read->offset < remainder->first_offset || read->offset > remainder->last_offset) {
+        return false;
+    }
+    MAYBE(
+        store__read_collect(read, remainder->buf, remainder->payload, remainder->first_offset, remainder->last_offset));
+    log->store->stats.read_hot_bytes += read->bytes;
+    if (read->next_offset > remainder->last_offset) {
+        store__remainder_drop(log);
+    }
+    return true;
 }
 
 /* Looks at what the window holds from cold->position on. ERR_AGAIN: read there. ERR_OK: the read is served.
@@ -209,6 +270,9 @@ static int cold_walk(struct cold_read *cold)
         }
         cold->position += header.frame_bytes;
         if (!store__read_collect(read, cold->job.buf, rest, header.first_offset, header.last_offset)) {
+            if (read->next_offset <= header.last_offset) {
+                remainder_keep(cold, rest, &header);
+            }
             return ERR_OK;
         }
     }

@@ -497,6 +497,49 @@ static void test_memory_runs_out(void **state)
     end(&log);
 }
 
+/* A reader of small pieces far behind: what one read checked, the next one need not read again. */
+static void test_small_cold_reads(void **state)
+{
+    struct rig_log log;
+    uint64_t       reads;
+
+    (void)state;
+    begin(23, &log, "behind");
+    assert_int_equal(rig_log_open(&log), ERR_OK);
+    for (int i = 0; i < 64; i++) { /* together: few large frames */
+        assert_int_equal(rig_append(&log, 1, 4000), ERR_OK);
+    }
+    rig_settle(&log);
+    rig_stop_clean();
+    assert_int_equal(rig_start(), ERR_OK);
+    assert_int_equal(rig_log_open(&log), ERR_OK);
+    (void)rig_verify(&log, 0, 1, 1); /* the index is there now */
+    reads = sim_operation_count(rig.sim, 0);
+    assert_int_equal(rig_verify(&log, 1, 60, 4100), 59);
+    assert_true(sim_operation_count(rig.sim, 0) - reads <= 4);
+    (void)rig_verify(&log, 0, 64, 4100);
+    end(&log);
+}
+
+/* A stop while the disk is full: it ends, and what was acknowledged comes back. */
+static void test_clean_stop_on_a_full_disk(void **state)
+{
+    struct rig_log log;
+
+    (void)state;
+    begin(24, &log, "stuck");
+    assert_int_equal(rig_log_open(&log), ERR_OK);
+    sim_set_capacity(rig.sim, 0, sim_used_bytes(rig.sim, 0));
+    append_many(&log, 5, 10, 1000); /* the journal has its space already */
+    rig_run_for(5 * NS_PER_S);
+    rig_stop_clean();
+    sim_set_capacity(rig.sim, 0, 64 * GIB);
+    assert_int_equal(rig_start(), ERR_OK);
+    assert_int_equal(rig_log_open(&log), ERR_OK);
+    (void)rig_verify(&log, 0, 50, 1000);
+    end(&log);
+}
+
 static void quiet(enum slog_level level, const char *room, const char *text)
 {
     (void)level;
@@ -519,6 +562,8 @@ int main(void)
         cmocka_unit_test(test_many_logs_few_files),
         cmocka_unit_test(test_buffered_volume),
         cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_small_cold_reads),
+        cmocka_unit_test(test_clean_stop_on_a_full_disk),
     };
 
     slog_set_sink(quiet);
