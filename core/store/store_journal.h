@@ -120,7 +120,7 @@ uint32_t store_journal_pressure_percent(const struct store_journal *journal);
 /* Opened, and no write has failed. */
 /* While it was opened something could not be read (an I/O error, not damage): it must not be reset, since what stands
  * there may be read at the next start. */
-bool     store_journal_unreadable(const struct store_journal *journal);
+bool   store_journal_unreadable(const struct store_journal *journal);
 bool   store_journal_online(const struct store_journal *journal);
 size_t store_journal_entry_bytes_max(const struct store_journal *journal);
 void   store_journal_stats(const struct store_journal *journal, struct store_journal_stats *out_stats);

@@ -45,7 +45,7 @@ struct journal_write {
 
 /* Reading back: what lives only while opening. */
 struct journal_scan {
-    bool unreadable; /* a read failed: what stands there may be read at another time */
+    bool                        unreadable; /* a read failed: what stands there may be read at another time */
     struct io_stat              stat;
     struct buf                 *buf;
     uint64_t                    window_at; /* position in the ring of the window in buf */

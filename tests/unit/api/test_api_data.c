@@ -265,12 +265,12 @@ static void test_fetch_waits_for_data(void **state)
 /* The topic goes away while a fetch of several partitions reads from the disk: whatever is answered, it is answered. */
 static void test_fetch_while_its_topic_is_deleted(void **state)
 {
-    static char                              value[60000];
-    struct kp_fetch_request                 *request;
+    static char                               value[60000];
+    struct kp_fetch_request                  *request;
     struct kp_fetch_request_topics_partitions partitions[4];
-    struct rig_client                       *reader = rig_connect(&rig, leader);
-    struct rig_call                          call;
-    uint32_t                                 gone = 0;
+    struct rig_client                        *reader = rig_connect(&rig, leader);
+    struct rig_call                           call;
+    uint32_t                                  gone = 0;
 
     (void)state;
     memset(value, 'v', sizeof(value) - 1);

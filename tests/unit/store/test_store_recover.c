@@ -147,7 +147,9 @@ static const struct row rows[] = {
      .segment_count = 1,
      .bases = {0},
      .piece_count = 3,
-     .pieces = {{F, 0, 0, 4, 0, 0, FRAME_DURABLE}, {F, 0, 5, 7, 5, 0, FRAME_DURABLE}, {F, 0, 8, 9, 5, 0, FRAME_DURABLE}},
+     .pieces = {{F, 0, 0, 4, 0, 0, FRAME_DURABLE},
+                {F, 0, 5, 7, 5, 0, FRAME_DURABLE},
+                {F, 0, 8, 9, 5, 0, FRAME_DURABLE}},
      .verdict = VERDICT_CLEAN,
      .in_place_end = 5,
      .end = 10,
@@ -158,7 +160,8 @@ static const struct row rows[] = {
      .segment_count = 1,
      .bases = {0},
      .piece_count = 4,
-     .pieces = {{F, 0, 0, 4, 0, 0, FRAME_DRAIN}, {F, 0, 5, 9, 5, 0, FRAME_DRAIN}, {J, 0, 5, 6, 7, 0}, {J, 0, 7, 9, 10, 0}},
+     .pieces =
+         {{F, 0, 0, 4, 0, 0, FRAME_DRAIN}, {F, 0, 5, 9, 5, 0, FRAME_DRAIN}, {J, 0, 5, 6, 7, 0}, {J, 0, 7, 9, 10, 0}},
      .verdict = VERDICT_CLEAN,
      .in_place_end = 5,
      .end = 10,
@@ -360,8 +363,7 @@ static void test_table(void **state)
     }
 }
 
-/* --- random logs
- * ------------------------------------------------------------------------------------------------------- */
+/* --- random logs ------------------------------------------------------------------------------------------------- */
 
 #define LOG_PIECES 64
 
