@@ -1,7 +1,8 @@
 /* simrun: crash tests of the store in the simulated world.
  *
  *   simrun                            every case, a bounded selection of seeds and points
- *   simrun --seconds 600 --seed 7     (or SIM_SECONDS and SIM_SEED in the environment) as many as fit, from seed 7 on
+ *   simrun --seconds 600 --seed 7     as many as fit, from seed 7 on
+ *   (SIM_SECONDS, SIM_SEED and SIM_SEEDS in the environment do the same)
  *   simrun --self-test                each planted fault must be found
  *   simrun --case cuts --seed 3 --point 120 --verbose     one run: what a failure prints to be replayed */
 #include "tests/sim/storm.h"
@@ -219,6 +220,7 @@ int main(int argc, char **argv)
     struct settings settings = {.program = argv[0], .seed = 1, .seeds = 0, .seconds = 80, .failures_max = 10};
     const char     *given_seconds = getenv("SIM_SECONDS");
     const char     *given_seed = getenv("SIM_SEED");
+    const char     *given_seeds = getenv("SIM_SEEDS");
     uint64_t        seconds = 0;
 
     if (given_seconds != NULL) {
@@ -226,6 +228,9 @@ int main(int argc, char **argv)
     }
     if (given_seed != NULL) {
         settings.seed = strtoull(given_seed, NULL, 0);
+    }
+    if (given_seeds != NULL) {
+        settings.seeds = strtoull(given_seeds, NULL, 0);
     }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--case") == 0 && i + 1 < argc) {
