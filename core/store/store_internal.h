@@ -201,6 +201,8 @@ struct store_log {
     uint32_t                   unflushed_frames; /* FRAME_ACCEPT and not STORED */
     uint64_t                   unflushed_messages;
     struct timer               flush_timer;
+    struct timer               reopen_timer; /* an opening that found no descriptor or memory */
+    struct store_job          *reopen_job;
     bool                       directory_exists, directory_making;
     bool                       journal_in_flight;
     bool                       journal_failed; /* an entry of it may or may not stand in the ring */
@@ -248,7 +250,8 @@ struct store {
     int64_t               space_checked_ns;
     struct list_node      openings; /* logs waiting to be read back */
     uint32_t              openings_running;
-    uint64_t              openings_done;    /* since the store was opened */
+    uint64_t              openings_done; /* since the store was opened */
+    uint64_t              openings_from_journal;
     int64_t               openings_said_ns; /* when the operator was told last; 0: before the first */
     struct list_node      doomed;           /* files to remove later (store_doom.c) */
     uint32_t              doomed_running;
