@@ -15,7 +15,7 @@ static void store_retry_due(struct timer *timer);
 static void store_reset_done(void *context, int result);
 static void job_free(struct store_job *job);
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct store *store_create(struct io_shard *shard, const struct store_options *options)
 {

@@ -261,7 +261,7 @@ struct store {
     struct store_stats    stats;
 };
 
-/* --- jobs and paths (store.c) ---------------------------------------------------------------------------------------- */
+/* --- jobs and paths (store.c) ------------------------------------------------------------------------------------- */
 
 /* Begins at the next chance: serial jobs of a log one behind the other, others now. */
 struct store_job *store__job_new(struct store *store, struct store_log *log, struct store_segment *segment,
@@ -281,7 +281,7 @@ void  store__memory_freed(struct store *store);
 bool  store__space_low(struct store *store);
 void  store__retry_later(struct store *store);
 
-/* --- segments and files (store_file.c) ------------------------------------------------------------------------------- */
+/* --- segments and files (store_file.c) ---------------------------------------------------------------------------- */
 
 struct store_segment *store__segment_new(struct store_log *log, uint32_t number);
 void                  store__log_add_segment(struct store_log *log, struct store_segment *segment);
@@ -314,7 +314,7 @@ struct store_index_identity store__index_identity(const struct store_segment *se
 uint32_t                    store__open_flags(const struct store *store);
 /* Closes idle handles, e.g. before a directory is renamed; counts stay right. */
 void store__segment_close_handle(struct store_segment *segment);
-/* --- frames (store_cache.c, store_append.c, store_write.c) ----------------------------------------------------------- */
+/* --- frames (store_cache.c, store_append.c, store_write.c) -------------------------------------------------------- */
 
 struct store_frame *store__frame_new(struct store_log *log);
 void                store__frame_free(struct store_frame *frame);

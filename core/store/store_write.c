@@ -13,7 +13,7 @@ static void log_advance(struct store_log *log);
 static void frame_written(struct io_file_op *op);
 static void flush_due(struct timer *timer);
 
-/* --- writing --------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* True when the write can be submitted now; else what is missing has been started, or waits for another. */
 static bool frame_ready(struct store_frame *frame)
