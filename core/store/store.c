@@ -15,8 +15,7 @@ static void store_retry_due(struct timer *timer);
 static void store_reset_done(void *context, int result);
 static void job_free(struct store_job *job);
 
-/* --- life ------------------------------------------------------------------------------------------------------------
- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct store *store_create(struct io_shard *shard, const struct store_options *options)
 {
@@ -348,6 +347,11 @@ void store_logs_opened(struct store *store)
         return;
     }
     store->logs_opened = true;
+    if (store->openings_done > 0) {
+        slog_info("store",
+                  "%s: %" PRIu64 " logs read back after an unclean stop, %" PRIu64 " with batches from the journal",
+                  store->directory, store->openings_done, store->openings_from_journal);
+    }
     LIST_EACH(&store->held_list, node) {
         struct store_held *held = LIST_ENTRY(node, struct store_held, link);
 

@@ -35,8 +35,7 @@
 struct store;
 struct store_log;
 
-/* --- one shard's store ----------------------------------------------------------------------------------------------
- */
+/* --- one shard's store -------------------------------------------------------------------------------------------- */
 
 struct store_options {
     const char      *directory;      /* <log.dir>/shard-<n>; created when missing */
@@ -83,8 +82,7 @@ struct store_memory_wait {
 void store_wait_for_memory(struct store *store, struct store_memory_wait *wait);
 void store_cancel_wait(struct store *store, struct store_memory_wait *wait);
 
-/* --- one log ---------------------------------------------------------------------------------------------------------
- */
+/* --- one log ------------------------------------------------------------------------------------------------------ */
 
 /* Flush policy: how much may be accepted beyond what is durable (D6). Both 0/INT64_MAX-free: default is durable before
  * acknowledged. */

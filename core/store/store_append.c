@@ -1,6 +1,6 @@
 /* store_append.c: reserve, commit, and what becomes of commits at the end of a turn.
  *
- * Commits gather in the log's open frame. Once per turn of the loop every log with commits decides (store__log_flush):
+ * Commits gather in the log's open frame. Once per turn of the loop every log with commits decides (log_flush):
  *   something of this log is under way   -> wait: what comes meanwhile leaves together (group commit), unless the frame
  * is full direct_bytes or more pending, or the journal cannot take it -> close the frame, write it durably to its
  * segment otherwise                            -> journal; the frame stays open and goes to its segment later
@@ -8,6 +8,7 @@
  * when a journal entry is submitted everything before it is durable: recovery relies on that. */
 #include "core/store/store_internal.h"
 
+static void log_flush(struct store_log *log);
 static bool frame_fits(const struct store_log *log, size_t bytes)
 {
     const struct store_frame *frame = log->open;
@@ -291,7 +292,7 @@ void store__turn(struct io_op *op)
     while (!list_empty(&dirty)) {
         struct store_log *log = LIST_ENTRY(list_pop_front(&dirty), struct store_log, dirty_link);
 
-        store__log_flush(log);
+        log_flush(log);
         store__log_kick(log);
     }
     if (store->journal_ready) {
@@ -372,7 +373,7 @@ static void log_flush_weak(struct store_log *log)
     store__log_pump(log);
 }
 
-void store__log_flush(struct store_log *log)
+static void log_flush(struct store_log *log)
 {
     if (log->offline || log->reserved_bytes > 0) {
         return;

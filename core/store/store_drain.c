@@ -7,7 +7,7 @@
 
 /* at_once: the log is idle, one durable write settles it; else more will follow, and one flush covers many plain
  * writes. */
-void store__drain_log(struct store_log *log, bool at_once)
+static void drain_log(struct store_log *log, bool at_once)
 {
     struct store_frame *frame = log->open;
 
@@ -48,7 +48,7 @@ static void drain_walk(struct store *store, bool sync_now)
             break; /* the list is in order of age */
         }
         if (frame->state == FRAME_OPEN) {
-            store__drain_log(frame->log, aim_lsn == 0);
+            drain_log(frame->log, aim_lsn == 0);
         } else if (frame->state == FRAME_WRITTEN && sync_now && !frame->log->offline) {
             store__segment_want_sync(frame->segment);
         }

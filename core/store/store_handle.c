@@ -37,8 +37,7 @@ void store__slot_give(struct store *store)
     store__task_resume(&LIST_ENTRY(node, struct store_job, wait_link)->task); /* the slot passes on */
 }
 
-/* --- users ---------------------------------------------------------------------------------------------------------
- */
+/* --- users -------------------------------------------------------------------------------------------------------- */
 
 void store__segment_use(struct store_segment *segment)
 {
@@ -87,8 +86,7 @@ void store__segment_close_handle(struct store_segment *segment)
     }
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static void segment_opened(struct store_segment *segment, int result)
 {
@@ -174,8 +172,7 @@ bool store__segment_hold(struct store_segment *segment, struct store_hold *hold)
     return false;
 }
 
-/* --- in jobs -------------------------------------------------------------------------------------------------------
- */
+/* --- in jobs ------------------------------------------------------------------------------------------------------ */
 
 static void job_hold_ready(struct store_hold *hold, int result)
 {
@@ -206,8 +203,7 @@ void store__job_drop(struct store_job *job)
     }
 }
 
-/* --- names in the store's directory --------------------------------------------------------------------------------
- */
+/* --- names in the store's directory ------------------------------------------------------------------------------- */
 
 /* One flush of the directory covers everybody who made a name before it was submitted. The job is resumed with the
  * result. */

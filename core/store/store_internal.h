@@ -101,7 +101,7 @@ struct store_segment {
     uint32_t                    unstored; /* frames of it that are not STORED */
     char                       *doomed_path;
     bool                        exists; /* the file, its header and its name are durable */
-    bool                        making, opening, closing, allocating, sync_in_flight, sync_wanted, sealing, rolled;
+    bool                        making, opening, allocating, sync_in_flight, sync_wanted, sealing, rolled;
 };
 
 /* The verified frame that a cold read of a log has not used up. */
@@ -201,6 +201,8 @@ struct store_log {
     uint32_t                   unflushed_frames; /* FRAME_ACCEPT and not STORED */
     uint64_t                   unflushed_messages;
     struct timer               flush_timer;
+    struct timer               reopen_timer; /* an opening that found no descriptor or memory */
+    struct store_job          *reopen_job;
     bool                       directory_exists, directory_making;
     bool                       journal_in_flight;
     bool                       journal_failed; /* an entry of it may or may not stand in the ring */
@@ -248,7 +250,8 @@ struct store {
     int64_t               space_checked_ns;
     struct list_node      openings; /* logs waiting to be read back */
     uint32_t              openings_running;
-    uint64_t              openings_done;    /* since the store was opened */
+    uint64_t              openings_done; /* since the store was opened */
+    uint64_t              openings_from_journal;
     int64_t               openings_said_ns; /* when the operator was told last; 0: before the first */
     struct list_node      doomed;           /* files to remove later (store_doom.c) */
     uint32_t              doomed_running;
@@ -258,8 +261,7 @@ struct store {
     struct store_stats    stats;
 };
 
-/* --- jobs and paths (store.c) ----------------------------------------------------------------------------------------
- */
+/* --- jobs and paths (store.c) ------------------------------------------------------------------------------------- */
 
 /* Begins at the next chance: serial jobs of a log one behind the other, others now. */
 struct store_job *store__job_new(struct store *store, struct store_log *log, struct store_segment *segment,
@@ -279,8 +281,7 @@ void  store__memory_freed(struct store *store);
 bool  store__space_low(struct store *store);
 void  store__retry_later(struct store *store);
 
-/* --- segments and files (store_file.c) -----------------------------------------------------------------------------
- */
+/* --- segments and files (store_file.c) ---------------------------------------------------------------------------- */
 
 struct store_segment *store__segment_new(struct store_log *log, uint32_t number);
 void                  store__log_add_segment(struct store_log *log, struct store_segment *segment);
@@ -313,8 +314,7 @@ struct store_index_identity store__index_identity(const struct store_segment *se
 uint32_t                    store__open_flags(const struct store *store);
 /* Closes idle handles, e.g. before a directory is renamed; counts stay right. */
 void store__segment_close_handle(struct store_segment *segment);
-/* --- frames (store_cache.c, store_append.c, store_write.c) -----------------------------------------------------------
- */
+/* --- frames (store_cache.c, store_append.c, store_write.c) -------------------------------------------------------- */
 
 struct store_frame *store__frame_new(struct store_log *log);
 void                store__frame_free(struct store_frame *frame);
@@ -332,10 +332,8 @@ void store__log_roll(struct store_log *log);
 void store__log_dirty(struct store_log *log);
 void store__frame_close(struct store_log *log, enum store_frame_mode mode);
 void store__turn(struct io_op *op);
-void store__log_flush(struct store_log *log);
 
 void store__log_pump(struct store_log *log);
-void store__log_advance(struct store_log *log);
 void store__log_offline(struct store_log *log, int reason, const char *what);
 void store__frame_stored(struct store_frame *frame);
 void store__journal_release(struct store *store);
@@ -347,7 +345,6 @@ void    store__log_want_flush(struct store_log *log);
 
 void store__drain_tick(struct store *store);
 void store__drain_more(struct store *store);
-void store__drain_log(struct store_log *log, bool at_once);
 /* Goes on with a close or a deletion when what it waited for is over. */
 void store__log_kick(struct store_log *log);
 void store__log_free(struct store_log *log);
@@ -357,9 +354,6 @@ struct store_held *store__held_find(struct store *store, struct uuid topic_id, i
 struct store_held *store__held_get(struct store *store, struct uuid topic_id, int32_t partition);
 void               store__held_free(struct store_held *held);
 void               store__held_add(struct store_held *held, int64_t first, int64_t last, struct view bytes);
-/* Keeps the state of the partition above beside `segment`, whose base it belongs to. Takes `bytes`. */
-void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes,
-                          size_t len);
 /* The state as it is now, beside the active segment. */
 void store__snapshot_take(struct store_log *log);
 void store__held_check(struct store *store); /* resets the journal when nothing is held any more */
@@ -393,23 +387,15 @@ void store__doom_run(struct store *store);
 #define STORE_SNAPSHOT_HEAD_BYTES ((size_t)40)
 MUST_USE int store__snapshot_check(struct view file, uint64_t segment_id, int64_t *out_offset, struct view *out_bytes);
 void         store__retention_due(struct timer *timer);
-void         store__retain_log(struct store_log *log);
 
 /* Ends an opening: the job's done is called, and the job is over. */
 void store__log_opened(struct store_job *job, int result);
 
 /* Reading (store_read.c, store_lookup.c). */
-/* Puts the batches of one verified payload that the read wants into it; `buf` is referenced. False: the read has
- * enough. */
-bool store__read_collect(struct store_read *read, struct buf *buf, struct view payload, int64_t first, int64_t last);
 /* In a job whose job->segment has no index: loads or rebuilds it. The job is resumed when it is there, or could not be
  * had (result < 0). */
 void store__index_want(struct store_segment *segment, struct store_task *task);
 void store__remainder_drop(struct store_log *log);
-/* The segment that holds `offset`, or the first one; NULL when there is none. */
-struct store_segment *store__segment_of(const struct store_log *log, int64_t offset);
-/* Reports a damaged range, once. */
-void store__report_damage(struct store_segment *segment, uint64_t position, const char *what);
 
 /* Reading a log back after an unclean stop (store_open.c). */
 void store__opening_start(struct store_log *log, struct store_job *job);

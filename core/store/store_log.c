@@ -375,6 +375,7 @@ static void log_finish_run(struct store_task *task)
 void store__log_free(struct store_log *log)
 {
     timer_disarm(log->store->shard->timers, &log->flush_timer);
+    timer_disarm(log->store->shard->timers, &log->reopen_timer);
     list_remove(&log->link);
     list_remove(&log->dirty_link);
     store__remainder_drop(log);

@@ -236,8 +236,9 @@ static void opening_report(struct store_opening *opening)
                    where, result->in_place_end, opening->number_max, position, result->durable_end);
         log->end_offset = MAX(log->durable_end, result->durable_end);
     } else if (result->copy_count > 0) {
-        slog_info("store", "%s: offsets %" PRId64 " to %" PRId64 " came back from the journal", log->path,
-                  result->in_place_end, result->end_offset - 1);
+        opening->store->openings_from_journal++;
+        slog_debug("store", "%s: offsets %" PRId64 " to %" PRId64 " came back from the journal", log->path,
+                   result->in_place_end, result->end_offset - 1);
     }
 }
 
@@ -294,12 +295,53 @@ static void opening_progress(struct store *store)
     }
 }
 
+static void opening_again(struct timer *timer)
+{
+    struct store_log *log = CONTAINER_OF(timer, struct store_log, reopen_timer);
+
+    store__opening_start(log, log->reopen_job);
+}
+
+/* The machine's trouble, not the disk's: the same again a little later. */
+static bool opening_repeat(struct store_opening *opening, int result)
+{
+    struct store_log *log = opening->log;
+
+    if ((result != ERR_DESCRIPTORS && result != ERR_NO_MEMORY) || opening->target != NULL || opening->store->closing) {
+        return false;
+    }
+    log->reopen_job = opening->job;
+    timer_arm(opening->store->shard->timers, &log->reopen_timer, io_now_ns(opening->store->io) + STORE_RETRY_NS,
+              opening_again);
+    return true;
+}
+
+static void opening_next(struct store *store)
+{
+    store->openings_running--;
+    if (!list_empty(&store->openings)) {
+        struct store_opening *next = LIST_ENTRY(list_pop_front(&store->openings), struct store_opening, link);
+
+        store->openings_running++;
+        store__task_resume(next->outer);
+    }
+}
+
 void store__opening_end(struct store_opening *opening, int result)
 {
     struct store     *store = opening->store;
     struct store_log *log = opening->log;
     struct store_job *job = opening->job;
 
+    if (opening_repeat(opening, result)) {
+        if (opening->held != NULL) {
+            opening->held->claimed = false;
+        }
+        log->opening = NULL;
+        store__opening_free(opening);
+        opening_next(store);
+        return;
+    }
     log->start_offset = opening->start_offset;
     if (opening->held != NULL) {
         opening->held->claimed = false;
@@ -321,13 +363,7 @@ void store__opening_end(struct store_opening *opening, int result)
     log->opening = NULL;
     store__opening_free(opening);
     opening_progress(store);
-    store->openings_running--;
-    if (!list_empty(&store->openings)) {
-        struct store_opening *next = LIST_ENTRY(list_pop_front(&store->openings), struct store_opening, link);
-
-        store->openings_running++;
-        store__task_resume(next->outer);
-    }
+    opening_next(store);
     store__log_opened(job, result);
 }
 

@@ -32,7 +32,9 @@ static bool read_add(struct store_read *read, struct buf *buf, struct view bytes
     return true;
 }
 
-bool store__read_collect(struct store_read *read, struct buf *buf, struct view payload, int64_t first, int64_t last)
+/* Puts the batches of one verified payload that the read wants into it; `buf` is referenced. False: the read has
+ * enough. */
+static bool read_collect(struct store_read *read, struct buf *buf, struct view payload, int64_t first, int64_t last)
 {
     struct view      rest = payload;
     struct view      run = view_of(payload.base, 0);
@@ -94,7 +96,7 @@ static void read_hot(struct store_log *log, struct store_read *read)
             view_of(frame->buf->data + STORE_FRAME_HEADER_BYTES, frame->used - STORE_FRAME_HEADER_BYTES);
 
         if (payload.len == 0 ||
-            !store__read_collect(read, frame->buf, payload, frame->header.first_offset, frame->header.last_offset)) {
+            !read_collect(read, frame->buf, payload, frame->header.first_offset, frame->header.last_offset)) {
             break;
         }
     }
@@ -138,7 +140,7 @@ bool store_log_read(struct store_log *log, struct store_read *read)
 
 /* --- cold -------------------------------------------------------------------------------------------------------- */
 
-struct store_segment *store__segment_of(const struct store_log *log, int64_t offset)
+static struct store_segment *segment_of(const struct store_log *log, int64_t offset)
 {
     uint32_t low = 0;
     uint32_t high = log->segment_count;
@@ -155,7 +157,8 @@ struct store_segment *store__segment_of(const struct store_log *log, int64_t off
     return log->segment_count == 0 ? NULL : log->segments[low];
 }
 
-void store__report_damage(struct store_segment *segment, uint64_t position, const char *what)
+/* Reports a damaged range, once. */
+static void report_damage(struct store_segment *segment, uint64_t position, const char *what)
 {
     if (segment->damage_position == position) {
         return; /* every reader that comes by would repeat it */
@@ -225,8 +228,7 @@ static bool remainder_read(struct store_log *log, struct store_read *read)
     if (remainder == NULL || read->offset < remainder->first_offset || read->offset > remainder->last_offset) {
         return false;
     }
-    MAYBE(
-        store__read_collect(read, remainder->buf, remainder->payload, remainder->first_offset, remainder->last_offset));
+    MAYBE(read_collect(read, remainder->buf, remainder->payload, remainder->first_offset, remainder->last_offset));
     log->store->stats.read_hot_bytes += read->bytes;
     if (read->next_offset > remainder->last_offset) {
         store__remainder_drop(log);
@@ -252,7 +254,7 @@ static int cold_walk(struct cold_read *cold)
         rest = view_of(cold->job.buf->data + at, cold->window_len - at);
         if (store__frame_decode(rest, segment->header.segment_id, cold->position, segment->header.block_bytes,
                                 &header) != ERR_OK) {
-            store__report_damage(segment, cold->position, "no frame where one was written");
+            report_damage(segment, cold->position, "no frame where one was written");
             return ERR_CORRUPT;
         }
         if (header.last_offset < read->next_offset) {
@@ -265,11 +267,11 @@ static int cold_walk(struct cold_read *cold)
         }
         rest = view_of(rest.base + STORE_FRAME_HEADER_BYTES, header.payload_bytes);
         if (store__frame_verify(&header, rest) != ERR_OK) {
-            store__report_damage(segment, cold->position, "a frame's content does not match its checks");
+            report_damage(segment, cold->position, "a frame's content does not match its checks");
             return ERR_CORRUPT;
         }
         cold->position += header.frame_bytes;
-        if (!store__read_collect(read, cold->job.buf, rest, header.first_offset, header.last_offset)) {
+        if (!read_collect(read, cold->job.buf, rest, header.first_offset, header.last_offset)) {
             if (read->next_offset <= header.last_offset) {
                 remainder_keep(cold, rest, &header);
             }
@@ -302,14 +304,14 @@ static int cold_look(struct cold_read *cold, int len)
     int  result;
 
     if (len < 0) {
-        store__report_damage(cold->job.segment, cold->window_at, err_text(len));
+        report_damage(cold->job.segment, cold->window_at, err_text(len));
         return len;
     }
     short_file = (size_t)len < cold->window_len;
     cold->window_len = (size_t)len;
     result = cold_walk(cold);
     if (result == ERR_AGAIN && short_file) {
-        store__report_damage(cold->job.segment, cold->position, "the file ends too early");
+        report_damage(cold->job.segment, cold->position, "the file ends too early");
         return ERR_CORRUPT;
     }
     return result;
@@ -328,7 +330,7 @@ static void cold_run(struct store_task *task)
                                           job->store->block_bytes);
     TASK_AWAIT(task, io_post(job->store->io, &task->op, store__task_op_done)); /* not inside the caller */
     for (;;) {
-        segment = job->segment = store__segment_of(job->log, read->next_offset);
+        segment = job->segment = segment_of(job->log, read->next_offset);
         if (segment == NULL) {
             cold_end(cold, ERR_OUT_OF_RANGE);
             return;
@@ -356,12 +358,12 @@ static void cold_run(struct store_task *task)
             }
         } while (result == ERR_AGAIN);
         if (result == ERR_OUT_OF_RANGE && read->next_offset < segment->end_offset && segment->log != NULL) {
-            store__report_damage(segment, cold->position, "frames are missing");
+            report_damage(segment, cold->position, "frames are missing");
             result = ERR_CORRUPT;
         }
         store__job_drop(job); /* a segment that retention took meanwhile is gone after this */
         if (result == ERR_OUT_OF_RANGE && read->next_offset < read->end_offset &&
-            store__segment_of(job->log, read->next_offset) != segment) {
+            segment_of(job->log, read->next_offset) != segment) {
             continue;
         }
         cold_end(cold, result == ERR_NO_MEMORY ? ERR_AGAIN : result);

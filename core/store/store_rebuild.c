@@ -169,12 +169,12 @@ static void rebuild_end(struct store_opening *opening, int result)
     opening->source = NULL;
     mem_free(MEM_STORE, opening->path);
     opening->path = NULL;
-    if (io_handle_valid(opening->handle)) {
-        opening->target->handle = opening->handle; /* the log's from here on */
+    if (io_handle_valid(opening->handle)) { /* thousands of logs may come back one after the other: none stays open */
+        opening->target->handle = opening->handle;
         opening->handle = IO_HANDLE_NONE;
         opening->store->open_count++;
-        opening->store->slots_used++; /* beyond the bound, at most one for each log that is read back at the time */
-        list_push_back(&opening->store->open_files, &opening->target->lru_link);
+        opening->store->slots_used++;
+        store__segment_close_handle(opening->target);
     }
     opening->outer->result = result;
     store__task_resume(opening->outer);

@@ -15,8 +15,7 @@ void store__replay_start(struct store_opening *opening)
     store__task_resume(opening->outer);
 }
 
-/* --- snapshot ------------------------------------------------------------------------------------------------------
- */
+/* --- snapshot ----------------------------------------------------------------------------------------------------- */
 
 /* True: taken. */
 static bool snapshot_try(struct store_opening *opening, const struct store_segment *segment, struct view file)
@@ -71,8 +70,7 @@ static void snapshot_run(struct store_task *task)
     TASK_END;
 }
 
-/* --- replay --------------------------------------------------------------------------------------------------------
- */
+/* --- replay ------------------------------------------------------------------------------------------------------- */
 
 static void replay_batches(struct store_opening *opening)
 {

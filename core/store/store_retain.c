@@ -8,6 +8,8 @@
 #include "core/base/crc32c.h"
 #include "core/store/store_internal.h"
 
+static void snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes,
+                          size_t len);
 static void trim_run(struct store_task *task);
 static void snapshot_run(struct store_task *task);
 
@@ -54,7 +56,7 @@ void store__snapshot_take(struct store_log *log)
     }
     log->hooks.snapshot_write(log->hooks.context, &bytes, &len);
     if (bytes != NULL) {
-        store__snapshot_save(log, log->segments[log->segment_count - 1], log->end_offset, bytes, len);
+        snapshot_save(log, log->segments[log->segment_count - 1], log->end_offset, bytes, len);
     }
 }
 
@@ -156,7 +158,7 @@ static bool roll_due(const struct store_log *log, const struct store_segment *se
            now_ms - segment->max_timestamp_ms > log->policy.retention_ms;
 }
 
-void store__retain_log(struct store_log *log)
+static void retain_log(struct store_log *log)
 {
     int64_t  now_ms = io_wall_ms(log->store->io);
     int64_t  start = log->start_offset;
@@ -195,7 +197,7 @@ void store__retention_due(struct timer *timer)
     timer_arm(store->shard->timers, &store->retention_timer,
               io_now_ns(store->io) + store->retention_check_ms * NS_PER_MS, store__retention_due);
     LIST_EACH(&store->logs, node) {
-        store__retain_log(LIST_ENTRY(node, struct store_log, link));
+        retain_log(LIST_ENTRY(node, struct store_log, link));
     }
 }
 
@@ -213,7 +215,8 @@ void store_set_retention_check_ms(struct store *store, int64_t interval_ms)
 #define SNAPSHOT_MAGIC 0x50414e534c4c494dULL /* "MILLSNAP" */
 
 /* magic, crc over the rest, version; then segment id, offset, length, bytes */
-void store__snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes,
+/* Keeps the state of the partition above beside `segment`, whose base it belongs to. Takes `bytes`. */
+static void snapshot_save(struct store_log *log, struct store_segment *segment, int64_t offset, uint8_t *bytes,
                           size_t len)
 {
     struct store_job *job = store__job_new(log->store, log, segment, snapshot_run);

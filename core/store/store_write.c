@@ -9,11 +9,11 @@
  * acknowledged again (D6). */
 #include "core/store/store_internal.h"
 
+static void log_advance(struct store_log *log);
 static void frame_written(struct io_file_op *op);
 static void flush_due(struct timer *timer);
 
-/* --- writing --------------------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 /* True when the write can be submitted now; else what is missing has been started, or waits for another. */
 static bool frame_ready(struct store_frame *frame)
@@ -120,7 +120,7 @@ static void frame_written(struct io_file_op *op)
             segment->unsynced_bytes += frame->header.frame_bytes;
             store__tick_arm(log->store);
         }
-        store__log_advance(log);
+        log_advance(log);
         store__frames_settle(log); /* the frame may be gone after this */
         store__journal_release(log->store);
         store__drain_more(log->store);
@@ -206,7 +206,7 @@ static void log_acknowledge(struct store_log *log, int64_t durable_end)
     }
 }
 
-void store__log_advance(struct store_log *log)
+static void log_advance(struct store_log *log)
 {
     int64_t durable_end = log->durable_end;
 
