@@ -4,12 +4,29 @@
 
 #define KP_RECORD_FRAME_VERSION 1
 
-const struct kp_api *kp_api_find(int16_t key)
+const struct kp_api *kp_api_known(int16_t key)
 {
     if (key < 0 || key >= KP_API_KEY_COUNT || kp_api_table[key].name == NULL) {
         return NULL;
     }
     return &kp_api_table[key];
+}
+
+const struct kp_api *kp_api_find(int16_t key)
+{
+    const struct kp_api *api = kp_api_known(key);
+
+    return api != NULL && api->answered ? api : NULL;
+}
+
+const struct kp_entry *kp_entry_find(enum kp_entry_log log, int16_t type)
+{
+    for (int32_t i = 0; i < kp_entry_table_count; i++) {
+        if (kp_entry_table[i].log == log && kp_entry_table[i].type == type) {
+            return &kp_entry_table[i];
+        }
+    }
+    return NULL;
 }
 
 const struct kp_record *kp_record_find(int16_t key)
@@ -58,7 +75,7 @@ int kp_request_header_decode(struct kp_reader *reader, struct kp_request_header 
 
 void kp_request_header_encode(struct kp_writer *writer, const struct kp_request_header *in)
 {
-    const struct kp_api *api = kp_api_find(in->api_key);
+    const struct kp_api *api = kp_api_known(in->api_key);
 
     if (!kp_api_speaks(api, in->api_version)) {
         kp_writer_fail(writer, ERR_INVALID);
@@ -75,7 +92,7 @@ void kp_request_header_encode(struct kp_writer *writer, const struct kp_request_
 
 static bool kp_response_header_has_tags(int16_t api_key, int16_t api_version)
 {
-    const struct kp_api *api = kp_api_find(api_key);
+    const struct kp_api *api = kp_api_known(api_key);
 
     return api != NULL && api_key != KP_API_VERSIONS_KEY && kp_api_is_flexible(api, api_version);
 }
@@ -131,4 +148,14 @@ void kp_record_header_encode(struct kp_writer *writer, int16_t key, int16_t vers
     kp_write_uvarint(writer, KP_RECORD_FRAME_VERSION);
     kp_write_uvarint(writer, (uint32_t)key);
     kp_write_uvarint(writer, (uint32_t)version);
+}
+
+int kp_entry_header_decode(struct kp_reader *reader, enum kp_entry_log log, const struct kp_entry **out_entry)
+{
+    int16_t type = kp_read_int16(reader);
+
+    if (reader->error == ERR_OK) {
+        *out_entry = kp_entry_find(log, type);
+    }
+    return reader->error;
 }

@@ -26,7 +26,7 @@ struct kp_request_header {
  * Kafka closes the connection for all but ERR_OK, except that an ApiVersions request of an unknown version is answered
  * in version 0 with UNSUPPORTED_VERSION. */
 MUST_USE int kp_request_header_decode(struct kp_reader *reader, struct kp_request_header *out);
-/* For clients: the API must be in the table, the version inside its range (else writer->error is ERR_INVALID). */
+/* For clients: the API must be known, the version inside its range (else writer->error is ERR_INVALID). */
 void kp_request_header_encode(struct kp_writer *writer, const struct kp_request_header *in);
 
 void kp_response_header_encode(struct kp_writer *writer, int16_t api_key, int16_t api_version, int32_t correlation_id);
@@ -39,5 +39,10 @@ MUST_USE int kp_response_header_decode(struct kp_reader *reader, int16_t api_key
  * version are set); ERR_INVALID when malformed. */
 MUST_USE int kp_record_header_decode(struct kp_reader *reader, int16_t *out_key, int16_t *out_version);
 void         kp_record_header_encode(struct kp_writer *writer, int16_t key, int16_t version);
+
+/* The type in front of an internal topic's key; leaves the reader at the key's body. *out_entry is NULL for a type that
+ * is unknown in this log (Kafka has more kinds of groups); such records are skipped. ERR_OK, or ERR_INVALID when the
+ * key is too short. */
+MUST_USE int kp_entry_header_decode(struct kp_reader *reader, enum kp_entry_log log, const struct kp_entry **out_entry);
 
 #endif

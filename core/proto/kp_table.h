@@ -1,4 +1,4 @@
-/* kp_table.h: the APIs this broker speaks and the records of the metadata log, one const table each.
+/* kp_table.h: the APIs, the records of the metadata log and the entries of internal topics, one const table each.
  *
  * Generated from the schemas (kp_table.c). Used where the API is only known at run time: dispatch, ApiVersions, the
  * command-line client, tests. Code that knows its API calls the typed functions of kp_messages.h instead.
@@ -28,13 +28,14 @@ struct kp_codec {
 
 struct kp_api {
     int16_t         key;
-    const char     *name;        /* Kafka's, as "ListOffsets"; NULL in a row of an API that is not spoken */
+    const char     *name;        /* Kafka's, as "ListOffsets"; NULL in a row of an API that is not known */
     int16_t         version_min; /* decoded */
     int16_t         version_max;
     int16_t         advertised_min; /* in ApiVersions; below version_min, requests are refused */
     int16_t         advertised_max;
     int16_t         flexible_from; /* KP_NEVER_FLEXIBLE */
     enum kp_scope   scope;
+    bool            answered; /* net/api has a handler; without one there are codecs only, for our own clients */
     struct kp_codec request;
     struct kp_codec response;
 };
@@ -47,13 +48,37 @@ struct kp_record {
     struct kp_codec body;
 };
 
+/* The internal topic an entry stands in. */
+enum kp_entry_log {
+    KP_ENTRY_LOG_OFFSETS,      /* __consumer_offsets */
+    KP_ENTRY_LOG_TRANSACTIONS, /* __transaction_state */
+};
+
+/* A keyed record of an internal topic (kp_entries.h). */
+struct kp_entry {
+    enum kp_entry_log log;
+    int16_t           type;        /* in front of the key */
+    const char       *name;        /* as "OffsetCommit" */
+    int16_t           version_min; /* in front of the value */
+    int16_t           version_max;
+    struct kp_codec   key; /* always version 0 */
+    struct kp_codec   value;
+};
+
 /* Indexed by key. */
 extern const struct kp_api    kp_api_table[KP_API_KEY_COUNT];
 extern const struct kp_record kp_record_table[];
 extern const int32_t          kp_record_table_count;
+/* By log and type. */
+extern const struct kp_entry kp_entry_table[];
+extern const int32_t         kp_entry_table_count;
 
 /* NULL when this broker does not speak it. */
 const struct kp_api *kp_api_find(int16_t key);
+/* For clients: also what this broker does not answer. NULL when there are no codecs. */
+const struct kp_api *kp_api_known(int16_t key);
+/* NULL when the type is unknown in that log. */
+const struct kp_entry *kp_entry_find(enum kp_entry_log log, int16_t type);
 /* NULL when the type is unknown. */
 const struct kp_record *kp_record_find(int16_t key);
 bool                    kp_api_is_flexible(const struct kp_api *api, int16_t version);

@@ -28,6 +28,11 @@ def kafka_range(text, outer):
     return None if text in (None, "none") else Range.parse(text).cut(outer)
 
 
+def versions_of(field):
+    """A tagged field may name its versions there only."""
+    return field.get("versions", field.get("taggedVersions"))
+
+
 def default_of(text, base):
     """Defaults as both sides mean them: 0x10 and 16 are one, "" and absent are one."""
     text = None if text is None else str(text)
@@ -62,7 +67,7 @@ class Comparison:
     def struct(self, path, ours, theirs, outer):
         """Plain fields must come in the same order; tagged ones are matched by name."""
         here = [field for field in ours if field.versions.cut(outer)]
-        there = [field for field in theirs if kafka_range(field["versions"], outer)]
+        there = [field for field in theirs if kafka_range(versions_of(field), outer)]
         names = [field.name for field in here]
         names_there = [snake(field["name"]) for field in there]
         for name in names:
@@ -85,11 +90,11 @@ class Comparison:
         pairs = [
             ("array", ours.array, theirs["type"].startswith("[]")),
             ("type", ours.base, "struct" if is_struct else base),
-            ("versions", ours.versions.cut(outer), kafka_range(theirs["versions"], outer)),
+            ("versions", ours.versions.cut(outer), kafka_range(versions_of(theirs), outer)),
             ("nullable", ours.nullable and ours.nullable.cut(outer), None),
             ("tag", ours.tag, None if "tag" not in theirs else int(theirs["tag"])),
         ]
-        versions = kafka_range(theirs["versions"], outer)
+        versions = kafka_range(versions_of(theirs), outer)
         nullable = kafka_range(theirs.get("nullableVersions"), outer)
         pairs[3] = ("nullable", pairs[3][1], nullable and nullable.cut(versions))
         if not is_struct:
@@ -107,7 +112,8 @@ def compare(schemas, folder):
     """Prints the differences; 1 when a message is missing or differs in versions both sides know."""
     kafka, count = load(folder), 0
     for schema in schemas:
-        names = [schema.name] if schema.kind == "record" else [schema.name + "Request", schema.name + "Response"]
+        names = {"record": [schema.name], "api": [schema.name + "Request", schema.name + "Response"],
+                 "entry": [schema.name + "Key", schema.name + "Value"]}[schema.kind]
         for message, name in zip(schema.messages, names):
             if name not in kafka:
                 print(f"{name}: not in {folder}")
@@ -118,9 +124,9 @@ def compare(schemas, folder):
             if theirs.get("apiKey") != schema.key:
                 print(f"{name}: key {schema.key}, in Kafka {theirs.get('apiKey')}")
                 count += 1
-            if known != schema.versions:
-                print(f"note: {name}: versions {schema.versions}, in Kafka {known}")
-            outer = schema.versions.cut(Range(known.lo, min(known.hi, VERSION_MAX)))
+            if known != message.versions:
+                print(f"note: {name}: versions {message.versions}, in Kafka {known}")
+            outer = message.versions.cut(Range(known.lo, min(known.hi, VERSION_MAX)))
             differences = Comparison(message, theirs, outer).run() if outer else []
             print("".join(f"{text}\n" for text in differences), end="")
             count += len(differences)

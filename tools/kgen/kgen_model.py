@@ -16,6 +16,8 @@ SCALARS = {
 }
 LENGTHED = {"string": 2, "bytes": 4, "records": 4}  # bytes of the old-style length
 SCOPES = ("any", "controller", "owner", "own")
+KINDS = {"api": ("request", "response"), "record": ("body",), "entry": ("key", "value")}  # with their messages
+LOGS = ("offsets", "transactions")  # internal topics that hold entries
 VERSION_MAX = 32767
 C_KEYWORDS = set(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
@@ -122,7 +124,7 @@ class Message:
 
 
 class Schema:
-    """One .kp file: an API (request and response) or a record."""
+    """One .kp file: an API (request and response), a record of the metadata log, or an entry of an internal topic."""
 
     def __init__(self, path, kind, name):
         self.path, self.kind, self.name = path, kind, name
@@ -131,6 +133,8 @@ class Schema:
         self.advertise = None
         self.flexible = None  # Range, or None for never
         self.scope = None
+        self.handler = None  # "none": only its codecs exist
+        self.log = None  # of an entry
         self.messages = []
 
     def snake(self):

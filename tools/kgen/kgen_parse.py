@@ -3,10 +3,14 @@
 import os
 import re
 
-from kgen_model import LENGTHED, SCALARS, SCOPES, Field, Message, Range, Schema, SchemaError, Struct, resolve, snake
+from kgen_model import (KINDS, LENGTHED, LOGS, SCALARS, SCOPES, Field, Message, Range, Schema, SchemaError, Struct,
+                        resolve, snake)
 
 INDENT = 4
-HEAD_WORDS = ("key", "versions", "advertise", "flexible", "scope")
+HEAD_WORDS = {"api": ("key", "versions", "advertise", "flexible", "scope", "handler"),
+              "record": ("key", "versions", "flexible"),
+              "entry": ("log", "key", "versions", "flexible")}
+MUST_HAVE = {"api": ("scope",), "record": (), "entry": ("log",)}
 
 
 def read_lines(path):
@@ -89,7 +93,7 @@ def build_struct(c_name, fields):
 
 def parse_head(schema, words, where):
     word = words[0]
-    if word not in HEAD_WORDS or len(words) != 2 or getattr(schema, word) is not None:
+    if word not in HEAD_WORDS[schema.kind] or len(words) != 2 or getattr(schema, word) is not None:
         raise SchemaError(f"{where}: cannot read '{' '.join(words)}'")
     value = words[1]
     if word == "key":
@@ -98,6 +102,14 @@ def parse_head(schema, words, where):
         if value not in SCOPES:
             raise SchemaError(f"{where}: scope is one of {', '.join(SCOPES)}")
         schema.scope = value
+    elif word == "handler":
+        if value != "none":
+            raise SchemaError(f"{where}: 'handler none', or no such line when net/api answers")
+        schema.handler = value
+    elif word == "log":
+        if value not in LOGS:
+            raise SchemaError(f"{where}: log is one of {', '.join(LOGS)}")
+        schema.log = value
     elif word == "flexible" and value == "never":
         schema.flexible = "never"
     else:
@@ -105,7 +117,7 @@ def parse_head(schema, words, where):
 
 
 def check_head(schema, where):
-    for word in ("key", "versions", "flexible") + (("scope",) if schema.kind == "api" else ()):
+    for word in ("key", "versions", "flexible") + MUST_HAVE[schema.kind]:
         if getattr(schema, word) is None:
             raise SchemaError(f"{where}: '{word}' is missing before this line")
     if schema.advertise is None:
@@ -117,12 +129,12 @@ def check_head(schema, where):
 def parse(path):
     """The schema in one file."""
     lines = list(read_lines(path))
-    if not lines or lines[0][2][0] not in ("api", "record") or len(lines[0][2]) != 2:
-        raise SchemaError(f"{path}: starts with neither 'api Name' nor 'record Name'")
+    if not lines or lines[0][2][0] not in KINDS or len(lines[0][2]) != 2:
+        raise SchemaError(f"{path}: starts with none of 'api Name', 'record Name' and 'entry Name'")
     schema = Schema(path, lines[0][2][0], lines[0][2][1])
     if os.path.basename(path) != schema.snake() + ".kp":
         raise SchemaError(f"{path}: holds {schema.name}, so it should be named {schema.snake()}.kp")
-    parts = ("request", "response") if schema.kind == "api" else ("body",)
+    parts = KINDS[schema.kind]
     shared, at = {}, 1
     while at < len(lines):
         where, depth, words = lines[at]
@@ -149,8 +161,9 @@ def add_message(schema, part, fields, shared, where):
     if c_name in [message.c_name for message in schema.messages]:
         raise SchemaError(f"{where}: second {part}")
     structs = {name: build_struct(f"{c_name}_{snake(name)}", inner) for name, (inner, _) in shared.items()}
-    flexible = None if schema.flexible == "never" else schema.flexible
-    message = Message(c_name, schema.key, schema.versions, flexible, build_struct(c_name, fields), structs)
+    flexible = None if schema.flexible == "never" or part == "key" else schema.flexible
+    versions = Range(0, 0) if part == "key" else schema.versions
+    message = Message(c_name, schema.key, versions, flexible, build_struct(c_name, fields), structs)
     resolve(message, where)
     schema.messages.append(message)
 
@@ -160,9 +173,9 @@ def parse_all(paths):
     schemas, seen = [], set()
     for path in paths:
         schema = parse(path)
-        for mark in ((schema.kind, schema.key), schema.snake()):
+        for mark in ((schema.kind, schema.log, schema.key), (schema.kind == "entry", schema.snake())):
             if mark in seen:
-                raise SchemaError(f"{path}: {mark} exists already")
+                raise SchemaError(f"{path}: '{schema.name}' or key {schema.key} exists already")
             seen.add(mark)
         schemas.append(schema)
-    return sorted(schemas, key=lambda schema: (schema.kind, schema.key))
+    return sorted(schemas, key=lambda schema: (schema.kind, schema.log or "", schema.key))

@@ -7,6 +7,7 @@ HEADER = """/* kp_random.h: for tests: every message at random, in any version, 
 {note}#ifndef MILLRACE_KP_RANDOM_H
 #define MILLRACE_KP_RANDOM_H
 
+#include "core/proto/kp_entries.h"
 #include "core/proto/kp_records.h"
 #include "core/proto/kp_table.h"
 #include "tests/unit/proto/kp_random_source.h"
@@ -67,8 +68,8 @@ def emit_source(schemas):
                 lines += fill(struct) + equal(struct)
             name = message.c_name
             lines.append(ROW_FUNCTIONS.format(name=name))
-            rows += [f"    {{.name = \"{name}\", .version_min = {schema.versions.lo}, "
-                     f".version_max = {schema.versions.hi},",
+            rows += [f"    {{.name = \"{name}\", .version_min = {message.versions.lo}, "
+                     f".version_max = {message.versions.hi},",
                      f"     .codec = {{.bytes = sizeof(struct kp_{name}), .init = {name}_init_any,",
                      f"               .decode = {name}_decode_any, .encode = {name}_encode_any}},",
                      f"     .fill = {name}_fill_any, .equal = {name}_equal_any}},"]

@@ -49,6 +49,21 @@ KAFKA = {
 KAFKA_RESPONSE = {"apiKey": 9, "type": "response", "name": "PingResponse", "validVersions": "0-3",
                   "flexibleVersions": "2+", "fields": [{"name": "Code", "type": "int16", "versions": "0+"}]}
 
+ENTRY = """# A keyed record.
+entry Ping
+log       offsets
+key       7
+versions  0-1
+flexible  1+
+
+key
+    who string 0+
+
+value
+    count int32 0+
+    seen  int64 1+ tag 0 default -1
+"""
+
 
 class Kgen(unittest.TestCase):
     def setUp(self):
@@ -65,10 +80,11 @@ class Kgen(unittest.TestCase):
         done = subprocess.run([sys.executable, KGEN, *words], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
-    def run_schema(self, text, name="ping.kp"):
+    def run_schema(self, text, name="ping.kp", more=()):
         record = self.write("mark_record.kp",
                             "record MarkRecord\nkey 1\nversions 0\nflexible 0+\n\nbody\n    a int8 0+\n")
-        return self.run_kgen("--out", os.path.join(self.place.name, "out"), self.write(name, text), record)
+        return self.run_kgen("--out", os.path.join(self.place.name, "out"), self.write(name, text), record,
+                             *more)
 
     def read_output(self, name):
         with open(os.path.join(self.place.name, "out", name), encoding="ascii") as file:
@@ -90,6 +106,32 @@ class Kgen(unittest.TestCase):
         self.assertIn("#define KP_PING_VERSION_MIN 1", header)
         self.assertIn("| 9 | Ping | 1-3 | 0-3 | 2 | any broker |", self.read_output("protocol.md"))
         self.assertIn("[9] = api_ping,", self.read_output("api_table.c"))
+
+    def test_codecs_without_handler(self):
+        code, said = self.run_schema(GOOD.replace("scope     any\n", "scope     any\nhandler   none\n"))
+        self.assertEqual((code, said), (0, ""))
+        self.assertIn(".answered = false,", self.read_output("kp_table.c"))
+        self.assertNotIn("api_ping", self.read_output("api_table.c"))
+        self.assertIn("nobody yet", self.read_output("protocol.md"))
+        self.refuse("scope     any\n", "scope     any\nhandler   some\n", "handler none")
+
+    def test_entries(self):
+        """An entry may have the name of an API: request, response, key and value are all different messages."""
+        os.makedirs(os.path.join(self.place.name, "coord"))
+        entry = self.write("coord/ping.kp", ENTRY)
+        code, said = self.run_schema(GOOD, more=[entry])
+        self.assertEqual((code, said), (0, ""))
+        self.assertIn("KP_ENTRY_PING = 7,", self.read_output("kp_entries.h"))
+        self.assertIn("#define KP_PING_VALUE_VERSION_MAX 1", self.read_output("kp_entries.h"))
+        self.assertIn(".log = KP_ENTRY_LOG_OFFSETS, .type = 7,", self.read_output("kp_table.c"))
+        for old, new, why in (("log       offsets\n", "", "'log' is missing"),
+                              ("log       offsets", "log       sales", "log is one of"),
+                              ("key       7\n", "key       7\nscope any\n", "cannot read"),
+                              ("    who string 0+", "    who string 1+", "lie outside 0")):
+            self.write("coord/ping.kp", ENTRY.replace(old, new))
+            code, said = self.run_schema(GOOD, more=[entry])
+            self.assertEqual(code, 1, said)
+            self.assertIn(why, said)
 
     def test_output_is_the_same_every_time(self):
         self.run_schema(GOOD)

@@ -2,6 +2,7 @@
  * do not come from our encoder, so a mistake that encoder and decoder share is seen here. */
 #include "tests/support/unit.h"
 
+#include "core/proto/kp_entries.h"
 #include "core/proto/kp_messages.h"
 #include "core/proto/kp_records.h"
 #include "tests/unit/proto/kp_hex.h"
@@ -321,6 +322,55 @@ static void test_metadata_records(void **state)
     assert_int_equal(partition.eligible_leader_replicas[0], 7);
 }
 
+/* Keys and values as they stand in the internal topics: type or version first; keys are never flexible. */
+#define WRITTEN(text)                                                    \
+    do {                                                                 \
+        struct kp_hex wanted_ = kp_unhex(text);                          \
+        assert_int_equal(writer.error, ERR_OK);                          \
+        assert_int_equal(writer.bytes_total, wanted_.len);               \
+        assert_memory_equal(written, wanted_.bytes, wanted_.len);        \
+        kp_writer_init_span(&writer, span_of(written, sizeof(written))); \
+    } while (0)
+
+static void test_entries(void **state)
+{
+    struct kp_offset_commit_key     key = {.group = view_text("g"), .topic = view_text("t"), .partition = 1};
+    struct kp_offset_commit_value   value;
+    struct kp_transaction_log_key   transaction = {.transactional_id = view_text("x")};
+    struct kp_transaction_log_value status;
+    struct kp_writer                writer;
+    struct kp_reader                reader;
+
+    (void)state;
+    kp_writer_init_span(&writer, span_of(written, sizeof(written)));
+    kp_offset_commit_key_write(&writer, &key);
+    WRITTEN("0001 0001 'g' 0001 't' 00000001");
+
+    kp_offset_commit_value_init(&value);
+    value.offset = 5;
+    value.commit_timestamp = 6;
+    kp_offset_commit_value_write(&writer, 3, &value);
+    WRITTEN("0003 0000000000000005 ffffffff 0000 0000000000000006");
+    kp_offset_commit_value_write(&writer, 4, &value);
+    WRITTEN("0004 0000000000000005 ffffffff 01 0000000000000006 00");
+    reader = reader_of("0001 0000000000000005 0001 'm' 0000000000000006 0000000000000007");
+    assert_int_equal(kp_offset_commit_value_read(&reader, &value), ERR_OK);
+    assert_int_equal(kp_reader_remaining(&reader), 0);
+    assert_int_equal(value.expire_timestamp, 7);
+    assert_int_equal(value.leader_epoch, -1);
+
+    kp_transaction_log_key_write(&writer, &transaction);
+    WRITTEN("0000 0001 'x'");
+    kp_transaction_log_value_init(&status);
+    status.producer_id = 9;
+    status.producer_epoch = 1;
+    status.transaction_timeout_ms = 1000;
+    status.transaction_partitions_count = -1;
+    status.client_transaction_version = 2;
+    kp_transaction_log_value_write(&writer, 1, &status);
+    WRITTEN("0001 0000000000000009 0001 000003e8 00 00 0000000000000000 0000000000000000 01 02 02 0002");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fetch_response, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nullable_struct, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_metadata_records, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_entries, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

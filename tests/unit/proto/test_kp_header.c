@@ -1,6 +1,7 @@
 /* Headers, the tables and the error codes. */
 #include "tests/support/unit.h"
 
+#include "core/proto/kp_entries.h"
 #include "core/proto/kp_error.h"
 #include "core/proto/kp_header.h"
 #include "core/proto/kp_records.h"
@@ -184,6 +185,54 @@ static void test_table(void **state)
     assert_null(kp_record_find(INT16_MAX));
 }
 
+/* What a client of ours may ask of another broker, whether or not this one answers. */
+static void test_known_is_more_than_spoken(void **state)
+{
+    (void)state;
+    assert_non_null(kp_api_known(KP_JOIN_GROUP_KEY));
+    assert_string_equal(kp_api_known(KP_LIST_CONFIG_RESOURCES_KEY)->name, "ListConfigResources");
+    assert_null(kp_api_known(4)); /* LeaderAndIsr */
+    assert_null(kp_api_known(-1));
+    assert_null(kp_api_known(KP_API_KEY_COUNT));
+    for (int16_t key = 0; key < KP_API_KEY_COUNT; key++) {
+        const struct kp_api *known = kp_api_known(key);
+
+        assert_ptr_equal(kp_api_find(key), known != NULL && known->answered ? known : NULL);
+    }
+}
+
+static void test_entries(void **state)
+{
+    const struct kp_entry         *entry = NULL;
+    struct kp_offset_commit_key    key;
+    struct kp_group_metadata_value group;
+    struct kp_reader               reader = reader_of("0001 0001 'g' 0001 't' 00000002");
+
+    (void)state;
+    assert_int_equal(kp_entry_header_decode(&reader, KP_ENTRY_LOG_OFFSETS, &entry), ERR_OK);
+    assert_ptr_equal(entry, kp_entry_find(KP_ENTRY_LOG_OFFSETS, KP_ENTRY_OFFSET_COMMIT));
+    assert_int_equal(kp_offset_commit_key_decode(&reader, 0, &key), ERR_OK);
+    assert_true(view_equal(key.group, view_text("g")) && view_equal(key.topic, view_text("t")));
+    assert_int_equal(key.partition, 2);
+
+    reader = reader_of("000b 0001 'g'"); /* a kind of group that is not ours */
+    assert_int_equal(kp_entry_header_decode(&reader, KP_ENTRY_LOG_OFFSETS, &entry), ERR_OK);
+    assert_null(entry);
+    reader = reader_of("00");
+    assert_int_equal(kp_entry_header_decode(&reader, KP_ENTRY_LOG_OFFSETS, &entry), ERR_INVALID);
+    /* The topics count for themselves. */
+    assert_string_equal(kp_entry_find(KP_ENTRY_LOG_TRANSACTIONS, 0)->name, "TransactionLog");
+    assert_string_equal(kp_entry_find(KP_ENTRY_LOG_OFFSETS, 0)->name, "LegacyOffsetCommit");
+    assert_null(kp_entry_find(KP_ENTRY_LOG_TRANSACTIONS, 1));
+
+    reader = reader_of("0005 0000");
+    assert_int_equal(kp_group_metadata_value_read(&reader, &group), ERR_UNSUPPORTED);
+    reader = reader_of("ffff 0000");
+    assert_int_equal(kp_group_metadata_value_read(&reader, &group), ERR_UNSUPPORTED);
+    reader = reader_of("00");
+    assert_int_equal(kp_group_metadata_value_read(&reader, &group), ERR_INVALID);
+}
+
 static void test_errors(void **state)
 {
     int16_t code = 77;
@@ -208,7 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request_header),  cmocka_unit_test(test_unspoken_requests),
         cmocka_unit_test(test_response_header), cmocka_unit_test(test_record_header),
-        cmocka_unit_test(test_table),           cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_table),           cmocka_unit_test(test_known_is_more_than_spoken),
+        cmocka_unit_test(test_entries),         cmocka_unit_test(test_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
