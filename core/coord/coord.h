@@ -17,6 +17,7 @@
 #ifndef MILLRACE_COORD_H
 #define MILLRACE_COORD_H
 
+#include "core/coord/coord_log.h"
 #include "core/meta/meta.h"
 #include "core/proto/kp_messages.h"
 
@@ -29,7 +30,7 @@ struct coord;
  * live as long. */
 struct coord_call {
     /* in */
-    const void   *request; /* struct kp_<api>_request */
+    const void   *request;  /* struct kp_<api>_request */
     void         *response; /* struct kp_<api>_response, initialised by the caller; filled when done runs */
     int16_t       api_key;
     int16_t       version;
@@ -40,9 +41,10 @@ struct coord_call {
     /* The client has gone: may be set by the caller while it waits (then coord_cancel() says so to the coordinator). */
     bool canceled;
     /* private */
-    struct list_node link_;
-    struct coord    *coord_;
-    void            *waits_for_;
+    struct list_node   link_;
+    struct coord      *coord_;
+    void              *waits_for_; /* the group member whose answer this is */
+    struct coord_write write_;
 };
 
 /* parts: the shard's. by_shard: room for one pointer per shard of the host, shared by all shards' coordinators; filled

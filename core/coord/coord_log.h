@@ -15,8 +15,13 @@
  * Transactional records (TxnOffsetCommit) go in batches of their own under the producer's id; their marker comes
  * through coord_log_marker(), and replay gives both in the order of the log.
  *
- * Threading: one shard. done and all machine callbacks come from the loop, never from inside these functions; replay
- * inside commit never happens: the caller applies. */
+ * Threading: one shard. done and all machine callbacks come from the loop, never from inside these functions, with one
+ * exception: a partition that is empty when it is opened is active at once (loaded() runs inside coord_log_open()), so
+ * that the first client of a new topic need not come again. Replay inside commit never happens: the caller applies.
+ *
+ * A partition that is deleted closes its log by itself: unload(NOT_COORDINATOR), state COORD_LOG_CLOSED; it is still
+ * ended with coord_log_close(). A marker that the partition refuses (a newer epoch has written) ends its own write with
+ * that error and changes nothing else. */
 #ifndef MILLRACE_COORD_LOG_H
 #define MILLRACE_COORD_LOG_H
 
@@ -57,23 +62,30 @@ struct coord_write {
 
 enum coord_log_state { COORD_LOG_LOADING, COORD_LOG_ACTIVE, COORD_LOG_FAILED, COORD_LOG_CLOSED };
 
-struct coord_log    *coord_log_open(struct io_shard *shard, struct part *part, struct coord_machine *machine);
+struct coord_log *coord_log_open(struct io_shard *shard, struct part *part, struct coord_machine *machine);
 /* Ends it; waiting writes that are on their way are awaited, then done. */
 void                 coord_log_close(struct coord_log *log, void (*done)(void *context), void *context);
 enum coord_log_state coord_log_state(const struct coord_log *log);
 /* What a client is told while it is not active: 0 when active. */
 int16_t coord_log_error(const struct coord_log *log);
 
-/* Copies. value.base NULL: tombstone. Only while active. */
+/* Copies. value.base NULL: tombstone. While the log is not active, what is added is dropped by the commit, and the
+ * write ends with coord_log_error(). */
 void coord_log_add(struct coord_log *log, struct view key, struct view value);
+/* Whether what was added since the last commit goes into one batch of this partition; if not, coord_log_drop() and tell
+ * the client: a machine asks before it applies anything whose size a client decides. */
+MUST_USE bool coord_log_fits(const struct coord_log *log);
+/* Forgets what was added since the last commit. */
+void coord_log_drop(struct coord_log *log);
 /* Everything added since the last commit is one atomic write. write may be NULL (nobody waits). */
 void coord_log_commit(struct coord_log *log, struct coord_write *write);
 /* The same for a transaction's records: added records until the commit go in a batch of this producer. A sequence
  * number is not needed: the coordinator is the only writer. */
-void coord_log_commit_txn(struct coord_log *log, int64_t producer_id, int16_t producer_epoch, struct coord_write *write);
+void coord_log_commit_txn(struct coord_log *log, int64_t producer_id, int16_t producer_epoch,
+                          struct coord_write *write);
 /* The marker of a transaction that wrote here; the machine's marker() runs when it is durable, before write->done. */
 void coord_log_marker(struct coord_log *log, int64_t producer_id, int16_t producer_epoch, bool commit,
-                      int32_t coordinator_epoch, struct coord_write *write);
+                      int32_t coordinator_epoch, int16_t transaction_version, struct coord_write *write);
 
 /* Seconds and records of the last load, for the log line and the figures. */
 struct coord_log_figures {

@@ -11,6 +11,7 @@ struct meta *meta_create(struct io_shard *shard, const struct meta_host *host, s
     meta->host = host;
     meta->store = store;
     meta->parts = parts;
+    list_init(&meta->watches);
     meta->effective = mem_alloc(MEM_META, sizeof(*meta->effective));
     meta__effective_init(meta->effective);
     meta__image_init(&meta->image, host->first_node_id, host->shard_count);
@@ -35,6 +36,13 @@ void meta_destroy(struct meta *meta)
     mem_free(MEM_META, meta->effective);
     meta->host->shards[meta->shard->index] = NULL;
     mem_free(MEM_META, meta);
+}
+
+void meta_watch_add(struct meta *meta, struct meta_watch *watch)
+{
+    CHECK(watch->topic_removed != NULL);
+    list_init(&watch->link);
+    list_push_back(&meta->watches, &watch->link);
 }
 
 /* --- start and stop ------------------------------------------------------------------------------------------ */

@@ -96,6 +96,14 @@ typedef void meta_done_fn(void *context, int result);
 void         meta_open(struct meta *meta, meta_done_fn *done, void *context);
 void         meta_close(struct meta *meta, meta_done_fn *done, void *context);
 
+/* Told on this shard, from the loop, while changes are applied: `topic` is about to leave the image. Not told of what
+ * is replayed at start. Added before meta_open; the memory is the caller's until meta_destroy(). */
+struct meta_watch {
+    struct list_node link;
+    void (*topic_removed)(struct meta_watch *watch, const struct meta_topic *topic);
+};
+void meta_watch_add(struct meta *meta, struct meta_watch *watch);
+
 const struct meta_image *meta_image(const struct meta *meta);
 const struct meta_host  *meta_host(const struct meta *meta);
 int32_t                  meta_node_id(const struct meta *meta); /* this shard's */

@@ -89,6 +89,11 @@ static int apply_changed(void *context, const struct meta_record *record)
 
     if (gone != NULL) {
         apply_work_topic(meta, gone, true);
+        LIST_EACH(&meta->watches, node) {
+            struct meta_watch *watch = LIST_ENTRY(node, struct meta_watch, link);
+
+            watch->topic_removed(watch, gone);
+        }
     }
     result = meta__image_apply(&meta->image, record);
     if (result < 0) {

@@ -244,6 +244,7 @@ struct meta {
     struct meta_apply       apply;
     struct meta_effective  *effective;
     struct meta_controller *controller; /* controller shard only */
+    struct list_node        watches;    /* struct meta_watch.link */
     bool                    opened;     /* start-up is over on this shard */
     int                     open_result;
     meta_done_fn           *open_done;
