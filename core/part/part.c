@@ -83,8 +83,10 @@ static void part_settle(struct part *part)
                   ", producers start afresh",
                   part->topic, part->partition, part->state_offset, end_offset);
         part__producers_clear(part);
+        part__aborted_trim_end(part, end_offset);
     }
     part->state_offset = end_offset;
+    part__aborted_trim_start(part, store_log_start_offset(part->log));
     part__epoch_trim_end(part, end_offset);
     part__epoch_assign(part, part->leader_epoch, end_offset);
     part__epoch_trim_start(part, store_log_start_offset(part->log));
@@ -122,6 +124,7 @@ static void part_retry_closed(void *context, int result)
 
     MAYBE(result == ERR_OK); /* an offline log has nothing left to lose by a failed close */
     part__producers_clear(part);
+    part__aborted_clear(part);
     part__epochs_clear(part);
     part_log_open(part);
     part__release(part);
@@ -215,6 +218,8 @@ static void part_free(struct part *part)
     CHECK(list_empty(&part->waiters) && list_empty(&part->reads_waiting) && part->gone_error != 0);
     part__producers_clear(part);
     map_deinit(&part->producers);
+    map_deinit(&part->verifications);
+    part__aborted_clear(part);
     part__epochs_clear(part);
     mem_free(MEM_PART, part->topic);
     mem_free(MEM_PART, part);
@@ -272,6 +277,7 @@ static void part_start_moved(void *context, int64_t start_offset)
         return;
     }
     part__epoch_trim_start(part, start_offset);
+    part__aborted_trim_start(part, start_offset);
     /* A reader that waits below the new start has to learn that its offset is out of range. */
     part__wake(part);
 }
@@ -286,6 +292,7 @@ static void part_offline(void *context, int reason)
     }
     part->online = false;
     part__producers_rollback(part, store_log_durable_offset(part->log));
+    part__aborted_trim_end(part, store_log_durable_offset(part->log));
     if (part->memory_waiting) {
         store_cancel_wait(part->table->store, &part->memory_wait);
         part->memory_waiting = false;

@@ -11,9 +11,14 @@
  * the same durable end. A log that goes offline takes its part offline: waiting appends fail with KAFKA_STORAGE_ERROR,
  * reads of what is still known good go on, and the part is opened again by the operator's restart (or part_retry).
  *
+ * Transactions (KIP-98, KIP-890): a producer's transaction is open here from its first batch to its marker. The first
+ * batch of a client is let in only with a guard that says that the coordinator was asked after the newest marker
+ * (part_txn_admit); so a batch that comes late cannot open a transaction that nobody would ever end. Aborted
+ * transactions are remembered until the log's start has passed them, because readers of committed data need them.
+ *
  * Threading: one shard. No callback of this room runs inside the call that armed it: they come from the loop. Memory: a
  * part and its producers come from mem_*; an append allocates only for a producer it has not seen before, a
- * transaction's start, and recompression.
+ * transaction's start and end, and recompression.
  *
  * Nothing below is shown to a reader before it is durable. */
 #ifndef MILLRACE_PART_H
@@ -26,6 +31,7 @@
 
 #define PART_PRODUCER_BATCHES 5      /* batches remembered per producer (ProducerStateEntry.java) */
 #define PART_PRODUCERS_MAX    100000 /* per part; beyond it the producer idle for longest is forgotten */
+#define PART_MARKER_BYTES     96     /* holds a batch with one transaction marker */
 
 struct part;
 struct part_table;
@@ -105,6 +111,9 @@ struct part_append {
     bool        zstd_allowed; /* Produce 7 and later */
     bool        internal;     /* a coordinator's or job's own write: control batches and internal topics allowed */
     bool        wait_durable; /* false (acks=0): done as soon as it is committed or refused; still written durably */
+    uint64_t    guard;        /* of the ticket a transactional batch was let in with; 0: none. A coordinator's own
+                                 batches (internal) are held to theirs when they name one */
+    int16_t marker_version;   /* of a marker: what coordinator and producer speak (part_marker) */
     void (*done)(struct part_append *append);
     /* out */
     int16_t     error; /* Kafka's code; 0 also for a duplicate, which then shows the first append's offset and time */
@@ -128,6 +137,75 @@ struct part_append {
 /* done is never called inside this function. */
 void part_append(struct part *part, struct part_append *append);
 
+/* --- transactions ------------------------------------------------------------------------------------------------ */
+
+/* The end of a producer's transaction in this partition, written by its coordinator. Caller-owned until done. A marker
+ * is appended whether or not the transaction has data here, as in Kafka, and also when it comes again. */
+struct part_marker {
+    /* in */
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t coordinator_epoch;
+    int16_t version; /* transaction.version: from 2 on the epoch must be above that of an open transaction (KIP-890) */
+    bool    commit;
+    void (*done)(struct part_marker *marker);
+    void *user;
+    /* out */
+    int16_t error;  /* 0: durable; INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED: do not come again;
+                       KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION: ask again, elsewhere */
+    int64_t offset; /* -1 on error */
+    /* private */
+    struct part_append append_;
+    uint8_t            bytes_[PART_MARKER_BYTES];
+};
+/* done is never called inside this function. */
+void part_append_marker(struct part *part, struct part_marker *marker);
+
+/* Before a client's transactional batch is appended. Caller-owned; while it asks or waits it must stay. */
+struct part_ticket {
+    /* in */
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
+    bool    adds; /* Produce 12 and later: asking adds the partition to the transaction */
+    /* After PART_ADMIT_WAIT, from the loop. 0: admit again; else the error of the one that was asked for. */
+    void (*ready)(struct part_ticket *ticket, int16_t error);
+    /* out */
+    uint64_t guard; /* for part_append.guard */
+    /* private */
+    struct list_node link_, followers_;
+    bool             shares_; /* the error of the one it waits for */
+};
+
+enum part_admission {
+    PART_ADMIT_GO,      /* append it now, with the guard */
+    PART_ADMIT_ASK,     /* ask the coordinator, then part_txn_answer() */
+    PART_ADMIT_WAIT,    /* somebody asks for the same producer: ready() follows, in the order of the calls */
+    PART_ADMIT_REFUSED, /* INVALID_PRODUCER_EPOCH */
+};
+
+MUST_USE enum part_admission part_txn_admit(struct part *part, struct part_ticket *ticket);
+/* What the coordinator said (0, or an error of Kafka's). part NULL when it has gone meanwhile. Those that wait behind
+ * this ticket are moved to out_followers (initialised by the caller): append or answer the ticket's own batch, then let
+ * them go with part_txn_wake(). */
+void part_txn_answer(struct part *part, struct part_ticket *ticket, int16_t error, struct list_node *out_followers);
+void part_txn_wake(struct list_node *followers, int16_t error);
+
+/* A transaction that was aborted, in the order of their markers. */
+struct part_aborted {
+    int64_t producer_id;
+    int64_t first_offset;
+    int64_t last_offset;   /* of its marker */
+    int64_t stable_offset; /* transactions with later markers begin at or above this */
+};
+/* Those with something in [from, to), one by one: *position begins at 0. Also such whose marker is not durable yet. */
+bool part_aborted_next(const struct part *part, int64_t from, int64_t to, size_t *position,
+                       struct part_aborted *out_aborted);
+/* Compaction has removed all data of the aborted transactions whose markers lie in [from, to) and is about to remove
+ * the markers: they must be forgotten first, also by the snapshot a restart would read. A reader that knew an aborted
+ * transaction but never met its marker would skip the producer's next one. */
+void part_aborted_forget(struct part *part, int64_t from, int64_t to);
+
 /* --- read -------------------------------------------------------------------------------------------------------- */
 
 struct part_read {
@@ -136,14 +214,19 @@ struct part_read {
     size_t  bytes_max;
     bool    at_least_one;
     bool    committed; /* read_committed: bounded by the last stable offset */
+    /* For `aborted` when `committed`; NULL: not wanted. Over budget the read fails with KAFKA_STORAGE_ERROR. */
+    struct arena *arena;
     void (*done)(struct part_read *read);
     void *user; /* the caller's */
     /* out */
-    int16_t           error; /* 0, OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE */
-    int64_t           high_watermark, last_stable_offset, log_start_offset;
-    struct store_read store; /* its slices are the records; release with part_read_release() */
-    struct part      *part_;
-    struct list_node  link_;
+    int16_t error; /* 0, OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE */
+    int64_t high_watermark, last_stable_offset, log_start_offset;
+    /* Aborted transactions with something between `offset` and the end of what was read, by first offset. */
+    struct part_aborted *aborted;
+    int32_t              aborted_count;
+    struct store_read    store; /* its slices are the records; release with part_read_release() */
+    struct part         *part_;
+    struct list_node     link_;
 };
 
 /* true: done at once, `done` is not called. false: it comes later. When there is no memory for it, a read with
@@ -194,6 +277,8 @@ struct part_producer_info {
     int16_t producer_epoch;
     int32_t last_sequence;
     int64_t last_timestamp_ms;
+    int32_t coordinator_epoch; /* of its newest marker; -1: none */
+    int64_t txn_first_offset;  /* of its open transaction; -1: none */
 };
 bool part_producer_next(const struct part *part, size_t *position, struct part_producer_info *out_info);
 

@@ -214,26 +214,12 @@ static enum append_step append_refuse_verdict(struct part_append *append, enum r
 /* Exactly one batch of format v2. */
 static enum append_step append_parse(struct part_append *append)
 {
-    struct view records = append->records;
-    int         rc;
+    const char      *reason = NULL;
+    enum rec_verdict verdict = rec_produced_parse(append->records, &append->batch_, &reason);
 
-    if (records.len > APPEND_MAGIC_AT && records.base[APPEND_MAGIC_AT] < 2) {
-        return append_refuse(append, KP_ERR_INVALID_RECORD, "only record batches of message format v2 are accepted");
-    }
-    rc = rec_batch_parse(records, &append->batch_);
-    if (rc == ERR_AGAIN) {
-        return append_refuse(append, KP_ERR_INVALID_RECORD,
-                             "the request must hold one whole record batch per partition");
-    }
-    if (rc != ERR_OK) {
-        bool codec_unknown = records.len >= REC_HEADER_BYTES && records.base[APPEND_MAGIC_AT] == 2 &&
-                             (records.base[APPEND_ATTRIBUTES_AT + 1] & REC_ATTR_CODEC_MASK) >= REC_CODEC_COUNT;
-
-        return codec_unknown ? append_refuse(append, KP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "unknown compression codec")
-                             : append_refuse(append, KP_ERR_CORRUPT_MESSAGE, "malformed record batch");
-    }
-    if (append->batch_.bytes.len != records.len) {
-        return append_refuse(append, KP_ERR_INVALID_RECORD, "more than one record batch for a partition");
+    if (verdict != REC_OK) { /* Kafka has an error of its own for old formats, but not here */
+        return append_refuse(
+            append, verdict == REC_UNSUPPORTED_FORMAT ? KP_ERR_INVALID_RECORD : append_verdict_error(verdict), reason);
     }
     if (append->batch_.base_offset != 0 && !append->internal) {
         return append_refuse_intact(append, KP_ERR_INVALID_RECORD, "the base offset of a produced batch must be 0");
@@ -290,7 +276,7 @@ static enum append_step append_producer(struct part *part, struct part_append *a
     if (append->batch_.producer_id < 0) {
         return APPEND_ON;
     }
-    switch (part__producer_check(part, &append->batch_, append->internal, &answer)) {
+    switch (part__producer_check(part, append, &answer)) {
     case PART_PRODUCER_DUPLICATE:
         return append_duplicate(part, append, &answer.original);
     case PART_PRODUCER_REFUSED:

@@ -32,6 +32,7 @@ struct part_batch {
 struct part_txn {
     struct list_node open_link;  /* part->txns, by first offset; free list when unused */
     struct list_node close_link; /* part->closing, by marker offset */
+    int64_t          producer_id;
     int64_t          first_offset;
     int64_t          marker_offset; /* -1: open */
 };
@@ -59,6 +60,20 @@ struct part_producer {
     struct part_batch         batches[PART_PRODUCER_BATCHES];
 };
 
+/* That a producer's transaction may open here: asked of its coordinator (VerificationGuard of Kafka). Goes with its
+ * first batch and with any marker of the producer, so that what was known before a marker opens nothing after it. */
+struct part_verification {
+    struct list_node    link; /* part->verifications_idle, oldest first */
+    int64_t             producer_id;
+    int64_t             made_ns;
+    uint64_t            guard;           /* never used twice */
+    struct part_ticket *asking;          /* NULL: nobody */
+    int32_t             lowest_sequence; /* of the batches that wanted in: those above have to come later */
+    int16_t             epoch;
+    bool                verified; /* for this epoch */
+    bool                adds;
+};
+
 struct part_epoch_entry {
     int32_t epoch;
     int64_t start_offset;
@@ -76,6 +91,7 @@ struct part_table {
     struct map       by_name;      /* topic bytes, partition (4 bytes) */
     struct map       by_id;        /* topic id, partition (4 bytes) */
     struct list_node free_appends; /* struct part_detached */
+    uint64_t         guards;       /* handed out last */
     struct timer     expiry;
     size_t           part_count; /* alive, also those no longer found */
     bool             closing, close_posted;
@@ -133,6 +149,11 @@ struct part {
     struct list_node producers_idle;
     struct list_node txns, closing, free_txns;
     int64_t          state_offset; /* producers and epochs hold every batch below it */
+    /* transactions */
+    struct map           verifications; /* producer id -> struct part_verification */
+    struct list_node     verifications_idle;
+    struct part_aborted *aborted; /* by last offset; those in use: [aborted_first, aborted_end) */
+    size_t               aborted_first, aborted_end, aborted_capacity;
     /* epochs */
     struct part_epoch_entry *epochs;
     size_t                   epoch_count, epoch_capacity;
@@ -169,7 +190,7 @@ struct part_producer_answer {
     int16_t               error;
     const char           *message;
 };
-enum part_producer_verdict part__producer_check(const struct part *part, const struct rec_batch *batch, bool internal,
+enum part_producer_verdict part__producer_check(const struct part *part, const struct part_append *append,
                                                 struct part_producer_answer *out_answer);
 /* The batch stands in the log at base_offset. `producer` NULL: looked up or made. */
 void part__producer_commit(struct part *part, struct part_producer *producer, const struct rec_batch *batch,
@@ -187,10 +208,28 @@ int32_t                  part__producer_last_sequence(const struct part_producer
 
 /* part_txn.c */
 void    part__txn_begin(struct part *part, struct part_producer *producer, int64_t first_offset);
-void    part__txn_close(struct part *part, struct part_producer *producer, int64_t marker_offset);
+void    part__txn_close(struct part *part, struct part_producer *producer, int64_t marker_offset, bool commit);
 void    part__txns_durable(struct part *part, int64_t durable_end);
 void    part__txns_clear(struct part *part);
 int64_t part__txn_first_unstable(const struct part *part); /* INT64_MAX: none */
+/* Of the producer's transaction that is open with nothing beyond durable_end counted; -1: none. */
+int64_t part__txn_durable_first(const struct part *part, const struct part_producer *producer, int64_t durable_end);
+
+/* part_aborted.c */
+void part__aborted_add(struct part *part, const struct part_aborted *aborted);
+void part__aborted_trim_start(struct part *part, int64_t start_offset);
+void part__aborted_trim_end(struct part *part, int64_t end_offset);
+void part__aborted_clear(struct part *part);
+/* For a read of [from, to): false: no memory. */
+bool part__aborted_list(const struct part *part, int64_t from, int64_t to, struct arena *arena,
+                        struct part_aborted **out_aborted, int32_t *out_count);
+
+/* part_verify.c */
+struct part_verification *part__verification_find(const struct part *part, int64_t producer_id);
+void                      part__verification_drop(struct part *part, int64_t producer_id);
+void                      part__verifications_expire(struct part *part, int64_t before_ns);
+void                      part__verifications_init(struct part *part);
+void                      part__verifications_clear(struct part *part);
 
 /* part_epoch.c */
 void    part__epoch_assign(struct part *part, int32_t epoch, int64_t start_offset);

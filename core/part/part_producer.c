@@ -16,8 +16,6 @@
 
 #define PRODUCER_KEY_BYTES 8
 
-static int32_t marker_coordinator_epoch(const struct rec_batch *batch);
-
 static struct view producer_key(uint8_t key[PRODUCER_KEY_BYTES], int64_t producer_id)
 {
     store_le64(key, (uint64_t)producer_id);
@@ -31,6 +29,7 @@ void part__producers_init(struct part *part)
     list_init(&part->txns);
     list_init(&part->closing);
     list_init(&part->free_txns);
+    part__verifications_init(part);
 }
 
 struct part_producer *part__producer_find(const struct part *part, int64_t producer_id)
@@ -114,7 +113,7 @@ static enum part_producer_verdict producer_check_sequence(const struct part_prod
                                                           const struct rec_batch      *batch,
                                                           struct part_producer_answer *answer)
 {
-    if (producer->epoch == -1) {
+    if (producer == NULL || producer->epoch == -1) {
         return PART_PRODUCER_NEXT;
     }
     if (producer->epoch != batch->producer_epoch) {
@@ -130,40 +129,97 @@ static enum part_producer_verdict producer_check_sequence(const struct part_prod
     return PART_PRODUCER_NEXT;
 }
 
-enum part_producer_verdict part__producer_check(const struct part *part, const struct rec_batch *batch, bool internal,
+/* From transactions of version 2 on (KIP-890) a transaction's marker carries the epoch behind its own: that it is above
+ * the producer's fences what comes late. A marker that comes again, or is the last one an epoch can have, may be equal.
+ */
+static enum part_producer_verdict producer_check_marker(const struct part_producer  *producer,
+                                                        const struct part_append    *append,
+                                                        struct part_producer_answer *answer)
+{
+    const struct rec_batch *batch = &append->batch_;
+    struct rec_marker       marker = {.coordinator_epoch = -1};
+
+    if (append->marker_version >= 2 && batch->producer_epoch == producer->epoch && producer->txn != NULL &&
+        batch->producer_epoch != INT16_MAX) {
+        return producer_refuse(answer, KP_ERR_INVALID_PRODUCER_EPOCH,
+                               "the marker's epoch is not above the one of the open transaction");
+    }
+    if (rec_marker_parse(batch, &marker) != ERR_OK || marker.coordinator_epoch < producer->coordinator_epoch) {
+        return producer_refuse(answer, KP_ERR_TRANSACTION_COORDINATOR_FENCED,
+                               "a newer transaction coordinator has written a marker");
+    }
+    return PART_PRODUCER_NEXT;
+}
+
+/* Whether a transactional batch continues a transaction, or may open one. */
+static bool producer_in_transaction(const struct part *part, const struct part_producer *producer,
+                                    const struct part_append *append)
+{
+    const struct part_verification *verification;
+
+    if (producer != NULL && producer->txn != NULL && producer->epoch == append->batch_.producer_epoch) {
+        return true;
+    }
+    verification = part__verification_find(part, append->batch_.producer_id);
+    return append->guard != 0 && verification != NULL && verification->guard == append->guard;
+}
+
+/* Of a client's batch, or one that names its guard. */
+static enum part_producer_verdict producer_check_transaction(const struct part           *part,
+                                                             const struct part_producer  *producer,
+                                                             const struct part_append    *append,
+                                                             struct part_producer_answer *answer)
+{
+    const struct part_verification *verification;
+
+    if ((append->batch_.attributes & REC_ATTR_TRANSACTIONAL) == 0) {
+        return producer == NULL || producer->txn == NULL
+                   ? PART_PRODUCER_NEXT
+                   : producer_refuse(answer, KP_ERR_INVALID_TXN_STATE,
+                                     "the producer has an open transaction in this partition");
+    }
+    if (append->internal && append->guard == 0) {
+        return PART_PRODUCER_NEXT;
+    }
+    if (!producer_in_transaction(part, producer, append)) {
+        return producer_refuse(answer, KP_ERR_INVALID_TXN_STATE,
+                               "the record batch is not part of an ongoing transaction");
+    }
+    verification = append->internal ? NULL : part__verification_find(part, append->batch_.producer_id);
+    if (verification != NULL && (append->batch_.base_sequence > verification->lowest_sequence ||
+                                 (verification->adds && append->batch_.base_sequence != 0 &&
+                                  (producer == NULL || producer->batch_count == 0)))) {
+        return producer_refuse(answer, KP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                               "an earlier batch of the producer has to come first");
+    }
+    return PART_PRODUCER_NEXT;
+}
+
+enum part_producer_verdict part__producer_check(const struct part *part, const struct part_append *append,
                                                 struct part_producer_answer *out_answer)
 {
+    const struct rec_batch    *batch = &append->batch_;
     struct part_producer      *producer = part__producer_find(part, batch->producer_id);
     const struct part_batch   *original;
     enum part_producer_verdict verdict;
 
     *out_answer = (struct part_producer_answer){.producer = producer};
-    if (producer == NULL) {
-        return PART_PRODUCER_NEXT;
-    }
-    if (!internal && (original = producer_find_duplicate(producer, batch)) != NULL) {
+    if (producer != NULL && !append->internal && (original = producer_find_duplicate(producer, batch)) != NULL) {
         out_answer->original = *original;
         return PART_PRODUCER_DUPLICATE;
     }
-    if (batch->producer_epoch < producer->epoch) {
+    if (producer != NULL && batch->producer_epoch < producer->epoch) {
         return producer_refuse(out_answer, KP_ERR_INVALID_PRODUCER_EPOCH,
                                "a newer epoch of this producer has written to the partition");
     }
-    if ((batch->attributes & REC_ATTR_CONTROL) != 0 && marker_coordinator_epoch(batch) < producer->coordinator_epoch) {
-        return producer_refuse(out_answer, KP_ERR_TRANSACTION_COORDINATOR_FENCED,
-                               "a newer transaction coordinator has written a marker");
+    if ((batch->attributes & REC_ATTR_CONTROL) != 0) {
+        return producer == NULL ? PART_PRODUCER_NEXT : producer_check_marker(producer, append, out_answer);
     }
-    if (!internal) {
+    verdict = producer_check_transaction(part, producer, append, out_answer);
+    if (verdict == PART_PRODUCER_NEXT && !append->internal) {
         verdict = producer_check_sequence(producer, batch, out_answer);
-        if (verdict != PART_PRODUCER_NEXT) {
-            return verdict;
-        }
     }
-    if (producer->txn != NULL && (batch->attributes & (REC_ATTR_TRANSACTIONAL | REC_ATTR_CONTROL)) == 0) {
-        return producer_refuse(out_answer, KP_ERR_INVALID_TXN_STATE,
-                               "the producer has an open transaction in this partition");
-    }
-    return PART_PRODUCER_NEXT;
+    return verdict;
 }
 
 /* --- change ------------------------------------------------------------------------------------------------------ */
@@ -234,28 +290,19 @@ static struct part_producer_mark producer_durable(const struct part_producer *pr
     return mark;
 }
 
-/* The coordinator's epoch in a transaction marker: in the value of the batch's one record. */
-static int32_t marker_coordinator_epoch(const struct rec_batch *batch)
-{
-    struct rec_iter   iter;
-    struct rec_record record;
-
-    if (batch->codec != REC_NONE || batch->bytes.len <= REC_HEADER_BYTES) {
-        return -1;
-    }
-    rec_iter_init(&iter, batch, view_of(batch->bytes.base + REC_HEADER_BYTES, batch->bytes.len - REC_HEADER_BYTES));
-    if (rec_iter_next(&iter, &record) != 1 || record.value.base == NULL || record.value.len < 6) {
-        return -1;
-    }
-    return (int32_t)load_be32(record.value.base + 2); /* behind the version */
-}
-
+/* Control batches that are no markers, as compaction may leave them, change nothing. */
 static void producer_commit_marker(struct part *part, struct part_producer *producer, const struct rec_batch *batch,
                                    int64_t offset)
 {
-    producer->coordinator_epoch = MAX(producer->coordinator_epoch, marker_coordinator_epoch(batch));
+    struct rec_marker marker;
+
+    if (rec_marker_parse(batch, &marker) != ERR_OK ||
+        (marker.type != REC_CONTROL_ABORT && marker.type != REC_CONTROL_COMMIT)) {
+        return;
+    }
+    producer->coordinator_epoch = MAX(producer->coordinator_epoch, marker.coordinator_epoch);
     if (producer->txn != NULL) {
-        part__txn_close(part, producer, offset);
+        part__txn_close(part, producer, offset, marker.type == REC_CONTROL_COMMIT);
     }
 }
 
@@ -293,6 +340,9 @@ void part__producer_commit(struct part *part, struct part_producer *producer, co
         producer->durable = producer_durable(producer, durable_end);
     }
     producer_set_epoch(producer, batch->producer_epoch);
+    if ((batch->attributes & REC_ATTR_TRANSACTIONAL) != 0) {
+        part__verification_drop(part, batch->producer_id);
+    }
     if ((batch->attributes & REC_ATTR_CONTROL) != 0) {
         producer_commit_marker(part, producer, batch, base_offset);
     } else {
@@ -335,6 +385,7 @@ void part__producers_expire(struct part *part, int64_t now_ns)
     if (!part->opened || !list_empty(&part->queue)) {
         return;
     }
+    part__verifications_expire(part, now_ns - expiry_ms * NS_PER_MS);
     LIST_EACH(&part->producers_idle, node) {
         struct part_producer *producer = LIST_ENTRY(node, struct part_producer, link);
 
@@ -352,6 +403,7 @@ void part__producers_clear(struct part *part)
     struct list_node *node;
 
     part__txns_clear(part);
+    part__verifications_clear(part);
     while ((node = list_first(&part->producers_idle)) != NULL) {
         producer_free(part, LIST_ENTRY(node, struct part_producer, link));
     }
@@ -368,10 +420,13 @@ bool part_producer_next(const struct part *part, size_t *position, struct part_p
         struct part_producer_mark   mark = producer_durable(producer, durable_end);
 
         if (mark.epoch >= 0) {
-            *out_info = (struct part_producer_info){.producer_id = producer->producer_id,
-                                                    .producer_epoch = mark.epoch,
-                                                    .last_sequence = mark.last_sequence,
-                                                    .last_timestamp_ms = mark.last_timestamp_ms};
+            *out_info =
+                (struct part_producer_info){.producer_id = producer->producer_id,
+                                            .producer_epoch = mark.epoch,
+                                            .last_sequence = mark.last_sequence,
+                                            .last_timestamp_ms = mark.last_timestamp_ms,
+                                            .coordinator_epoch = mark.coordinator_epoch,
+                                            .txn_first_offset = part__txn_durable_first(part, producer, durable_end)};
             return true;
         }
     }

@@ -35,6 +35,21 @@ static int16_t read_error(int result)
     }
 }
 
+/* A start that has moved on meanwhile has taken aborted transactions with it that these batches may belong to. */
+static int16_t read_aborted(const struct part *part, struct part_read *read)
+{
+    if (!read->committed || read->arena == NULL || read->store.bytes == 0) {
+        return KP_ERR_NONE;
+    }
+    if (read->offset < part_log_start(part)) {
+        return KP_ERR_OFFSET_OUT_OF_RANGE;
+    }
+    return part__aborted_list(part, read->offset, read->store.next_offset, read->arena, &read->aborted,
+                              &read->aborted_count)
+               ? KP_ERR_NONE
+               : KP_ERR_KAFKA_STORAGE_ERROR;
+}
+
 /* What the store gave. True: the read is over. False: it waits for memory. */
 static bool read_finish(struct part *part, struct part_read *read)
 {
@@ -50,11 +65,16 @@ static bool read_finish(struct part *part, struct part_read *read)
         }
         return false;
     }
-    if (result != ERR_OK || part->gone_error != 0) {
+    if (part->gone_error != 0) {
+        read->error = part->gone_error;
+    } else {
+        read->error = result == ERR_OK ? read_aborted(part, read) : read_error(result);
+    }
+    if (result != ERR_OK || read->error != KP_ERR_NONE) {
         read->store.bytes = 0;
         read->store.slice_count = 0;
     }
-    return read_end_with(read, part->gone_error != 0 ? part->gone_error : read_error(result));
+    return true;
 }
 
 static void read_stored(struct store_read *store)
@@ -90,6 +110,8 @@ bool part_read(struct part *part, struct part_read *read)
 
     read->part_ = part;
     read->error = KP_ERR_NONE;
+    read->aborted = NULL;
+    read->aborted_count = 0;
     read->store.bytes = 0;
     read->store.slice_count = 0;
     read->store.hold_count_ = 0;

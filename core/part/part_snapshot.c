@@ -1,12 +1,16 @@
-/* Producer states and leader epochs as bytes, for the store to keep beside a segment; and their rebuilding from
- * batches.
+/* Producer states, aborted transactions and leader epochs as bytes, for the store to keep beside a segment; and their
+ * rebuilding from batches. docs/formats/snapshot.md has the same for readers of files.
  *
  * Layout, little-endian:
- *   0  magic "MRPS", version (u16), zero (u16), state offset (i64), producers (u32), epochs (u32)
- *   24 per epoch:    epoch (i32), start offset (i64)
+ *   0  magic "MRPS", version (u16), zero (u16), state offset (i64), producers (u32), epochs (u32), aborted (u32)
+ *   28 per epoch:    epoch (i32), start offset (i64)
  *      per producer: id, last timestamp, last append on the wall clock, first offset of the open transaction or -1 (i64
  * each), coordinator epoch (i32), producer epoch (i16), batches (u16), then per batch, oldest first: first and last
- * sequence (i32 each), first and last offset, timestamp (i64 each) end CRC-32C over everything before it (u32)
+ * sequence (i32 each), first and last offset, timestamp (i64 each)
+ *      per aborted transaction, by last offset: producer id, first offset, last offset, stable offset (i64 each)
+ *   end CRC-32C over everything before it (u32)
+ *
+ * Version 1 had no aborted transactions: the log is then replayed from its start.
  *
  * The state offset says which batches are in: all below it. Replay passes over those; a snapshot that lacks batches the
  * store would not replay is refused. A damaged or unknown snapshot changes nothing: the store then replays from the
@@ -17,11 +21,12 @@
 #include "core/base/crc32c.h"
 
 #define SNAPSHOT_MAGIC          0x5350524dU /* "MRPS" */
-#define SNAPSHOT_VERSION        1
-#define SNAPSHOT_HEADER_BYTES   24
+#define SNAPSHOT_VERSION        2
+#define SNAPSHOT_HEADER_BYTES   28
 #define SNAPSHOT_EPOCH_BYTES    12
 #define SNAPSHOT_PRODUCER_BYTES 40
 #define SNAPSHOT_BATCH_BYTES    32
+#define SNAPSHOT_ABORTED_BYTES  32
 #define SNAPSHOT_CRC_BYTES      4
 
 struct snapshot_reader {
@@ -29,6 +34,7 @@ struct snapshot_reader {
     size_t         left;
     uint32_t       producer_count;
     uint32_t       epoch_count;
+    uint32_t       aborted_count;
     int64_t        state_offset;
 };
 
@@ -72,10 +78,23 @@ static uint8_t *snapshot_put_producer(const struct part *part, const struct part
     return to;
 }
 
+static uint8_t *snapshot_put_aborted(const struct part *part, uint8_t *to)
+{
+    for (size_t i = part->aborted_first; i < part->aborted_end; i++) {
+        store_le64(to, (uint64_t)part->aborted[i].producer_id);
+        store_le64(to + 8, (uint64_t)part->aborted[i].first_offset);
+        store_le64(to + 16, (uint64_t)part->aborted[i].last_offset);
+        store_le64(to + 24, (uint64_t)part->aborted[i].stable_offset);
+        to += SNAPSHOT_ABORTED_BYTES;
+    }
+    return to;
+}
+
 static size_t snapshot_bytes(const struct part *part)
 {
     size_t bytes = SNAPSHOT_HEADER_BYTES + part->epoch_count * SNAPSHOT_EPOCH_BYTES + SNAPSHOT_CRC_BYTES;
 
+    bytes += (part->aborted_end - part->aborted_first) * SNAPSHOT_ABORTED_BYTES;
     LIST_EACH(&part->producers_idle, node) {
         bytes += SNAPSHOT_PRODUCER_BYTES;
         bytes += LIST_ENTRY(node, struct part_producer, link)->batch_count * (size_t)SNAPSHOT_BATCH_BYTES;
@@ -99,10 +118,12 @@ void part__snapshot_write(void *context, uint8_t **out_bytes, size_t *out_len)
     store_le64(to + 8, (uint64_t)state_offset);
     store_le32(to + 16, (uint32_t)map_count(&part->producers));
     store_le32(to + 20, (uint32_t)part->epoch_count);
+    store_le32(to + 24, (uint32_t)(part->aborted_end - part->aborted_first));
     to = snapshot_put_epochs(part, to + SNAPSHOT_HEADER_BYTES);
     LIST_EACH(&part->producers_idle, node) {
         to = snapshot_put_producer(part, LIST_ENTRY(node, struct part_producer, link), to);
     }
+    to = snapshot_put_aborted(part, to);
     store_le32(to, crc32c_update(0, bytes, (size_t)(to - bytes)));
     CHECK(to + SNAPSHOT_CRC_BYTES == bytes + len);
     *out_bytes = bytes;
@@ -141,6 +162,7 @@ static int snapshot_get_header(struct view bytes, int64_t offset, struct snapsho
     reader->state_offset = (int64_t)load_le64(bytes.base + 8);
     reader->producer_count = load_le32(bytes.base + 16);
     reader->epoch_count = load_le32(bytes.base + 20);
+    reader->aborted_count = load_le32(bytes.base + 24);
     reader->at = bytes.base + SNAPSHOT_HEADER_BYTES;
     reader->left = body - SNAPSHOT_HEADER_BYTES;
     /* Batches between the two would be in neither the snapshot nor the replay. */
@@ -243,6 +265,32 @@ static int snapshot_get_producer(struct part *part, struct snapshot_reader *read
     return ERR_OK;
 }
 
+static int snapshot_get_aborted(struct part *part, struct snapshot_reader *reader)
+{
+    int64_t last_offset = -1;
+
+    for (uint32_t i = 0; i < reader->aborted_count; i++) {
+        const uint8_t      *from = snapshot_take(reader, SNAPSHOT_ABORTED_BYTES);
+        struct part_aborted aborted;
+
+        if (from == NULL) {
+            return ERR_CORRUPT;
+        }
+        aborted = (struct part_aborted){.producer_id = (int64_t)load_le64(from),
+                                        .first_offset = (int64_t)load_le64(from + 8),
+                                        .last_offset = (int64_t)load_le64(from + 16),
+                                        .stable_offset = (int64_t)load_le64(from + 24)};
+        if (aborted.producer_id < 0 || aborted.first_offset < 0 || aborted.last_offset <= aborted.first_offset ||
+            aborted.last_offset <= last_offset || aborted.last_offset >= reader->state_offset ||
+            aborted.stable_offset < 0 || aborted.stable_offset > aborted.last_offset + 1) {
+            return ERR_CORRUPT;
+        }
+        part__aborted_add(part, &aborted);
+        last_offset = aborted.last_offset;
+    }
+    return ERR_OK;
+}
+
 static int snapshot_get(struct part *part, struct view bytes, int64_t offset)
 {
     struct snapshot_reader reader = {0};
@@ -257,6 +305,9 @@ static int snapshot_get(struct part *part, struct view bytes, int64_t offset)
     for (uint32_t i = 0; rc == ERR_OK && i < reader.producer_count; i++) {
         rc = snapshot_get_producer(part, &reader);
     }
+    if (rc == ERR_OK) {
+        rc = snapshot_get_aborted(part, &reader);
+    }
     if (rc == ERR_OK && reader.left != 0) {
         rc = ERR_CORRUPT;
     }
@@ -266,17 +317,22 @@ static int snapshot_get(struct part *part, struct view bytes, int64_t offset)
     return rc;
 }
 
+static void snapshot_forget(struct part *part)
+{
+    part__producers_clear(part);
+    part__aborted_clear(part);
+    part__epochs_clear(part);
+}
+
 int part__snapshot_read(void *context, struct view bytes, int64_t offset)
 {
     struct part *part = context;
     int          rc;
 
-    part__producers_clear(part);
-    part__epochs_clear(part);
+    snapshot_forget(part);
     rc = snapshot_get(part, bytes, offset);
     if (rc != ERR_OK) {
-        part__producers_clear(part);
-        part__epochs_clear(part);
+        snapshot_forget(part);
     }
     return rc;
 }

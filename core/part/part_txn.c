@@ -5,6 +5,8 @@
  * had at once. */
 #include "core/part/part_internal.h"
 
+#define PART_MARKER_ARENA_BYTES ((size_t)(4 * KIB))
+
 void part__txn_begin(struct part *part, struct part_producer *producer, int64_t first_offset)
 {
     struct list_node *node = list_pop_front(&part->free_txns);
@@ -12,6 +14,7 @@ void part__txn_begin(struct part *part, struct part_producer *producer, int64_t 
         node != NULL ? LIST_ENTRY(node, struct part_txn, open_link) : mem_alloc(MEM_PART, sizeof(*txn));
 
     CHECK(producer->txn == NULL);
+    txn->producer_id = producer->producer_id;
     txn->first_offset = first_offset;
     txn->marker_offset = -1;
     list_init(&txn->close_link);
@@ -26,13 +29,32 @@ void part__txn_begin(struct part *part, struct part_producer *producer, int64_t 
     list_insert_between(&txn->open_link, node->prev, node);
 }
 
-void part__txn_close(struct part *part, struct part_producer *producer, int64_t marker_offset)
+/* Where everything behind a marker at marker_offset begins: at the first transaction that is open still. */
+static int64_t txn_stable_offset(const struct part *part, int64_t marker_offset)
+{
+    LIST_EACH(&part->txns, node) {
+        const struct part_txn *txn = LIST_ENTRY(node, struct part_txn, open_link);
+
+        if (txn->marker_offset < 0) {
+            return txn->first_offset;
+        }
+    }
+    return marker_offset + 1;
+}
+
+void part__txn_close(struct part *part, struct part_producer *producer, int64_t marker_offset, bool commit)
 {
     struct part_txn *txn = producer->txn;
 
     producer->txn = NULL;
     txn->marker_offset = marker_offset;
     list_push_back(&part->closing, &txn->close_link);
+    if (!commit) {
+        part__aborted_add(part, &(struct part_aborted){.producer_id = producer->producer_id,
+                                                       .first_offset = txn->first_offset,
+                                                       .last_offset = marker_offset,
+                                                       .stable_offset = txn_stable_offset(part, marker_offset)});
+    }
 }
 
 void part__txns_durable(struct part *part, int64_t durable_end)
@@ -63,9 +85,52 @@ void part__txns_clear(struct part *part)
     }
 }
 
+int64_t part__txn_durable_first(const struct part *part, const struct part_producer *producer, int64_t durable_end)
+{
+    LIST_EACH(&part->closing, node) { /* its marker is not durable */
+        const struct part_txn *txn = LIST_ENTRY(node, struct part_txn, close_link);
+
+        if (txn->producer_id == producer->producer_id && txn->first_offset < durable_end &&
+            txn->marker_offset >= durable_end) {
+            return txn->first_offset;
+        }
+    }
+    return producer->txn != NULL && producer->txn->first_offset < durable_end ? producer->txn->first_offset : -1;
+}
+
 int64_t part__txn_first_unstable(const struct part *part)
 {
     const struct list_node *first = list_first(&part->txns);
 
     return first == NULL ? INT64_MAX : LIST_ENTRY(first, struct part_txn, open_link)->first_offset;
+}
+
+/* --- markers ----------------------------------------------------------------------------------------------------- */
+
+static void marker_done(struct part_append *append)
+{
+    struct part_marker *marker = CONTAINER_OF(append, struct part_marker, append_);
+
+    marker->error = append->error;
+    marker->offset = append->base_offset;
+    marker->done(marker);
+}
+
+void part_append_marker(struct part *part, struct part_marker *marker)
+{
+    struct arena arena;
+    struct view  batch = {0};
+
+    arena_init(&arena, MEM_PART, PART_MARKER_ARENA_BYTES, PART_MARKER_ARENA_BYTES);
+    CHECK(rec_build_marker(&arena, marker->producer_id, marker->producer_epoch, marker->commit,
+                           marker->coordinator_epoch, io_wall_ms(part->table->shard->io), &batch) == ERR_OK);
+    CHECK(batch.len <= PART_MARKER_BYTES);
+    memcpy(marker->bytes_, batch.base, batch.len);
+    arena_deinit(&arena);
+    marker->append_ = (struct part_append){.records = view_of(marker->bytes_, batch.len),
+                                           .internal = true,
+                                           .wait_durable = true,
+                                           .marker_version = marker->version,
+                                           .done = marker_done};
+    part_append(part, &marker->append_);
 }

@@ -109,7 +109,7 @@ enum rec_verdict rec_produced_parse(struct view records, struct rec_batch *out_b
     *out_reason = NULL;
     if (records.base == NULL || records.len < REC_AT_CRC) {
         *out_reason = "no whole record batch";
-        return REC_CORRUPT;
+        return REC_INVALID_RECORD;
     }
     if (records.base[REC_AT_MAGIC] < REC_MAGIC) {
         *out_reason = "message format 0 or 1: only record batches of magic 2 are accepted";
@@ -117,11 +117,15 @@ enum rec_verdict rec_produced_parse(struct view records, struct rec_batch *out_b
     }
     if (records.base[REC_AT_MAGIC] > REC_MAGIC) {
         *out_reason = "unknown magic";
-        return REC_INVALID_RECORD;
-    }
-    if (records.len < REC_HEADER_BYTES || total_bytes(records.base, &total) != ERR_OK || total > records.len) {
-        *out_reason = "batch length does not fit the records sent";
         return REC_CORRUPT;
+    }
+    if (total_bytes(records.base, &total) != ERR_OK) {
+        *out_reason = "a batch of this length cannot be";
+        return REC_CORRUPT;
+    }
+    if (records.len < REC_HEADER_BYTES || total > records.len) {
+        *out_reason = "no whole record batch";
+        return REC_INVALID_RECORD;
     }
     if (total < records.len) {
         *out_reason = "more than one record batch for a partition";

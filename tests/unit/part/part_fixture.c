@@ -113,6 +113,15 @@ struct view fixture_batch(struct fixture *fixture, const struct batch_recipe *re
     return batch;
 }
 
+struct view fixture_abort_marker(struct fixture *fixture, int64_t producer_id, int16_t producer_epoch)
+{
+    struct view batch = {0};
+
+    assert_int_equal(
+        rec_build_marker(&fixture->arena, producer_id, producer_epoch, false, 0, fixture->io.wall_ms, &batch), ERR_OK);
+    return batch;
+}
+
 struct view fixture_marker(struct fixture *fixture, int64_t producer_id, int16_t producer_epoch,
                            int32_t coordinator_epoch)
 {
@@ -129,12 +138,41 @@ static void answered(struct part_append *append)
     CONTAINER_OF(append, struct try, append)->answers++;
 }
 
+/* The coordinator says yes at once. */
+uint64_t fixture_guard(struct fixture *fixture, int64_t producer_id, int16_t producer_epoch, int32_t base_sequence)
+{
+    struct part_ticket ticket = {
+        .producer_id = producer_id, .producer_epoch = producer_epoch, .base_sequence = base_sequence};
+    struct list_node followers;
+
+    list_init(&followers);
+    if (part_txn_admit(fixture->part, &ticket) == PART_ADMIT_ASK) {
+        part_txn_answer(fixture->part, &ticket, 0, &followers);
+    }
+    assert_true(list_empty(&followers));
+    return ticket.guard;
+}
+
+static uint64_t guard_of(struct fixture *fixture, struct view bytes)
+{
+    struct rec_batch batch;
+    const char      *reason;
+
+    if (rec_produced_parse(bytes, &batch, &reason) != REC_OK || (batch.attributes & REC_ATTR_TRANSACTIONAL) == 0) {
+        return 0;
+    }
+    return fixture_guard(fixture, batch.producer_id, batch.producer_epoch, batch.base_sequence);
+}
+
 static void begin(struct fixture *fixture, struct try *attempt, struct view batch, bool internal, bool wait_durable)
 {
+    uint64_t guard = internal || fixture->unverified ? 0 : guard_of(fixture, batch);
+
     *attempt = (struct try){.append = {.records = batch,
                                        .zstd_allowed = true,
                                        .internal = internal,
                                        .wait_durable = wait_durable,
+                                       .guard = guard,
                                        .done = answered}};
     part_append(fixture->part, &attempt->append);
     assert_int_equal(attempt->answers, 0);

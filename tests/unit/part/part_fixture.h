@@ -20,6 +20,7 @@ struct fixture {
     struct part_options options;
     struct arena        arena; /* batches; reset by hand */
     int16_t             open_error;
+    bool                unverified; /* transactional batches come without asking the coordinator */
 };
 
 /* What a batch is made of; zero means "as usual". */
@@ -53,6 +54,9 @@ void fixture_restart(struct fixture *fixture, bool crash);
 struct view fixture_batch(struct fixture *fixture, const struct batch_recipe *recipe);
 struct view fixture_marker(struct fixture *fixture, int64_t producer_id, int16_t producer_epoch,
                            int32_t coordinator_epoch);
+struct view fixture_abort_marker(struct fixture *fixture, int64_t producer_id, int16_t producer_epoch);
+/* That of a producer whose coordinator lets it in. 0: it needs none, or is refused. */
+uint64_t fixture_guard(struct fixture *fixture, int64_t producer_id, int16_t producer_epoch, int32_t base_sequence);
 /* Hands the batch over and returns; turns are the caller's. */
 void fixture_begin(struct fixture *fixture, struct try *attempt, struct view batch);
 void fixture_begin_acks(struct fixture *fixture, struct try *attempt, struct view batch, bool wait_durable);

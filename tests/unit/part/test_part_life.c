@@ -333,16 +333,17 @@ static void refuses_lying_snapshots(void **state)
         {16, 4, 2},                      /* more producers than there are bytes */
         {16, 4, UINT32_MAX}, {16, 4, 0}, /* bytes left over */
         {20, 4, UINT32_MAX},             /* epochs */
-        {24, 4, UINT32_MAX},             /* epoch -1 */
-        {28, 8, UINT64_MAX},             /* its start */
-        {36, 8, UINT64_MAX},             /* producer id -1 */
-        {60, 8, 2},                      /* a transaction from the future */
-        {72, 2, 0xffff},                 /* producer epoch -1 */
-        {74, 2, 6},                      /* six batches */
-        {76, 4, UINT32_MAX},             /* sequence -1 */
-        {92, 8, UINT64_MAX},             /* last offset before the first */
-        {92, 8, 2},                      /* a batch from the future */
-        {84 + 32, 8, 0},                 /* batches out of order */
+        {24, 4, UINT32_MAX},             /* aborted transactions */
+        {28, 4, UINT32_MAX},             /* epoch -1 */
+        {32, 8, UINT64_MAX},             /* its start */
+        {40, 8, UINT64_MAX},             /* producer id -1 */
+        {64, 8, 2},                      /* a transaction from the future */
+        {76, 2, 0xffff},                 /* producer epoch -1 */
+        {78, 2, 6},                      /* six batches */
+        {80, 4, UINT32_MAX},             /* sequence -1 */
+        {96, 8, UINT64_MAX},             /* last offset before the first */
+        {96, 8, 2},                      /* a batch from the future */
+        {88 + 32, 8, 0},                 /* batches out of order */
     };
     struct fixture   *fixture = *state;
     struct fake_disk *disk;
@@ -356,7 +357,7 @@ static void refuses_lying_snapshots(void **state)
     fake_store_snapshot(fixture->log);
     whole = disk->snapshot;
     len = disk->snapshot_len;
-    assert_int_equal(len, 24 + 12 + 40 + 2 * 32 + 4);
+    assert_int_equal(len, 28 + 12 + 40 + 2 * 32 + 4);
     for (size_t i = 0; i < COUNT_OF(lies); i++) {
         uint8_t value[8];
 

@@ -245,10 +245,10 @@ static void test_produced_parse(void **state)
     memcpy(bytes, golden, sizeof(golden));
     memcpy(bytes + sizeof(golden), golden, sizeof(golden));
     assert_int_equal(produced(bytes, sizeof(golden)), REC_OK);
-    assert_int_equal(produced(NULL, 0), REC_CORRUPT);
-    assert_int_equal(produced(bytes, 0), REC_CORRUPT);
+    assert_int_equal(produced(NULL, 0), REC_INVALID_RECORD);
+    assert_int_equal(produced(bytes, 0), REC_INVALID_RECORD);
     for (size_t len = 0; len < sizeof(golden); len++) {
-        assert_int_equal(produced(bytes, len), REC_CORRUPT);
+        assert_int_equal(produced(bytes, len), REC_INVALID_RECORD); /* Kafka sees no batch at all */
     }
     for (size_t len = sizeof(golden) + 1; len <= sizeof(bytes); len++) {
         assert_int_equal(produced(bytes, len), REC_INVALID_RECORD); /* exactly one batch */
@@ -260,7 +260,10 @@ static void test_produced_parse(void **state)
     assert_int_equal(produced(bytes, 20),
                      REC_UNSUPPORTED_FORMAT); /* an empty old message set is shorter than our header */
     bytes[16] = 3;
-    assert_int_equal(produced(bytes, sizeof(golden)), REC_INVALID_RECORD);
+    assert_int_equal(produced(bytes, sizeof(golden)), REC_CORRUPT);
+    memcpy(bytes, golden, sizeof(golden));
+    memset(bytes + 8, 0, 4); /* the length */
+    assert_int_equal(produced(bytes, sizeof(golden)), REC_CORRUPT);
 }
 
 int main(void)
