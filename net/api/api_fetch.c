@@ -147,7 +147,8 @@ static void fetch_answer(struct fetch_state *state)
                                           .last_stable_offset = -1,
                                           .log_start_offset = -1,
                                           .leader_id = -1,
-                                          .leader_epoch = -1};
+                                          .leader_epoch = -1,
+                                          .aborted_count = -1};
 
         if (state->stale && item->read == NULL) {
             fetch_resolve(state, item);
@@ -164,6 +165,10 @@ static void fetch_answer(struct fetch_state *state)
             result.log_start_offset = item->read->log_start_offset;
             result.parts = item->read->store.slices;
             result.parts_count = (int32_t)item->read->store.slice_count;
+            result.aborted = item->read->aborted;
+        }
+        if (result.error == 0 && fetch_committed(state)) {
+            result.aborted_count = result.aborted == NULL ? 0 : item->read->aborted_count;
         }
         if (result.error == KP_ERR_NOT_LEADER_OR_FOLLOWER) {
             fetch_redirect(call, item->asked, &result, response);
@@ -219,6 +224,7 @@ static bool fetch_read_item(struct fetch_state *state, struct fetch_item *item)
     item->read->bytes_max = MIN((size_t)MAX(item->asked->bytes_max, 0), state->bytes_left);
     item->read->at_least_one = first;
     item->read->committed = fetch_committed(state);
+    item->read->arena = state->call->arena;
     item->read->done = fetch_read_done;
     item->read->user = state;
     if (!part_read(item->part, item->read)) {

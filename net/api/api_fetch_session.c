@@ -360,7 +360,30 @@ static bool session_has_news(struct api_fetch_session *session, const struct api
     return news;
 }
 
-static void session_fill(const struct api_fetch_partition *asked, struct kp_fetch_response_responses_partitions *out)
+/* False: no memory. */
+static bool session_fill_aborted(struct api_call *call, const struct api_fetch_result *result,
+                                 struct kp_fetch_response_responses_partitions *out)
+{
+    out->aborted_transactions_count = -1;
+    if (result->aborted_count < 0) {
+        return true;
+    }
+    out->aborted_transactions = api_alloc(call, (size_t)result->aborted_count, sizeof(*out->aborted_transactions));
+    if (out->aborted_transactions == NULL) {
+        return false;
+    }
+    out->aborted_transactions_count = result->aborted_count;
+    for (int32_t i = 0; i < result->aborted_count; i++) {
+        kp_fetch_response_responses_partitions_aborted_transactions_init(&out->aborted_transactions[i]);
+        out->aborted_transactions[i].producer_id = result->aborted[i].producer_id;
+        out->aborted_transactions[i].first_offset = result->aborted[i].first_offset;
+    }
+    return true;
+}
+
+/* False: no memory. */
+static bool session_fill(struct api_call *call, const struct api_fetch_partition *asked,
+                         struct kp_fetch_response_responses_partitions *out)
 {
     kp_fetch_response_responses_partitions_init(out);
     out->partition_index = asked->partition;
@@ -371,9 +394,9 @@ static void session_fill(const struct api_fetch_partition *asked, struct kp_fetc
     out->records = view_of("", 0);
     out->records_parts = asked->result.parts;
     out->records_parts_count = asked->result.parts_count;
-    out->aborted_transactions_count = -1;
     out->current_leader.leader_id = asked->result.leader_id;
     out->current_leader.leader_epoch = asked->result.leader_epoch;
+    return session_fill_aborted(call, &asked->result, out);
 }
 
 bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_view *view,
@@ -403,7 +426,9 @@ bool api__fetch_session_answer(struct api_call *call, struct api_fetch_session_v
             topic->topic_id = asked->topic_id;
             topic->partitions = partitions;
         }
-        session_fill(asked, partitions++);
+        if (!session_fill(call, asked, partitions++)) {
+            return false;
+        }
         topic->partitions_count++;
         previous = asked;
     }

@@ -17,6 +17,9 @@ struct api_fetch_result {
     int32_t            leader_epoch;
     const struct view *parts; /* the records, as slices that live until the call's release */
     int32_t            parts_count;
+    /* For read_committed: those that overlap the records; aborted_count -1: not asked for. */
+    const struct part_aborted *aborted;
+    int32_t                    aborted_count;
 };
 
 struct api_fetch_partition {
