@@ -2,6 +2,7 @@
 #ifndef MILLRACE_API_INTERNAL_H
 #define MILLRACE_API_INTERNAL_H
 
+#include "core/coord/coord.h"
 #include "net/api/api.h"
 
 /* Without an authorizer every operation is allowed: the bits that Kafka shows then (AclEntry.supportedOperations). */

@@ -1,15 +1,40 @@
 /* Produce: hands each partition's batch to the partition and answers when all are done (acks 1 and all: durable; acks
  * 0: nothing is answered, and an error closes the connection so that the client asks for metadata again). Decides
- * nothing about records: core/part does. */
+ * nothing about records: core/part does.
+ *
+ * A transactional batch is let in by the partition first: where the producer's transaction is not open yet, its
+ * coordinator is asked (KIP-890), while the request's other partitions go on. From Produce 12 on asking adds the
+ * partition to the transaction, and an answer that the one before is not finished is waited out for a while.
+ *
+ *   transactional:  ADMITTING -> (ASKING <-> PAUSING | WAITING -> ADMITTING) -> appended or refused
+ *
+ * While a batch asks or waits the loop runs: its partition is looked up again afterwards. */
 #include "net/api/api_internal.h"
 
 #define PRODUCE_RECORD_ERRORS_MAX 1000
 #define PRODUCE_BLAME_BYTES_MAX   ((size_t)(1 * MIB)) /* inflated; beyond, only the first record is named */
+#define PRODUCE_ATTRIBUTES_AT     22                  /* the byte with the flags */
+#define PRODUCE_ABORTABLE_SINCE   11                  /* TRANSACTION_ABORTABLE is known */
+#define PRODUCE_ADDS_SINCE        12
+#define PRODUCE_ASK_AGAIN_MS      20  /* add.partitions.to.txn.retry.backoff.ms */
+#define PRODUCE_ASK_MS            100 /* add.partitions.to.txn.retry.backoff.max.ms */
+
+/* A transactional batch on its way in. */
+struct produce_txn {
+    struct part_ticket   ticket;
+    struct coord_verify  verify;
+    struct timer         again;
+    int64_t              asked_ns;
+    struct produce_item *item;
+};
 
 struct produce_item {
-    struct part_append                                        append;
-    struct produce_state                                     *state;
-    struct kp_produce_response_responses_partition_responses *answer;
+    struct part_append                                         append;
+    struct produce_state                                      *state;
+    const struct kp_produce_request_topic_data                *topic;
+    const struct kp_produce_request_topic_data_partition_data *data;
+    struct kp_produce_response_responses_partition_responses  *answer;
+    struct produce_txn                                        *txn; /* NULL: not transactional */
 };
 
 struct produce_state {
@@ -79,6 +104,14 @@ static void produce_record_errors(struct api_call *call, const struct part_appen
     }
 }
 
+static void produce_item_over(struct produce_state *state)
+{
+    CHECK(state->waiting > 0);
+    if (--state->waiting == 0) {
+        produce_finish(state);
+    }
+}
+
 static void produce_append_done(struct part_append *append)
 {
     struct produce_item                                      *item = CONTAINER_OF(append, struct produce_item, append);
@@ -96,10 +129,7 @@ static void produce_append_done(struct part_append *append)
             produce_record_errors(state->call, append, answer);
         }
     }
-    CHECK(state->waiting > 0);
-    if (--state->waiting == 0) {
-        produce_finish(state);
-    }
+    produce_item_over(state);
 }
 
 /* NOT_LEADER_OR_FOLLOWER tells where the leader is (KIP-951). */
@@ -132,34 +162,256 @@ static void produce_redirect(struct produce_state *state, const struct meta_topi
     }
 }
 
-static void produce_partition(struct produce_state *state, const struct kp_produce_request_topic_data *topic,
-                              const struct kp_produce_request_topic_data_partition_data *data,
-                              struct produce_item                                       *item)
+/* NULL: the item has its error, and says where the leader is. */
+static struct part *produce_part(struct produce_item *item)
 {
-    struct api_call *call = state->call;
+    struct api_call *call = item->state->call;
     bool             by_id = call->version >= 13;
     int16_t          error = 0;
-    struct part *part = api__part(call, by_id ? (struct view){0} : topic->name, topic->topic_id, data->index, &error);
+    struct part     *part =
+        api__part(call, by_id ? (struct view){0} : item->topic->name, item->topic->topic_id, item->data->index, &error);
 
     if (part == NULL) {
-        produce_refuse(state, item->answer, error);
-        produce_redirect(state,
-                         by_id ? meta_topic_by_id(call->shard->meta, topic->topic_id)
-                               : meta_topic(call->shard->meta, topic->name),
-                         data->index, item->answer);
+        produce_refuse(item->state, item->answer, error);
+        produce_redirect(item->state,
+                         by_id ? meta_topic_by_id(call->shard->meta, item->topic->topic_id)
+                               : meta_topic(call->shard->meta, item->topic->name),
+                         item->data->index, item->answer);
+    }
+    return part;
+}
+
+/* --- transactions ------------------------------------------------------------------------------------------------ */
+
+/* By the flag alone, whatever else the bytes are. */
+static bool produce_is_transactional(struct view records)
+{
+    return records.base != NULL && records.len >= REC_HEADER_BYTES &&
+           (records.base[PRODUCE_ATTRIBUTES_AT] & REC_ATTR_TRANSACTIONAL) != 0;
+}
+
+static bool produce_same_producer(const struct rec_batch *one, const struct rec_batch *other)
+{
+    return one->producer_id == other->producer_id && one->producer_epoch == other->producer_epoch;
+}
+
+/* What refuses the request as a whole: transactional batches without the right to send them, which needs a
+ * transactional id, or of more than one producer. */
+static int16_t produce_transactional_refusal(const struct kp_produce_request *request)
+{
+    struct rec_batch first = {0};
+    struct rec_batch batch;
+    const char      *reason;
+    bool             any = false;
+
+    for (int32_t i = 0; i < request->topic_data_count; i++) {
+        for (int32_t k = 0; k < request->topic_data[i].partition_data_count; k++) {
+            struct view records = request->topic_data[i].partition_data[k].records;
+
+            if (!produce_is_transactional(records)) {
+                continue;
+            }
+            if (request->transactional_id.base == NULL) {
+                return KP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+            }
+            if (rec_produced_parse(records, &batch, &reason) != REC_OK || batch.producer_id < 0) {
+                continue; /* the partition refuses it */
+            }
+            if (any && !produce_same_producer(&first, &batch)) {
+                return KP_ERR_INVALID_PRODUCER_ID_MAPPING;
+            }
+            first = batch;
+            any = true;
+        }
+    }
+    return KP_ERR_NONE;
+}
+
+/* A coordinator's error as producers know it. Those that are over soon become one that every client tries again on,
+ * without asking for metadata. */
+static void produce_not_verified(struct produce_item *item, int16_t error)
+{
+    const char *message = NULL;
+    int16_t     version = item->state->call->version;
+
+    switch (error) {
+    case KP_ERR_TRANSACTION_ABORTABLE:
+        error = version >= PRODUCE_ABORTABLE_SINCE ? error : (int16_t)KP_ERR_INVALID_TXN_STATE;
+        break;
+    case KP_ERR_PRODUCER_FENCED:
+        error = KP_ERR_INVALID_PRODUCER_EPOCH;
+        break;
+    case KP_ERR_CONCURRENT_TRANSACTIONS:
+        error = version >= PRODUCE_ADDS_SINCE ? error : (int16_t)KP_ERR_NOT_ENOUGH_REPLICAS;
+        break;
+    case KP_ERR_NETWORK_EXCEPTION:
+    case KP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case KP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case KP_ERR_NOT_COORDINATOR:
+        error = KP_ERR_NOT_ENOUGH_REPLICAS;
+        break;
+    default:
+        break;
+    }
+    if (error == KP_ERR_NOT_ENOUGH_REPLICAS) {
+        message = "the transaction's coordinator could not say whether the partition has been added";
+    } else if (error == KP_ERR_INVALID_TXN_STATE) {
+        message = "the partition was not added to the transaction";
+    }
+    produce_refuse(item->state, item->answer, error);
+    item->answer->error_message = api__text(item->state->call, message);
+    produce_item_over(item->state);
+}
+
+/* What the coordinator said is passed on to the partition, and the batch, and those behind it, go their way. */
+static void produce_settle(struct produce_item *item, int16_t error)
+{
+    struct part     *part = produce_part(item);
+    struct list_node followers;
+
+    list_init(&followers);
+    part_txn_answer(part, &item->txn->ticket, error, &followers);
+    if (part == NULL) {
+        produce_item_over(item->state);
+    } else if (error != KP_ERR_NONE) {
+        produce_not_verified(item, error);
+    } else {
+        item->append.guard = item->txn->ticket.guard;
+        part_append(part, &item->append);
+    }
+    part_txn_wake(&followers, error); /* the item may be gone */
+}
+
+static void produce_ask(struct produce_item *item)
+{
+    struct api_shard *shard = item->state->call->shard;
+
+    if (shard->verify_append == NULL) {
+        produce_settle(item, KP_ERR_COORDINATOR_NOT_AVAILABLE);
         return;
     }
-    if (data->records.base == NULL || data->records.len == 0) {
-        produce_refuse(state, item->answer, KP_ERR_INVALID_RECORD);
+    shard->verify_append(shard->coord, &item->txn->verify);
+}
+
+static void produce_ask_again(struct timer *timer)
+{
+    produce_ask(CONTAINER_OF(timer, struct produce_txn, again)->item);
+}
+
+static void produce_verified(struct coord_verify *verify)
+{
+    struct produce_txn *txn = CONTAINER_OF(verify, struct produce_txn, verify);
+    struct api_shard   *shard = txn->item->state->call->shard;
+    int64_t             now_ns = io_now_ns(shard->shard->io);
+
+    /* The end of the transaction before is on its way to its partitions: the producer need not wait for it. */
+    if (verify->error == KP_ERR_CONCURRENT_TRANSACTIONS && verify->add && !shard->stopping &&
+        now_ns - txn->asked_ns < PRODUCE_ASK_MS * NS_PER_MS) {
+        timer_arm(shard->shard->timers, &txn->again, now_ns + PRODUCE_ASK_AGAIN_MS * NS_PER_MS, produce_ask_again);
         return;
     }
-    item->state = state;
-    item->append.records = data->records;
+    produce_settle(txn->item, verify->error);
+}
+
+static void produce_admit(struct produce_item *item, struct part *part)
+{
+    struct produce_txn *txn = item->txn;
+
+    switch (part_txn_admit(part, &txn->ticket)) {
+    case PART_ADMIT_GO:
+        item->append.guard = txn->ticket.guard;
+        part_append(part, &item->append);
+        break;
+    case PART_ADMIT_ASK:
+        txn->asked_ns = io_now_ns(item->state->call->shard->shard->io);
+        produce_ask(item);
+        break;
+    case PART_ADMIT_WAIT:
+        break;
+    case PART_ADMIT_REFUSED:
+    default:
+        produce_not_verified(item, KP_ERR_INVALID_PRODUCER_EPOCH);
+        break;
+    }
+}
+
+/* The batch it waited for has gone its way. */
+static void produce_ready(struct part_ticket *ticket, int16_t error)
+{
+    struct produce_item *item = CONTAINER_OF(ticket, struct produce_txn, ticket)->item;
+    struct part         *part;
+
+    if (error != KP_ERR_NONE) {
+        produce_not_verified(item, error);
+    } else if ((part = produce_part(item)) == NULL) {
+        produce_item_over(item->state);
+    } else {
+        produce_admit(item, part);
+    }
+}
+
+static void produce_transactional(struct produce_item *item, struct part *part)
+{
+    const struct kp_produce_request *request = item->state->call->request;
+    struct api_call                 *call = item->state->call;
+    struct produce_txn              *txn;
+    struct rec_batch                 batch;
+    const char                      *reason;
+
+    if (rec_produced_parse(item->append.records, &batch, &reason) != REC_OK || batch.producer_id < 0) {
+        part_append(part, &item->append); /* refuses it and says why */
+        return;
+    }
+    txn = api_alloc(call, 1, sizeof(*txn));
+    if (txn == NULL) {
+        produce_not_verified(item, KP_ERR_NOT_ENOUGH_REPLICAS);
+        return;
+    }
+    item->txn = txn;
+    txn->item = item;
+    txn->ticket = (struct part_ticket){.producer_id = batch.producer_id,
+                                       .producer_epoch = batch.producer_epoch,
+                                       .base_sequence = batch.base_sequence,
+                                       .adds = call->version >= PRODUCE_ADDS_SINCE,
+                                       .ready = produce_ready};
+    txn->verify = (struct coord_verify){.transactional_id = request->transactional_id,
+                                        .producer_id = batch.producer_id,
+                                        .producer_epoch = batch.producer_epoch,
+                                        .add = call->version >= PRODUCE_ADDS_SINCE,
+                                        .topic = arena_copy(call->arena, part_topic(part)),
+                                        .partition = item->data->index,
+                                        .done = produce_verified};
+    if (txn->verify.topic.base == NULL) {
+        produce_not_verified(item, KP_ERR_NOT_ENOUGH_REPLICAS);
+        return;
+    }
+    produce_admit(item, part);
+}
+
+/* --- the request ------------------------------------------------------------------------------------------------- */
+
+static void produce_partition(struct produce_item *item)
+{
+    struct api_call *call = item->state->call;
+    struct part     *part = produce_part(item);
+
+    if (part == NULL) {
+        return;
+    }
+    if (item->data->records.base == NULL || item->data->records.len == 0) {
+        produce_refuse(item->state, item->answer, KP_ERR_INVALID_RECORD);
+        return;
+    }
+    item->append.records = item->data->records;
     item->append.zstd_allowed = call->version >= 7;
     item->append.wait_durable = ((const struct kp_produce_request *)call->request)->acks != 0;
     item->append.done = produce_append_done;
-    state->waiting++;
-    part_append(part, &item->append);
+    item->state->waiting++;
+    if (produce_is_transactional(item->append.records)) {
+        produce_transactional(item, part);
+    } else {
+        part_append(part, &item->append);
+    }
 }
 
 /* The answer's skeleton, and one item per partition. NULL: no memory. */
@@ -197,6 +449,9 @@ static struct produce_item *produce_prepare(struct produce_state *state)
             kp_produce_response_responses_partition_responses_init(&answer->partition_responses[k]);
             answer->partition_responses[k].index = topic->partition_data[k].index;
             answer->partition_responses[k].base_offset = -1;
+            items[total].state = state;
+            items[total].topic = topic;
+            items[total].data = &topic->partition_data[k];
             items[total++].answer = &answer->partition_responses[k];
         }
     }
@@ -208,7 +463,7 @@ void api_produce(struct api_call *call)
     const struct kp_produce_request *request = call->request;
     struct produce_state            *state = api_alloc(call, 1, sizeof(*state));
     struct produce_item             *item;
-    bool                             acks_valid = request->acks >= -1 && request->acks <= 1;
+    int16_t                          error = produce_transactional_refusal(request);
 
     if (state == NULL || (state->response = api_alloc(call, 1, sizeof(*state->response))) == NULL) {
         api_close(call, "no memory for the request");
@@ -221,16 +476,15 @@ void api_produce(struct api_call *call)
         api_close(call, "no memory for the request");
         return;
     }
+    if (error == KP_ERR_NONE && (request->acks < -1 || request->acks > 1)) {
+        error = KP_ERR_INVALID_REQUIRED_ACKS;
+    }
     for (int32_t i = 0; i < request->topic_data_count; i++) {
-        const struct kp_produce_request_topic_data *topic = &request->topic_data[i];
-
-        for (int32_t k = 0; k < topic->partition_data_count; k++, item++) {
-            if (!acks_valid) {
-                produce_refuse(state, item->answer, KP_ERR_INVALID_REQUIRED_ACKS);
-            } else if (request->transactional_id.base != NULL) {
-                produce_refuse(state, item->answer, KP_ERR_INVALID_TXN_STATE); /* no transaction can be open here */
+        for (int32_t k = 0; k < request->topic_data[i].partition_data_count; k++, item++) {
+            if (error != KP_ERR_NONE) {
+                produce_refuse(state, item->answer, error);
             } else {
-                produce_partition(state, topic, &topic->partition_data[k], item);
+                produce_partition(item);
             }
         }
     }

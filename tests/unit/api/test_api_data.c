@@ -44,6 +44,21 @@ static struct view batch(int32_t count)
     return rig_batch(&client->scratch, "a value of some length", count, -1, -1, -1);
 }
 
+static struct view transactional_batch(int64_t producer_id)
+{
+    struct rec_builder builder;
+    struct view        bytes = {0};
+
+    rec_builder_init(&builder, &client->scratch);
+    builder.attributes = REC_ATTR_TRANSACTIONAL;
+    builder.producer_id = producer_id;
+    builder.producer_epoch = 0;
+    builder.base_sequence = 0;
+    rec_builder_add(&builder, 1000, (struct view){0}, view_text("value"), NULL, 0);
+    assert_int_equal(rec_builder_finish(&builder, REC_NONE, 0, &bytes), ERR_OK);
+    return bytes;
+}
+
 /* --- produce ------------------------------------------------------------------------------------------------------ */
 
 static const struct kp_produce_response_responses_partition_responses *produce(
@@ -75,10 +90,10 @@ static void test_produce_refusals(void **state)
     assert_int_equal(answer->error_code, KP_ERR_UNKNOWN_TOPIC_OR_PARTITION);
     answer = produce(client, 9, rig_produce_request(&client->scratch, ORDERS, 0, 3, batch(1)), NULL);
     assert_int_equal(answer->error_code, KP_ERR_INVALID_REQUIRED_ACKS);
-    request = rig_produce_request(&client->scratch, ORDERS, 0, -1, batch(1));
-    request->transactional_id = view_text("t");
+    /* a transactional batch without a transactional id */
+    request = rig_produce_request(&client->scratch, ORDERS, 0, -1, transactional_batch(1));
     answer = produce(client, 9, request, NULL);
-    assert_int_equal(answer->error_code, KP_ERR_INVALID_TXN_STATE);
+    assert_int_equal(answer->error_code, KP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     request = rig_produce_request(&client->scratch, "", 0, -1, batch(1));
     request->topic_data[0].topic_id = (struct uuid){{1, 2, 3}};
     answer = produce(client, 13, request, NULL);
