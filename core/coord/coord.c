@@ -1,6 +1,6 @@
 /* The coordinators of one shard: their partitions, and how calls begin and end. See coord.h and coord_internal.h. */
 #include "core/base/hash.h"
-#include "core/coord/coord_internal.h"
+#include "core/coord/txn_machine.h"
 
 struct coord_kind_row {
     const char *topic;
@@ -14,7 +14,6 @@ static const struct coord_kind_row coord_kinds[COORD_KIND_COUNT] = {
 };
 
 static void coord_topic_removed(struct meta_watch *watch, const struct meta_topic *topic);
-static void coord_post(struct coord *coord);
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
@@ -30,6 +29,7 @@ struct coord *coord_create(struct io_shard *shard, struct meta *meta, struct par
     list_init(&coord->finished);
     coord->watch.topic_removed = coord_topic_removed;
     meta_watch_add(meta, &coord->watch);
+    coord->txns = txn__shard_create(coord);
     by_shard[shard->index] = coord;
     return coord;
 }
@@ -40,6 +40,7 @@ void coord_destroy(struct coord *coord)
         return;
     }
     CHECK(list_empty(&coord->finished) && coord->logs_open == 0);
+    txn__shard_destroy(coord->txns);
     coord->by_shard[coord->shard->index] = NULL;
     for (int kind = 0; kind < COORD_KIND_COUNT; kind++) {
         mem_free(MEM_COORD, coord->slots[kind]);
@@ -73,7 +74,7 @@ static void coord_slot_closed(void *context)
     mem_free(MEM_COORD, slot);
     coord->logs_open--;
     if (coord->closing && coord->logs_open == 0) {
-        coord_post(coord);
+        coord__post(coord);
     }
 }
 
@@ -119,6 +120,7 @@ void coord_open(struct coord *coord)
             }
         }
     }
+    txn__shard_open(coord->txns);
 }
 
 void coord_close(struct coord *coord, void (*done)(void *context, int result), void *context)
@@ -127,6 +129,7 @@ void coord_close(struct coord *coord, void (*done)(void *context, int result), v
     coord->closing = true;
     coord->closed = done;
     coord->closed_context = context;
+    txn__shard_close(coord->txns);
     for (int kind = 0; kind < COORD_KIND_COUNT; kind++) {
         for (int32_t i = 0; i < coord->slot_count[kind]; i++) {
             if (coord->slots[kind][i] != NULL) {
@@ -134,7 +137,7 @@ void coord_close(struct coord *coord, void (*done)(void *context, int result), v
             }
         }
     }
-    coord_post(coord);
+    coord__post(coord);
 }
 
 static void coord_topic_removed(struct meta_watch *watch, const struct meta_topic *topic)
@@ -288,7 +291,8 @@ static void coord_posted(struct io_op *op)
         call->coord_ = NULL;
         call->done(call);
     }
-    if (coord->closing && coord->closed != NULL && coord->logs_open == 0 && list_empty(&coord->finished)) {
+    if (coord->closing && coord->closed != NULL && coord->logs_open == 0 && list_empty(&coord->finished) &&
+        txn__shard_idle(coord->txns)) {
         void (*closed)(void *context, int result) = coord->closed;
 
         coord->closed = NULL;
@@ -296,7 +300,7 @@ static void coord_posted(struct io_op *op)
     }
 }
 
-static void coord_post(struct coord *coord)
+void coord__post(struct coord *coord)
 {
     if (io_op_idle(&coord->post)) {
         io_post(coord->shard->io, &coord->post, coord_posted);
@@ -311,7 +315,7 @@ void coord__finish(struct coord_call *call)
     call->waits_for_ = NULL;
     list_init(&call->link_);
     list_push_back(&coord->finished, &call->link_);
-    coord_post(coord);
+    coord__post(coord);
 }
 
 void coord__fail(struct coord_call *call, int16_t error)

@@ -85,7 +85,7 @@ void coord_list_groups(struct coord *coord, struct coord_call *call);
 
 /* --- transactions: by request->transactional_id ------------------------------------------------------------------ */
 
-void coord_init_producer_id(struct coord *coord, struct coord_call *call); /* with a transactional id only */
+void coord_init_producer_id(struct coord *coord, struct coord_call *call); /* also without a transactional id */
 void coord_add_partitions_to_txn(struct coord *coord, struct coord_call *call);
 void coord_add_offsets_to_txn(struct coord *coord, struct coord_call *call);
 void coord_end_txn(struct coord *coord, struct coord_call *call);
@@ -109,10 +109,12 @@ struct coord_verify {
     void (*done)(struct coord_verify *verify);
     int16_t error;
     /* private */
-    struct io_mail   mail_;
-    struct list_node link_;
-    struct coord    *coord_;
-    uint32_t         from_shard_;
+    struct io_mail     mail_;
+    struct list_node   link_;
+    struct coord      *coord_, *at_; /* who asked, who answers */
+    uint32_t           from_shard_;
+    int64_t            deadline_ns_;
+    struct coord_write write_;
 };
 void coord_verify_append(struct coord *coord, struct coord_verify *verify);
 

@@ -44,6 +44,7 @@ struct coord {
     struct io_op          post;
     struct coord_settings settings;
     struct meta_watch     watch;
+    struct txn_shard     *txns;
     bool                  closing;
     uint32_t              logs_open;
     void (*closed)(void *context, int result);
@@ -71,6 +72,8 @@ static inline int64_t coord__now_ns(const struct coord *coord)
 
 /* Each call ends exactly once, by one of these; done() runs on a later turn. */
 void coord__finish(struct coord_call *call);
+/* Calls that are finished end on the next turn; so does closing, when nothing is out any more. */
+void coord__post(struct coord *coord);
 /* The answer shows `error`, as far as its message can. */
 void coord__fail(struct coord_call *call, int16_t error);
 /* Commits what was added to the slot's log (perhaps nothing) and ends the call when everything up to here is durable;

@@ -81,7 +81,7 @@ struct view txn__record_value(struct arena *arena, const struct txn_values *valu
     out.transaction_start_timestamp_ms = values->start_ms;
     out.client_transaction_version = values->client_version;
     out.transaction_partitions_count = -1;
-    if (values->state != TXN_EMPTY && !value_partitions(arena, set, &out)) {
+    if (values->state != TXN_EMPTY && !value_partitions(arena, set, &out)) { /* a new id has no set, and is EMPTY */
         return (struct view){0};
     }
     kp_writer_init_measure(&writer);
