@@ -96,9 +96,10 @@ void coord_write_txn_markers(struct coord *coord, struct coord_call *call);
 
 /* Before a transactional batch of a producer without an open transaction on this partition is appended (KIP-890): asks
  * the coordinator of the id, on its shard, whether the partition belongs to the producer's transaction; with add (the
- * producer speaks transactions v2, Produce 12+) it is added. done on this shard with 0, or the code for the client:
- * INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING, INVALID_TXN_STATE, CONCURRENT_TRANSACTIONS,
- * TRANSACTION_ABORTABLE, NOT_ENOUGH_REPLICAS (retriable) ... */
+ * producer speaks transactions v2, Produce 12+) it is added. done on this shard with 0, or what the coordinator says:
+ * PRODUCER_FENCED, INVALID_PRODUCER_ID_MAPPING, TRANSACTION_ABORTABLE (does not belong to it), CONCURRENT_TRANSACTIONS
+ * (the one before is not complete, also after a tenth of a second), or that it is not there: COORDINATOR_..,
+ * NOT_COORDINATOR. */
 struct coord_verify {
     struct view transactional_id; /* until done */
     int64_t     producer_id;

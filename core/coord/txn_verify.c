@@ -14,29 +14,12 @@ static void verify_decide(struct coord *coord, struct coord_verify *verify);
 /* --- the answer, on the shard that asked ---------------------------------------------------------------------------
  */
 
-/* Producers of all ages know these (AddPartitionsToTxnManager, ReplicaManager). */
-static int16_t verify_client_error(int16_t error)
-{
-    switch (error) {
-    case KP_ERR_PRODUCER_FENCED:
-        return KP_ERR_INVALID_PRODUCER_EPOCH;
-    case KP_ERR_CONCURRENT_TRANSACTIONS:
-    case KP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
-    case KP_ERR_COORDINATOR_NOT_AVAILABLE:
-    case KP_ERR_NOT_COORDINATOR:
-        return KP_ERR_NOT_ENOUGH_REPLICAS;
-    default:
-        return error;
-    }
-}
-
 static void verify_return(struct io_mail *mail, struct io_shard *to)
 {
     struct coord_verify *verify = CONTAINER_OF(mail, struct coord_verify, mail_);
     struct coord        *coord = verify->coord_;
 
     CHECK(to == coord->shard);
-    verify->error = verify_client_error(verify->error);
     verify->done(verify);
     txn__shard_back(coord->txns);
 }

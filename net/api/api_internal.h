@@ -22,6 +22,11 @@ const struct meta_broker *api__leader(const struct api_call *call, const struct 
 /* A copy of `text` that lives as long as the call; base NULL for NULL. */
 struct view api__text(struct api_call *call, const char *text);
 
+/* Asks a coordinator of this shard: call->request goes in as it is, `response` (initialised; NULL: no memory for it)
+ * comes out and is sent. The call waits in shard->waiting meanwhile. */
+typedef void api_coord_fn(struct coord *coord, struct coord_call *call);
+void api__coord_ask(struct api_call *call, void *response, api_coord_fn *ask);
+
 /* Producer ids without a transactional id: handed out of blocks that the controller gives. */
 struct api_producer_ids *api__producer_ids_create(void);
 void                     api__producer_ids_destroy(struct api_producer_ids *ids);
