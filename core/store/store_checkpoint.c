@@ -61,17 +61,24 @@ static void known_put_segment(uint8_t *at, const struct store_segment *segment)
 
 void store__known_put(struct store_log *log, struct view snapshot)
 {
-    size_t   len = KNOWN_HEAD_BYTES + log->segment_count * KNOWN_SEGMENT_BYTES + snapshot.len;
-    uint8_t *state = mem_alloc(MEM_STORE, len);
+    uint32_t count = log->segment_count;
+    size_t   len;
+    uint8_t *state;
+
+    while (count > 0 && !log->segments[count - 1]->exists) {
+        count--; /* rolled to, and never made: nothing is in it */
+    }
+    len = KNOWN_HEAD_BYTES + count * KNOWN_SEGMENT_BYTES + snapshot.len;
+    state = mem_alloc(MEM_STORE, len);
 
     memcpy(state, log->topic_id.bytes, sizeof(log->topic_id.bytes));
     store_le32(state + 16, (uint32_t)log->partition);
-    store_le32(state + 20, log->segment_count);
+    store_le32(state + 20, count);
     store_le64(state + 24, (uint64_t)log->start_offset);
     store_le64(state + 32, (uint64_t)log->end_offset);
     store_le32(state + 40, log->next_number);
     store_le64(state + 48, (uint64_t)snapshot.len);
-    for (uint32_t i = 0; i < log->segment_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         known_put_segment(state + KNOWN_HEAD_BYTES + i * KNOWN_SEGMENT_BYTES, log->segments[i]);
     }
     if (snapshot.len > 0) {

@@ -101,10 +101,25 @@ bool store__segment_ready(const struct store_segment *segment)
     return segment->exists && !segment->making && segment->header.state != STORE_SEGMENT_PREPARED;
 }
 
+/* The one before it is there, durably, or it is the first: only then may its header say that it takes frames. Else a
+ * stop in between would leave the second file of a log and not the first, as if that had been lost. */
+static bool segment_next_in_turn(const struct store_segment *segment)
+{
+    const struct store_log *log = segment->log;
+
+    for (uint32_t i = log->segment_count; i > 1; i--) {
+        if (log->segments[i - 1] == segment) {
+            return store__segment_ready(log->segments[i - 2]);
+        }
+    }
+    return true;
+}
+
 void store__segment_want_ready(struct store_segment *segment)
 {
-    if (segment->making || store__segment_ready(segment) || segment->log->directory_making) {
-        return; /* the end of what goes on pumps the log, which comes here again */
+    if (segment->making || store__segment_ready(segment) || segment->log->directory_making ||
+        (segment->exists && !segment_next_in_turn(segment))) {
+        return; /* the end of what goes on comes here again */
     }
     /* Not one of the serial jobs: the seal of this segment may stand in that queue and wait for frames that wait for
      * this. */
@@ -149,6 +164,9 @@ static void segment_made(struct store_job *job, const char *what)
         store__log_offline(log, result, what);
     }
     if (result >= 0) { /* else it would try again at once */
+        for (uint32_t i = 0; i < log->segment_count && !log->offline; i++) {
+            store__segment_want_ready(log->segments[i]); /* those that waited for their turn */
+        }
         store__log_pump(log);
     }
     store__job_end(job);
@@ -190,14 +208,21 @@ static bool make_allocated(struct store_job *job)
     return job->task.result >= 0;
 }
 
+/* Never back: a trim that is under way may have been written into it already. */
+static void segment_know_start(struct store_segment *segment)
+{
+    segment->header.log_start_offset = MAX(segment->header.log_start_offset, segment->log->start_offset);
+}
+
 /* Needed by now: one write less. */
 static void make_activate(struct store_job *job)
 {
     struct store_segment *segment = job->segment;
 
-    segment->header.state = segment == job->log->next_segment ? STORE_SEGMENT_PREPARED : STORE_SEGMENT_ACTIVE;
+    segment->header.state = segment == job->log->next_segment || !segment_next_in_turn(segment) ? STORE_SEGMENT_PREPARED
+                                                                                                : STORE_SEGMENT_ACTIVE;
     segment->header.created_ms = io_wall_ms(job->store->io);
-    segment->header.log_start_offset = job->log->start_offset;
+    segment_know_start(segment);
 }
 
 static void make_opened(struct store_job *job)
@@ -280,7 +305,7 @@ static void segment_activate_run(struct store_task *task)
     }
     segment->header.state = STORE_SEGMENT_ACTIVE;
     segment->header.created_ms = io_wall_ms(store->io);
-    segment->header.log_start_offset = job->log->start_offset;
+    segment_know_start(segment);
     TASK_AWAIT(task, store__segment_header_submit(job, segment));
     if (task->result < 0) {
         segment->header.state = STORE_SEGMENT_PREPARED;

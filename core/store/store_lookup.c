@@ -80,7 +80,7 @@ static int index_walk(struct index_job *job)
 
         if (store__frame_decode(rest, segment->header.segment_id, job->position, segment->header.block_bytes,
                                 &header) != ERR_OK) {
-            return ERR_CORRUPT;
+            return at > 0 ? ERR_OK : ERR_CORRUPT; /* behind others: perhaps not written yet, and so still in memory */
         }
         store_index_add(job->index, header.first_offset, header.position, header.frame_bytes, header.max_timestamp_ms);
         job->position += header.frame_bytes;

@@ -67,11 +67,13 @@ static void opening_start_offset(struct store_opening *opening)
     for (uint32_t i = 0; i < opening->segment_count; i++) {
         const struct store_segment_header *header = &opening->segments[i]->header;
 
+        /* A trim may have gone into the header of a file made ahead. */
+        opening->recorded_start = MAX(opening->recorded_start, header->log_start_offset);
         if (header->state == STORE_SEGMENT_ACTIVE || header->state == STORE_SEGMENT_SEALED) {
-            opening->start_offset = MAX(opening->start_offset, header->log_start_offset);
             lowest = MIN(lowest, header->base_offset);
         }
     }
+    opening->start_offset = opening->recorded_start;
     if (lowest != INT64_MAX) { /* the first segment may not have come into being yet: its frames are in the journal */
         lowest = MIN(lowest, held_lowest(opening));
     }
@@ -242,6 +244,19 @@ static void opening_report(struct store_opening *opening)
     }
 }
 
+/* What stays tells where the log begins: what is removed must not be the only one to know. */
+static bool opening_start_kept(const struct store_opening *opening)
+{
+    int64_t kept = 0;
+
+    for (uint32_t i = 0; i < opening->segment_count; i++) {
+        if (opening_segment_kept(opening, i)) {
+            kept = MAX(kept, opening->segments[i]->header.log_start_offset);
+        }
+    }
+    return kept >= opening->recorded_start;
+}
+
 /* Everything stands where it should and is known to be flushed, nothing stands behind it: nothing has to be written.
  * The next append begins another segment, whose base is the cut. */
 static bool opening_at_rest(const struct store_opening *opening)
@@ -251,7 +266,7 @@ static bool opening_at_rest(const struct store_opening *opening)
             return false; /* it may have been read from a cache */
         }
     }
-    return opening->result.verdict == VERDICT_CLEAN && opening->result.copy_count == 0;
+    return opening->result.verdict == VERDICT_CLEAN && opening->result.copy_count == 0 && opening_start_kept(opening);
 }
 
 /* Old segments are finished in the background, in order. */

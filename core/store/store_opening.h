@@ -30,8 +30,9 @@ struct store_opening {
     size_t                      piece_count, piece_capacity;
     struct store_copy          *copies;
     struct store_recover_result result;
-    int64_t                     start_offset;
-    uint32_t                    at; /* loop positions that survive a stop */
+    int64_t                     recorded_start; /* the largest that a header names */
+    int64_t                     start_offset;   /* that, or above it: where segments are missing */
+    uint32_t                    at;             /* loop positions that survive a stop */
     uint32_t                    number_max;
     uint64_t                    position;
     uint64_t                    window_at;

@@ -12,6 +12,7 @@ struct cold_read {
     uint64_t           window_at;
     size_t             window_bytes;
     size_t             window_len; /* what came */
+    int64_t            limit;      /* what begins here may not have been written yet when the read began */
 };
 
 static void cold_run(struct store_task *task);
@@ -244,7 +245,7 @@ static int cold_walk(struct cold_read *cold)
     struct store_read        *read = cold->read;
     struct store_frame_header header;
 
-    while (cold->position < segment->end_position) {
+    while (cold->position < segment->end_position && read->next_offset < cold->limit) {
         size_t      at = (size_t)(cold->position - cold->window_at);
         struct view rest;
 
@@ -283,9 +284,10 @@ static int cold_walk(struct cold_read *cold)
 
 static int cold_window(struct cold_read *cold)
 {
-    struct store_segment *segment = cold->job.segment;
-    uint64_t              left = segment->end_position - cold->position;
-    size_t                bytes = (size_t)MIN((uint64_t)cold->window_bytes, left);
+    struct store_segment   *segment = cold->job.segment;
+    const struct store_log *log = cold->job.log;
+    uint64_t                left = segment->end_position - cold->position;
+    size_t                  bytes = (size_t)MIN((uint64_t)cold->window_bytes, left);
 
     buf_unref(cold->job.buf);
     cold->job.buf = store__buf(cold->job.store, bytes);
@@ -294,6 +296,8 @@ static int cold_window(struct cold_read *cold)
         return ERR_NO_MEMORY;
     }
     cold->window_len = bytes;
+    cold->limit = log->frame_count > 0 ? MIN(log->frames[0]->header.first_offset, log->durable_end) : log->durable_end;
+    cold->limit = MIN(cold->limit, cold->read->end_offset);
     return ERR_OK;
 }
 

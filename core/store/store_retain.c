@@ -103,6 +103,17 @@ static void trim_end(struct store_job *job, int result)
     }
 }
 
+/* The log rolled meanwhile, and the new segment's header has the old start or is being written with it. The one that
+ * was written may be the first to go, so the new one has to tell, too. One that is made later knows by itself. */
+static bool trim_again(const struct store_job *job)
+{
+    const struct store_log     *log = job->log;
+    const struct store_segment *last = log->segments[log->segment_count - 1];
+
+    return !log->offline && last != job->segment && (last->exists || last->making) &&
+           last->header.log_start_offset < job->offset;
+}
+
 static void trim_run(struct store_task *task)
 {
     struct store_job *job = CONTAINER_OF(task, struct store_job, task);
@@ -120,24 +131,36 @@ static void trim_run(struct store_task *task)
         trim_end(job, log->offline || log->damaged ? ERR_OFFLINE : ERR_NO_SPACE);
         return;
     }
-    job->buf = store__buf(job->store, job->segment->header.block_bytes);
-    if (job->buf == NULL) {
-        trim_end(job, ERR_AGAIN);
-        return;
-    }
-    if (!store__job_hold(job)) {
-        TASK_AWAIT(task, (void)0);
-        if (task->result < 0) {
-            trim_end(job, task->result);
+    for (;;) {
+        store__job_drop(job);
+        job->segment = log->segments[log->segment_count - 1];
+        buf_unref(job->buf);
+        job->buf = store__buf(job->store, job->segment->header.block_bytes);
+        if (job->buf == NULL) {
+            trim_end(job, ERR_AGAIN);
             return;
         }
+        if (!store__job_hold(job)) {
+            TASK_AWAIT(task, (void)0);
+            if (task->result < 0) {
+                trim_end(job, task->result);
+                return;
+            }
+        }
+        job->segment->header.log_start_offset = job->offset;
+        TASK_AWAIT(task, store__segment_header_submit(job, job->segment));
+        if (task->result < 0) {
+            store__log_offline(log, task->result, "cannot record the start offset");
+        }
+        if (task->result < 0 || !trim_again(job)) {
+            break;
+        }
+        TASK_UNTIL(task, log->offline || !log->segments[log->segment_count - 1]->making);
+        if (!trim_again(job)) {
+            break;
+        }
     }
-    job->segment->header.log_start_offset = job->offset;
-    TASK_AWAIT(task, store__segment_header_submit(job, job->segment));
-    if (task->result < 0) {
-        store__log_offline(log, task->result, "cannot record the start offset");
-    }
-    trim_end(job, task->result < 0 ? ERR_OFFLINE : ERR_OK);
+    trim_end(job, log->offline ? ERR_OFFLINE : ERR_OK);
     return;
     TASK_END;
 }

@@ -11,13 +11,16 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define SEEDS_PER_SEED_OF_POINTS 100
+#define POINTS_MAX               400 /* of one seed, unless there is much time */
+
 struct settings {
     const char *program;
     const char *only_case;
     uint64_t    seed;
     uint64_t    point;
     bool        point_given;
-    uint64_t    seeds;        /* per case; 0: until time is up */
+    uint64_t    seeds;        /* per case, a hundredth of it where each has hundreds of points; 0: until time is up */
     int64_t     seconds;      /* for all cases together */
     uint64_t    failures_max; /* then the case ends */
     bool        verbose;
@@ -130,8 +133,9 @@ static void run_case(const struct settings *settings, const struct storm_case *t
                      struct tally *tally)
 {
     uint64_t seed = settings->seed;
-    uint64_t end = settings->seeds == 0 ? UINT64_MAX : seed + settings->seeds;
-    uint64_t points_max = settings->seconds > 120 ? UINT64_MAX : 400;
+    uint64_t seeds = test->options.by_point ? div_ceil_u64(settings->seeds, SEEDS_PER_SEED_OF_POINTS) : settings->seeds;
+    uint64_t end = seeds == 0 ? UINT64_MAX : seed + seeds;
+    uint64_t points_max = seeds == 0 && settings->seconds > 120 ? UINT64_MAX : POINTS_MAX;
 
     while (seed < end && clock_seconds() < deadline && tally->failures < settings->failures_max) {
         run_seed(settings, test, seed++, points_max, deadline, tally);
@@ -139,6 +143,19 @@ static void run_case(const struct settings *settings, const struct storm_case *t
     (void)printf("%-8s %6" PRIu64 " runs, %8" PRIu64 " appends acknowledged, %" PRIu64 " failed: %s\n", test->name,
                  tally->runs, tally->acked, tally->failures, test->what);
     (void)fflush(stdout);
+}
+
+/* Seeds that once found something come first, whatever the range of seeds. */
+static uint64_t run_found_before(const struct settings *settings, const struct storm_case *test)
+{
+    struct tally tally = {0};
+
+    for (size_t i = 0; i < storm_found_count; i++) {
+        if (strcmp(storm_found[i].name, test->name) == 0) {
+            (void)run_point(settings, test, storm_found[i].seed, storm_found[i].point, &tally);
+        }
+    }
+    return tally.failures;
 }
 
 static int run_all(const struct settings *settings)
@@ -167,6 +184,7 @@ static int run_all(const struct settings *settings)
             (void)printf("%-8s seed %" PRIu64 " point %" PRIu64 ": %" PRIu64 " points, trace %016" PRIx64 "\n",
                          storm_cases[i].name, settings->seed, settings->point, points, tally.trace);
         } else {
+            failures += run_found_before(settings, &storm_cases[i]);
             run_case(settings, &storm_cases[i], start + left / (int64_t)cases, &tally);
         }
         left -= clock_seconds() - start;

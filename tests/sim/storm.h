@@ -48,6 +48,7 @@ struct storm_options {
     bool     weak_logs;    /* some logs have a weaker policy */
     bool     retention;    /* small segments are deleted by size */
     bool     swarm;        /* odd settings of the world */
+    bool     by_point;     /* one seed of the case is hundreds of runs */
     bool     damage_known; /* the case damages files itself: reports of damage are no failure */
     bool     verbose;
     bool     trace;
@@ -146,6 +147,14 @@ struct storm_case {
 
 extern const struct storm_case storm_cases[];
 extern const size_t            storm_case_count;
+/* Runs that found a fault of the store, or of the oracle, once. */
+struct storm_found {
+    const char *name; /* of the case */
+    uint64_t    seed, point;
+};
+extern const struct storm_found storm_found[];
+extern const size_t             storm_found_count;
+
 extern const struct storm_case storm_self_tests[];
 extern const size_t            storm_self_test_count;
 

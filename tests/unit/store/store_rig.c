@@ -114,6 +114,13 @@ void rig_crash(uint64_t seed, enum sim_crash_style style)
     rig_bury();
 }
 
+void rig_abandon(void)
+{
+    assert_true(sim_is_down(rig.sim, 0));
+    rig_reap();
+    rig_bury();
+}
+
 void rig_kill(uint64_t seed)
 {
     sim_kill(rig.sim, 0, seed);

@@ -61,6 +61,8 @@ void rig_stop_clean(void);
 /* Power cut, or kill -9 (the disk's caches survive); then the process is buried. */
 void rig_crash(uint64_t seed, enum sim_crash_style style);
 void rig_kill(uint64_t seed);
+/* After a cut that came by itself (sim_cut_at). */
+void rig_abandon(void);
 
 void rig_log_init(struct rig_log *log, const char *topic);
 /* With room for so many appends only. */
