@@ -245,3 +245,49 @@ void expect_answer(const struct try *attempt, int16_t error)
         assert_int_equal(attempt->append.append_time_ms, -1);
     }
 }
+
+struct view fixture_txn_batch(struct fixture *fixture, int64_t producer_id, int16_t epoch, int32_t sequence)
+{
+    return fixture_batch(fixture, &(struct batch_recipe){.idempotent = true,
+                                                         .producer_id = producer_id,
+                                                         .producer_epoch = epoch,
+                                                         .base_sequence = sequence,
+                                                         .attributes = REC_ATTR_TRANSACTIONAL});
+}
+
+int16_t fixture_send(struct fixture *fixture, int64_t producer_id, int16_t epoch, int32_t sequence)
+{
+    struct try attempt;
+
+    return fixture_append(fixture, &attempt, fixture_txn_batch(fixture, producer_id, epoch, sequence));
+}
+
+static void marked(struct part_marker *marker)
+{
+    CONTAINER_OF(marker, struct marking, marker)->answers++;
+}
+
+void fixture_begin_marker(struct fixture *fixture, struct marking *marking)
+{
+    marking->answers = 0;
+    marking->marker.done = marked;
+    part_append_marker(fixture->part, &marking->marker);
+}
+
+int16_t fixture_mark(struct fixture *fixture, const struct part_marker *what)
+{
+    struct marking marking = {.marker = *what};
+
+    fixture_begin_marker(fixture, &marking);
+    assert_int_equal(marking.answers, 0);
+    fixture_flush(fixture);
+    assert_int_equal(marking.answers, 1);
+    assert_int_equal(marking.marker.error == 0, marking.marker.offset >= 0);
+    return marking.marker.error;
+}
+
+int16_t fixture_end(struct fixture *fixture, int64_t producer_id, int16_t epoch, bool commit)
+{
+    return fixture_mark(fixture,
+                        &(struct part_marker){.producer_id = producer_id, .producer_epoch = epoch, .commit = commit});
+}

@@ -44,6 +44,11 @@ try {
     int                answers;
 };
 
+struct marking {
+    struct part_marker marker;
+    int                answers;
+};
+
 int  fixture_setup(void **state); /* one part, open, epoch 3 */
 int  fixture_teardown(void **state);
 void fixture_open(struct fixture *fixture);
@@ -67,6 +72,15 @@ int16_t fixture_append_recipe(struct fixture *fixture, struct try *attempt, cons
 int16_t fixture_append_internal(struct fixture *fixture, struct try *attempt, struct view batch);
 void    fixture_flush(struct fixture *fixture); /* all durable, loop settled */
 void    fixture_set(struct fixture *fixture, const struct part_settings *settings);
+/* --- transactions */
+
+/* One record. */
+struct view fixture_txn_batch(struct fixture *fixture, int64_t producer_id, int16_t epoch, int32_t sequence);
+/* The same, let in and appended: the answer's error. */
+int16_t fixture_send(struct fixture *fixture, int64_t producer_id, int16_t epoch, int32_t sequence);
+void    fixture_begin_marker(struct fixture *fixture, struct marking *marking);
+int16_t fixture_mark(struct fixture *fixture, const struct part_marker *what);
+int16_t fixture_end(struct fixture *fixture, int64_t producer_id, int16_t epoch, bool commit);
 /* The n-th batch on the fake disk. */
 struct rec_batch fixture_stored(struct fixture *fixture, size_t index);
 /* The batch was answered once, with this error. */

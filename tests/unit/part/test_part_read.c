@@ -21,6 +21,7 @@ static bool start_read(struct fixture *fixture, struct reading *reading, int64_t
     reading->read.bytes_max = bytes_max;
     reading->read.at_least_one = at_least_one;
     reading->read.committed = false;
+    reading->read.arena = NULL;
     reading->read.done = read_answered;
     return part_read(fixture->part, &reading->read);
 }
