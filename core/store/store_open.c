@@ -317,14 +317,19 @@ static void opening_again(struct timer *timer)
     store__opening_start(log, log->reopen_job);
 }
 
-/* The machine's trouble, not the disk's: the same again a little later. */
+/* The machine's trouble, not the disk's: the same again a little later, from the directory on; a new segment that was
+ * begun is one of those that will be read and removed. Not once the log has its segments: then the
+ * partition above has heard of batches, and the replay goes on where it was (store_replay.c). */
 static bool opening_repeat(struct store_opening *opening, int result)
 {
     struct store_log *log = opening->log;
 
-    if ((result != ERR_DESCRIPTORS && result != ERR_NO_MEMORY) || opening->target != NULL || opening->store->closing) {
+    if ((result != ERR_DESCRIPTORS && result != ERR_NO_MEMORY) || log->segment_count > 0 || opening->store->closing ||
+        log->closing) {
         return false;
     }
+    mem_free(MEM_STORE, opening->job->path);
+    opening->job->path = NULL;
     log->reopen_job = opening->job;
     timer_arm(opening->store->shard->timers, &log->reopen_timer, io_now_ns(opening->store->io) + STORE_RETRY_NS,
               opening_again);

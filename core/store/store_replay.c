@@ -95,6 +95,26 @@ static void replay_read_done(struct store_read *read)
     store__task_resume(CONTAINER_OF(read, struct store_opening, read)->outer);
 }
 
+static void replay_resume(struct timer *timer)
+{
+    store__task_resume(CONTAINER_OF(timer, struct store_log, reopen_timer)->opening->outer);
+}
+
+/* No descriptor or no memory for the next read: it is asked for again. */
+static bool replay_short_of_means(const struct store_opening *opening)
+{
+    int result = opening->read.result;
+
+    return opening->read.bytes == 0 && !opening->store->closing && !opening->log->closing &&
+           (result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY || result == ERR_AGAIN);
+}
+
+static void replay_pause(struct store_opening *opening)
+{
+    timer_arm(opening->store->shard->timers, &opening->log->reopen_timer,
+              io_now_ns(opening->store->io) + STORE_RETRY_NS, replay_resume);
+}
+
 static void replay_run(struct store_task *task)
 {
     struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
@@ -110,6 +130,11 @@ static void replay_run(struct store_task *task)
                                             .done = replay_read_done};
         if (!store_log_read(log, &opening->read)) {
             TASK_AWAIT(task, (void)0);
+        }
+        if (replay_short_of_means(opening)) {
+            store_read_release(&opening->read);
+            TASK_AWAIT(task, replay_pause(opening));
+            continue;
         }
         replay_batches(opening);
         job->error = opening->read.bytes > 0 ? ERR_OK : opening->read.result;

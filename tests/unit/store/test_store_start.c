@@ -171,6 +171,31 @@ static void test_a_cold_read_beside_writes(void **state)
     }
 }
 
+/* The machine has no descriptor, or no memory, for any one of the opening's operations: it is tried again. What the
+ * partition above has heard (the rig checks the order) it hears once. */
+static void test_an_opening_that_is_short_of_means(void **state)
+{
+    (void)state;
+    for (uint64_t nth = 1; nth < 30; nth++) {
+        struct rig_log log;
+
+        begin(500 + nth, &log, "means", true);
+        append_some(&log, 8, 60 * KIB);
+        append_some(&log, 8, 600);
+        rig_settle(&log);
+        rig_crash(nth, SIM_CRASH_DROP);
+        assert_int_equal(rig_start(), ERR_OK);
+        sim_fail_nth(rig.sim, 0, nth, SIM_FAIL_NAME, ERR_DESCRIPTORS, false);
+        assert_int_equal(rig_log_open(&log), ERR_OK);
+        sim_fail_nth(rig.sim, 0, 0, SIM_FAIL_NAME, ERR_DESCRIPTORS, false);
+        assert_int_equal(log.state_end, 160);
+        (void)rig_verify(&log, 0, 160, 1 * MIB);
+        append_some(&log, 1, 100);
+        rig_settle(&log);
+        end(&log);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_a_start_that_moves_while_the_log_rolls),
         cmocka_unit_test(test_files_made_at_the_same_time),
         cmocka_unit_test(test_a_cold_read_beside_writes),
+        cmocka_unit_test(test_an_opening_that_is_short_of_means),
     };
 
     slog_set_sink(count_reports);
