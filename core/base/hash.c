@@ -61,6 +61,62 @@ uint32_t hash_murmur2(struct view bytes)
     return h;
 }
 
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t rotate_left(uint64_t value, int bits)
+{
+    return value << bits | value >> (64 - bits);
+}
+
+static inline void sip_rounds(struct sip *sip, int rounds)
+{
+    for (int i = 0; i < rounds; i++) {
+        sip->v0 += sip->v1;
+        sip->v1 = rotate_left(sip->v1, 13) ^ sip->v0;
+        sip->v0 = rotate_left(sip->v0, 32);
+        sip->v2 += sip->v3;
+        sip->v3 = rotate_left(sip->v3, 16) ^ sip->v2;
+        sip->v0 += sip->v3;
+        sip->v3 = rotate_left(sip->v3, 21) ^ sip->v0;
+        sip->v2 += sip->v1;
+        sip->v1 = rotate_left(sip->v1, 17) ^ sip->v2;
+        sip->v2 = rotate_left(sip->v2, 32);
+    }
+}
+
+static inline void sip_word(struct sip *sip, uint64_t word)
+{
+    sip->v3 ^= word;
+    sip_rounds(sip, 2);
+    sip->v0 ^= word;
+}
+
+struct hash_128 hash_sip128(uint64_t key_low, uint64_t key_high, struct view bytes)
+{
+    struct sip      sip = {key_low ^ UINT64_C(0x736f6d6570736575), key_high ^ UINT64_C(0x646f72616e646f6d) ^ 0xee,
+                           key_low ^ UINT64_C(0x6c7967656e657261), key_high ^ UINT64_C(0x7465646279746573)};
+    uint8_t         tail[8] = {0};
+    struct hash_128 hash;
+    size_t          at = 0;
+
+    for (; at + 8 <= bytes.len; at += 8) {
+        sip_word(&sip, load_le64(bytes.base + at));
+    }
+    if (at < bytes.len) {
+        memcpy(tail, bytes.base + at, bytes.len - at);
+    }
+    sip_word(&sip, load_le64(tail) | (uint64_t)bytes.len << 56);
+    sip.v2 ^= 0xee;
+    sip_rounds(&sip, 4);
+    hash.low = sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+    sip.v1 ^= 0xdd;
+    sip_rounds(&sip, 4);
+    hash.high = sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+    return hash;
+}
+
 int32_t hash_java_string(struct view text)
 {
     uint32_t hash = 0;

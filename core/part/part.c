@@ -62,7 +62,11 @@ static void part_log_open(struct part *part)
                   .snapshot_read = part__snapshot_read,
                   .durable = part_durable,
                   .start_moved = part_start_moved,
-                  .offline = part_offline},
+                  .offline = part_offline,
+                  .compact_limit = part__compact_limit,
+                  .compact_producer_needs = part__compact_producer_needs,
+                  .aborted_next = part__compact_aborted_next,
+                  .aborted_forget = part__compact_aborted_forget},
         .create = true,
     };
 

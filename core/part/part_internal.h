@@ -243,6 +243,13 @@ void part__snapshot_write(void *context, uint8_t **out_bytes, size_t *out_len);
 int  part__snapshot_read(void *context, struct view bytes, int64_t offset);
 void part__replay_batch(void *context, const struct rec_batch *header);
 
+/* part_compact.c: hooks of the store; context is the part */
+int64_t part__compact_limit(void *context);
+bool    part__compact_producer_needs(void *context, const struct rec_batch *batch);
+bool    part__compact_aborted_next(void *context, int64_t from, int64_t to, size_t *position,
+                                   struct store_aborted *out_aborted);
+void    part__compact_aborted_forget(void *context, int64_t from, int64_t to);
+
 /* part_table.c */
 void part__table_add(struct part *part);
 void part__table_remove(struct part *part);

@@ -202,6 +202,36 @@ enum rec_control_type { REC_CONTROL_ABORT = 0, REC_CONTROL_COMMIT = 1 };
 /* Reads the one record of a control batch. ERR_INVALID when the batch is no control batch, ERR_CORRUPT. */
 MUST_USE int rec_marker_parse(const struct rec_batch *batch, struct rec_marker *out_marker);
 
+/* --- taking records out ------------------------------------------------------------------------------------------- */
+
+/* True: the record stays. */
+typedef bool rec_keep_fn(void *context, const struct rec_record *record);
+
+/* A batch on its way through compaction. Zero it, begin, step until it is ERR_OK, end. Memory is the arena's; the
+ * batch's bytes stay the caller's and are not changed. */
+struct rec_filter {
+    struct rec_batch batch;
+    struct rec_iter  iter;
+    struct arena    *arena;
+    struct view      records;   /* inflated */
+    uint8_t         *kept_bits; /* by index of the record */
+    int32_t          kept;
+    int32_t          tombstones; /* of those */
+    int64_t          max_timestamp_ms;
+};
+
+/* Inflates; errors of rec_inflate(). */
+MUST_USE int rec_filter_begin(struct rec_filter *filter, const struct rec_batch *batch, size_t inflated_bytes_max,
+                              struct arena *arena);
+/* Asks about records of up to slice_bytes, inflated, and one more. ERR_AGAIN: call again; ERR_OK: all; ERR_CORRUPT. */
+MUST_USE int rec_filter_step(struct rec_filter *filter, size_t slice_bytes, rec_keep_fn *keep, void *context);
+/* What is left, under the same codec: base NULL when that is nothing; the batch's own bytes when nothing has changed.
+ * A batch without delete horizon that keeps a tombstone, or for which horizon_wanted (a marker), gets horizon_ms.
+ * ERR_NO_MEMORY, ERR_LIMIT. */
+MUST_USE int rec_filter_end(struct rec_filter *filter, int64_t horizon_ms, bool horizon_wanted, struct view *out_batch);
+/* The batch without its records: offsets and producer fields only. */
+void rec_empty_batch(const struct rec_batch *batch, uint8_t to[REC_HEADER_BYTES]);
+
 const char *rec_codec_name(enum rec_codec codec); /* "none" (Kafka: "uncompressed"), "gzip", ... */
 /* "gzip", "snappy", "lz4", "zstd", "none" or "uncompressed"; -1 otherwise. */
 MUST_USE int rec_codec_parse(struct view name);

@@ -72,6 +72,7 @@ void store_destroy(struct store *store)
     timer_disarm(store->shard->timers, &store->memory_timer);
     timer_disarm(store->shard->timers, &store->retry_timer);
     timer_disarm(store->shard->timers, &store->retention_timer);
+    timer_disarm(store->shard->timers, &store->compact_timer);
     store_journal_destroy(store->journal);
     LIST_EACH(&store->jobs, node) {
         struct store_job *job = LIST_ENTRY(node, struct store_job, all_link);

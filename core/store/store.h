@@ -97,9 +97,20 @@ struct store_policy {
     int64_t  retention_ms;    /* -1: none */
     int64_t  retention_bytes; /* -1: none */
     int64_t  file_delete_delay_ms;
-    bool     delete_enabled; /* cleanup.policy has delete */
+    bool     delete_enabled;        /* cleanup.policy has delete */
+    bool     compact_enabled;       /* cleanup.policy has compact */
+    double   min_cleanable_ratio;   /* min.cleanable.dirty.ratio */
+    int64_t  min_compaction_lag_ms; /* min.compaction.lag.ms */
+    int64_t  max_compaction_lag_ms; /* max.compaction.lag.ms; segment_ms is not longer than this */
+    int64_t  delete_retention_ms;   /* delete.retention.ms */
     bool     preallocate;
     bool     use_reserve; /* appends go on below free_bytes_min: for what it takes to free space again (metadata) */
+};
+
+struct store_aborted {
+    int64_t producer_id;
+    int64_t first_offset;
+    int64_t last_offset; /* of its marker */
 };
 
 /* What the partition above keeps in step with the log. All called on the shard's core. */
@@ -120,6 +131,15 @@ struct store_hooks {
     void (*start_moved)(void *context, int64_t start_offset);
     /* The log went offline: `reason` is for the operator's line, which the store has already written. */
     void (*offline)(void *context, int reason);
+    /* For compaction; all may be NULL. Offsets from here on are not decided yet (last stable offset). */
+    int64_t (*compact_limit)(void *context);
+    /* The sequence or epoch that a live producer's next batch is checked against stands in this batch only. */
+    bool (*compact_producer_needs)(void *context, const struct rec_batch *batch);
+    /* Aborted transactions with something in [from, to), one by one in any order: *position begins at 0. */
+    bool (*aborted_next)(void *context, int64_t from, int64_t to, size_t *position, struct store_aborted *out_aborted);
+    /* The markers of aborted transactions in [from, to) are about to go; all their batches have gone before. A snapshot
+     * is taken afterwards. */
+    void (*aborted_forget)(void *context, int64_t from, int64_t to);
 };
 
 struct store_log_options {
@@ -218,6 +238,20 @@ void store_log_find_max_time(struct store_log *log, struct store_time_lookup *lo
 /* DeleteRecords, retention: the start moves to `offset` (<= durable), durably before done; whole segments below it are
  * removed later. */
 void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, void *context);
+/* --- compaction -------------------------------------------------------------------------------------------------- */
+
+/* log.cleaner.*: one log of the store at a time is compacted, in slices (docs/COMPACTION.md). Settings may change at
+ * any time; they hold from the next pass or slice on. */
+struct store_compact_settings {
+    bool     enabled;         /* log.cleaner.enable */
+    uint64_t map_bytes_max;   /* this store's share of log.cleaner.dedupe.buffer.size */
+    uint32_t load_percent;    /* log.cleaner.io.buffer.load.factor */
+    uint32_t buffer_bytes;    /* log.cleaner.io.buffer.size: the largest read */
+    uint64_t bytes_per_s_max; /* log.cleaner.io.max.bytes.per.second: read and written; UINT64_MAX: no limit */
+    int64_t  backoff_ms;      /* log.cleaner.backoff.ms: between looks for something to do */
+};
+void store_set_compaction(struct store *store, const struct store_compact_settings *settings);
+
 /* Applies retention and time-based rolls now; the store also does so by itself every log.retention.check.interval.ms.
  */
 void store_set_retention_check_ms(struct store *store, int64_t interval_ms);

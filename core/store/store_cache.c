@@ -121,6 +121,17 @@ void store__cache_forget(struct store_log *log)
     log->frame_count = log->frame_live = log->frame_capacity = 0;
 }
 
+void store__cache_forget_below(struct store_log *log, int64_t offset)
+{
+    uint32_t count = 0;
+
+    while (count < log->frame_live && log->frames[count]->header.last_offset < offset) {
+        log->store->cache_bytes -= log->frames[count]->buf->capacity_bytes;
+        store__frame_free(log->frames[count++]);
+    }
+    frames_shift(log, count);
+}
+
 struct buf *store__buf(struct store *store, size_t bytes)
 {
     struct buf *buf = buf_acquire(store->shard->bufs, bytes);

@@ -273,6 +273,7 @@ void store_close(struct store *store, store_done_fn *done, void *context)
     store->close_context = context;
     timer_disarm(store->shard->timers, &store->tick);
     timer_disarm(store->shard->timers, &store->retention_timer);
+    timer_disarm(store->shard->timers, &store->compact_timer);
     LIST_EACH(&store->logs, node) {
         struct store_log *log = LIST_ENTRY(node, struct store_log, link);
 

@@ -132,7 +132,7 @@ int store__frame_decode(struct view bytes, uint64_t segment_id, uint64_t positio
         header.payload_bytes < REC_HEADER_BYTES || header.frame_bytes < STORE_FRAME_HEADER_BYTES ||
         header.payload_bytes > header.frame_bytes - STORE_FRAME_HEADER_BYTES || header.first_offset < 0 ||
         header.last_offset < header.first_offset || header.durable_end < 0 || header.mode < FRAME_DURABLE ||
-        header.mode > FRAME_SETTLED) {
+        header.mode > FRAME_COMPACTED) {
         return ERR_CORRUPT;
     }
     *out_header = header;
@@ -151,8 +151,8 @@ int store__frame_verify(const struct store_frame_header *header, struct view pay
         return ERR_CORRUPT;
     }
     while (rest.len > 0) {
-        if (rec_batch_parse(rest, &batch) != ERR_OK || batch.base_offset != expected || batch.last_offset_delta < 0 ||
-            !rec_batch_crc_ok(&batch)) {
+        if (rec_batch_parse(rest, &batch) != ERR_OK || batch.base_offset < expected || batch.last_offset_delta < 0 ||
+            (batch.base_offset > expected && header->mode != FRAME_COMPACTED) || !rec_batch_crc_ok(&batch)) {
             return ERR_CORRUPT;
         }
         crc = crc32c_update(crc, batch.bytes.base, REC_UNCHECKED_BYTES);

@@ -21,9 +21,10 @@ STATIC_CHECK(STORE_FRAME_HEADER_BYTES % 16 == 0 && STORE_FRAME_HEADER_BYTES < 12
 enum store_frame_mode {
     FRAME_DURABLE =
         1, /* durably, acknowledging its appends: on stable storage if a later frame says so, else in doubt */
-    FRAME_ACCEPT = 2,  /* weak policy: plainly, which acknowledged it; flushed later */
-    FRAME_DRAIN = 3,   /* plainly, all of it in the journal; the journal lets go of it when it was flushed */
-    FRAME_SETTLED = 4, /* copied by a recovery and flushed before the segment counted */
+    FRAME_ACCEPT = 2,    /* weak policy: plainly, which acknowledged it; flushed later */
+    FRAME_DRAIN = 3,     /* plainly, all of it in the journal; the journal lets go of it when it was flushed */
+    FRAME_SETTLED = 4,   /* copied by a recovery and flushed before the segment counted */
+    FRAME_COMPACTED = 5, /* the same by compaction: between its batches, and before the first, offsets may be missing */
 };
 
 struct store_frame_header {

@@ -168,6 +168,7 @@ struct store_held {
 };
 
 struct store_opening;
+struct store_compaction;
 
 struct store_log {
     struct list_node           link;       /* store->logs */
@@ -210,7 +211,9 @@ struct store_log {
     int64_t                    damage_from; /* damaged: offsets from here on are not served */
     store_done_fn             *close_done;
     void                      *close_context;
-    struct store_opening      *opening; /* while it is read back */
+    int64_t                    compact_not_before_ns;
+    bool                       swapping; /* segments are being replaced: none may leave */
+    struct store_opening      *opening;  /* while it is read back */
     struct store_remainder    *remainder;
 };
 
@@ -259,6 +262,10 @@ struct store {
     store_done_fn        *open_done, *close_done;
     void                 *open_context, *close_context;
     struct store_stats    stats;
+
+    struct store_compact_settings compact;
+    struct timer                  compact_timer; /* the next look for something to compact */
+    struct store_compaction      *compaction;    /* under way */
 };
 
 /* --- jobs and paths (store.c) ------------------------------------------------------------------------------------- */
@@ -325,6 +332,8 @@ void     store__frames_push(struct store_log *log, struct store_frame *frame);
 void store__frames_settle(struct store_log *log);
 void store__cache_trim(struct store *store, uint64_t bytes_max);
 void store__cache_forget(struct store_log *log);
+/* Cached frames that end below. */
+void store__cache_forget_below(struct store_log *log, int64_t offset);
 /* Takes a buffer; gives cache back for it when it must. NULL: over budget. */
 struct buf *store__buf(struct store *store, size_t bytes);
 
@@ -387,6 +396,10 @@ void store__doom_run(struct store *store);
 #define STORE_SNAPSHOT_HEAD_BYTES ((size_t)40)
 MUST_USE int store__snapshot_check(struct view file, uint64_t segment_id, int64_t *out_offset, struct view *out_bytes);
 void         store__retention_due(struct timer *timer);
+/* Rolls when the active segment is too old to take more. */
+void store__retain_roll(struct store_log *log);
+/* Looks for something to compact some time from now on (store_compact.c). */
+void store__compact_arm(struct store *store);
 
 /* Ends an opening: the job's done is called, and the job is over. */
 void store__log_opened(struct store_job *job, int result);

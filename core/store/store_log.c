@@ -125,6 +125,9 @@ void store_log_set_policy(struct store_log *log, const struct store_policy *poli
         log->policy.durable_on_append = true;
     }
     log->policy.segment_bytes = MAX(log->policy.segment_bytes, (uint64_t)log->store->block_bytes);
+    if (policy->compact_enabled) {
+        store__compact_arm(log->store);
+    }
     if (log->policy.durable_on_append) {
         timer_disarm(log->store->shard->timers, &log->flush_timer);
         if (log->unflushed_frames > 0) {

@@ -290,16 +290,17 @@ static void time_run(struct store_task *task)
         return;
     }
     base->segment = log->segments[job->at];
+    time_begin_at(job, base->segment);
     if (base->segment->index == NULL && base->segment->exists) {
         if (!store__job_hold(base)) {
             TASK_AWAIT(task, (void)0);
         }
         if (task->result >= 0) {
             TASK_AWAIT(task, store__index_want(base->segment, task));
-            store__job_drop(base);
+            time_begin_at(job, base->segment);
+            store__job_drop(base); /* one that has left the log goes with this */
         }
     }
-    time_begin_at(job, base->segment);
     while (job->offset < lookup->end_offset) {
         lookup->read_.offset = job->offset;
         lookup->read_.end_offset = lookup->end_offset;

@@ -292,6 +292,7 @@ void store__opening_free(struct store_opening *opening)
     list_remove(&opening->link);
     mem_free(MEM_STORE, opening->path);
     mem_free(MEM_STORE, opening->numbers);
+    mem_free(MEM_STORE, opening->dead);
     mem_free(MEM_STORE, opening->segments);
     mem_free(MEM_STORE, opening->pieces);
     mem_free(MEM_STORE, opening->copies);
@@ -388,13 +389,21 @@ void store__opening_end(struct store_opening *opening, int result)
 }
 
 /* The segment's own file last: while it is there, the others are known to belong to nothing. */
-static void opening_segment_path(struct store_opening *opening)
+static void opening_segment_path(struct store_opening *opening, uint32_t number)
 {
     static const char *const suffixes[] = {".idx", ".snp", ".seg"};
 
     mem_free(MEM_STORE, opening->path);
-    opening->path =
-        store__segment_path(opening->log, opening->segments[opening->at]->header.number, suffixes[opening->suffix]);
+    opening->path = store__segment_path(opening->log, number, suffixes[opening->suffix]);
+}
+
+/* The number of the opening->at-th file that may have to go; 0: it stays. */
+static uint32_t opening_purgeable(const struct store_opening *opening)
+{
+    if (opening->at >= opening->segment_count) {
+        return opening->dead[opening->at - opening->segment_count];
+    }
+    return opening_segment_kept(opening, opening->at) ? 0 : opening->segments[opening->at]->header.number;
 }
 
 static void opening_forget_stale(struct store_opening *opening)
@@ -405,6 +414,7 @@ static void opening_forget_stale(struct store_opening *opening)
     opening->segment_count = 0;
     opening->piece_count = 0;
     opening->number_max = 0;
+    opening->dead_count = 0;
     opening->unsealed_count = 0;
     opening->damaged = false;
     slog_warn("store", "%s belongs to a topic that was deleted: removed", opening->log->path);
@@ -490,13 +500,14 @@ static void purge_run(struct store_task *task)
     TASK_BEGIN(task);
     /* What was cut away is removed before anything is appended, durably: once the segment that cuts it is gone, nothing
      * else would. */
-    for (opening->at = 0; opening->result.verdict != VERDICT_DAMAGED && opening->at < opening->segment_count;
+    for (opening->at = 0;
+         opening->result.verdict != VERDICT_DAMAGED && opening->at < opening->segment_count + opening->dead_count;
          opening->at++) {
-        if (opening_segment_kept(opening, opening->at)) {
+        if (opening_purgeable(opening) == 0) {
             continue;
         }
         for (opening->suffix = 0; opening->suffix < 3; opening->suffix++) {
-            opening_segment_path(opening);
+            opening_segment_path(opening, opening_purgeable(opening));
             TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->path, false, store__task_op_done));
             job->error = task->result < 0 && task->result != ERR_NOT_FOUND ? task->result : job->error;
         }

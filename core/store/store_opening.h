@@ -23,6 +23,8 @@ struct store_opening {
     struct store_held          *held;
     uint32_t                   *numbers; /* segment files, ascending */
     uint32_t                    number_count, number_capacity;
+    uint32_t                   *dead; /* files that compaction has replaced, or had begun to make */
+    uint32_t                    dead_count, dead_capacity;
     struct store_segment      **segments; /* those with a usable header, ascending */
     uint32_t                    segment_count;
     uint32_t                    unsealed_count;
@@ -67,5 +69,9 @@ void store__replay_start(struct store_opening *opening);
 void store__opening_end(struct store_opening *opening, int result);
 void store__opening_free(struct store_opening *opening);
 void store__opening_piece(struct store_opening *opening, const struct store_piece *piece);
+/* In store_compact_open.c. A file that is to be removed. */
+void store__opening_dead(struct store_opening *opening, uint32_t number);
+/* Once all headers were read: segments in the order of their places, without those that compaction has replaced. */
+void store__opening_places(struct store_opening *opening);
 
 #endif

@@ -65,6 +65,9 @@ static void drop_segments(struct store_log *log)
 {
     uint32_t count = 0;
 
+    if (log->swapping) {
+        return; /* they go when the retention is looked at next */
+    }
     while (count + 1 < log->segment_count && log->segments[count + 1]->header.base_offset <= log->start_offset &&
            log->segments[count]->header.state == STORE_SEGMENT_SEALED && !log->segments[count]->sealing &&
            log->segments[count]->unstored == 0) {
@@ -179,6 +182,13 @@ static bool roll_due(const struct store_log *log, const struct store_segment *se
     }
     return log->policy.delete_enabled && log->policy.retention_ms >= 0 && segment->max_timestamp_ms >= 0 &&
            now_ms - segment->max_timestamp_ms > log->policy.retention_ms;
+}
+
+void store__retain_roll(struct store_log *log)
+{
+    if (log->segment_count > 0 && roll_due(log, log->segments[log->segment_count - 1], io_wall_ms(log->store->io))) {
+        store__log_roll(log);
+    }
 }
 
 static void retain_log(struct store_log *log)

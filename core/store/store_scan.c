@@ -127,6 +127,10 @@ static enum scan_mode scan_header(struct store_opening *opening, uint32_t number
                    opening->path, header.number, header.block_bytes, block);
         return SCAN_NOTHING;
     }
+    if (header.state == STORE_SEGMENT_COMPACTING) {
+        store__opening_dead(opening, number);
+        return SCAN_NOTHING; /* what it was made from is still there */
+    }
     scan_remember(opening, number, &header);
     if (header.state == STORE_SEGMENT_SEALED) {
         scan_sealed(opening, opening->segments[opening->segment_count - 1], opening->segment_count - 1);
@@ -303,6 +307,7 @@ static void scan_run(struct store_task *task)
             return;
         }
     }
+    store__opening_places(opening);
     scan_end(opening, ERR_OK);
     return;
     TASK_END;

@@ -26,7 +26,10 @@ enum header_at {
     AT_END_OFFSET = 104,
     AT_MAX_TIMESTAMP = 112,
     AT_FRAME_COUNT = 120,
-    AT_RESERVED = 128,
+    AT_REPLACES_FIRST = 128,
+    AT_REPLACES_LAST = 132,
+    AT_CLEAN_END = 136,
+    AT_RESERVED = 144,
 };
 
 static uint32_t header_crc(const uint8_t *bytes)
@@ -40,7 +43,8 @@ void store__segment_header_encode(const struct store_segment_header *header, uin
 {
     memset(to, 0, STORE_SEGMENT_HEADER_BYTES);
     store_le64(to + AT_MAGIC, SEGMENT_MAGIC);
-    store_le32(to + AT_VERSION, STORE_SEGMENT_VERSION);
+    store_le32(to + AT_VERSION,
+               store__segment_compacted(header) ? STORE_SEGMENT_VERSION_COMPACT : STORE_SEGMENT_VERSION);
     store_le64(to + AT_SEQUENCE, header->sequence);
     store_le64(to + AT_SEGMENT_ID, header->segment_id);
     memcpy(to + AT_TOPIC_ID, header->topic_id.bytes, sizeof(header->topic_id.bytes));
@@ -56,6 +60,9 @@ void store__segment_header_encode(const struct store_segment_header *header, uin
     store_le64(to + AT_END_OFFSET, (uint64_t)header->end_offset);
     store_le64(to + AT_MAX_TIMESTAMP, (uint64_t)header->max_timestamp_ms);
     store_le64(to + AT_FRAME_COUNT, header->frame_count);
+    store_le32(to + AT_REPLACES_FIRST, header->replaces_first);
+    store_le32(to + AT_REPLACES_LAST, header->replaces_last);
+    store_le64(to + AT_CLEAN_END, (uint64_t)header->clean_end);
     store_le32(to + AT_CRC, header_crc(to));
 }
 
@@ -64,6 +71,15 @@ static bool header_plausible(const struct store_segment_header *header)
     if (!is_power_of_two(header->block_bytes) || header->block_bytes < STORE_SEGMENT_HEADER_BYTES ||
         header->partition < 0 || header->base_offset < 0 || header->log_start_offset < 0) {
         return false;
+    }
+    if (store__segment_compacted(header) &&
+        (header->replaces_first == 0 || header->replaces_first > header->replaces_last ||
+         header->replaces_last >= header->number || header->clean_end < 0 ||
+         (header->state != STORE_SEGMENT_SEALED && header->state != STORE_SEGMENT_COMPACTING))) {
+        return false;
+    }
+    if (header->state == STORE_SEGMENT_COMPACTING) {
+        return store__segment_compacted(header);
     }
     if (header->state == STORE_SEGMENT_SEALED) {
         return header->end_offset >= header->base_offset && header->end_position % header->block_bytes == 0 &&
@@ -75,10 +91,14 @@ static bool header_plausible(const struct store_segment_header *header)
 int store__segment_header_decode(struct view bytes, struct store_segment_header *out_header)
 {
     struct store_segment_header header = {0};
+    uint32_t                    version;
 
     if (bytes.len < STORE_SEGMENT_HEADER_BYTES || load_le64(bytes.base + AT_MAGIC) != SEGMENT_MAGIC ||
-        load_le32(bytes.base + AT_VERSION) != STORE_SEGMENT_VERSION ||
         load_le32(bytes.base + AT_CRC) != header_crc(bytes.base)) {
+        return ERR_CORRUPT;
+    }
+    version = load_le32(bytes.base + AT_VERSION);
+    if (version != STORE_SEGMENT_VERSION && version != STORE_SEGMENT_VERSION_COMPACT) {
         return ERR_CORRUPT;
     }
     header.sequence = load_le64(bytes.base + AT_SEQUENCE);
@@ -96,6 +116,11 @@ int store__segment_header_decode(struct view bytes, struct store_segment_header 
     header.end_offset = (int64_t)load_le64(bytes.base + AT_END_OFFSET);
     header.max_timestamp_ms = (int64_t)load_le64(bytes.base + AT_MAX_TIMESTAMP);
     header.frame_count = load_le64(bytes.base + AT_FRAME_COUNT);
+    if (version == STORE_SEGMENT_VERSION_COMPACT) {
+        header.replaces_first = load_le32(bytes.base + AT_REPLACES_FIRST);
+        header.replaces_last = load_le32(bytes.base + AT_REPLACES_LAST);
+        header.clean_end = (int64_t)load_le64(bytes.base + AT_CLEAN_END);
+    }
     if (!header_plausible(&header)) {
         return ERR_CORRUPT;
     }

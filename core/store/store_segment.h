@@ -10,15 +10,17 @@
 #include "core/base/check.h"
 #include "core/base/err.h"
 
-#define STORE_SEGMENT_HEADER_BYTES  ((uint32_t)160)
-#define STORE_SEGMENT_HEADER_COPIES 3
-#define STORE_SEGMENT_VERSION       1
+#define STORE_SEGMENT_HEADER_BYTES    ((uint32_t)160)
+#define STORE_SEGMENT_HEADER_COPIES   3
+#define STORE_SEGMENT_VERSION         1
+#define STORE_SEGMENT_VERSION_COMPACT 2 /* of segments that replace others: who does not know them must not read on */
 
 enum store_segment_state {
     STORE_SEGMENT_PREPARED = 1,   /* made ahead; holds nothing and has no base offset */
     STORE_SEGMENT_ACTIVE = 2,     /* frames may follow; only they say how far */
     STORE_SEGMENT_SEALED = 3,     /* end_position and end_offset are final and durable */
     STORE_SEGMENT_RECOVERING = 4, /* a tail is being copied into it; worthless until ACTIVE */
+    STORE_SEGMENT_COMPACTING = 5, /* what is left of others is being copied into it; worthless until SEALED */
 };
 
 struct store_segment_header {
@@ -37,7 +39,27 @@ struct store_segment_header {
     int64_t                  end_offset;       /* SEALED: exclusive */
     int64_t                  max_timestamp_ms; /* SEALED */
     uint64_t                 frame_count;      /* SEALED */
+    /* Made by compaction: stands in the place of the segments with these numbers, which are dead once this is SEALED,
+     * and of those that they had replaced. 0 and 0: of others. */
+    uint32_t replaces_first, replaces_last;
+    int64_t  clean_end; /* what keys below this offset made obsolete is gone; else 0 */
 };
+
+static inline bool store__segment_compacted(const struct store_segment_header *header)
+{
+    return header->replaces_last != 0;
+}
+
+/* A log's segments are ordered by these. */
+static inline uint32_t store__segment_place(const struct store_segment_header *header)
+{
+    return store__segment_compacted(header) ? header->replaces_first : header->number;
+}
+
+static inline uint32_t store__segment_place_last(const struct store_segment_header *header)
+{
+    return store__segment_compacted(header) ? header->replaces_last : header->number;
+}
 
 void store__segment_header_encode(const struct store_segment_header *header, uint8_t to[STORE_SEGMENT_HEADER_BYTES]);
 /* ERR_CORRUPT: not a header. */

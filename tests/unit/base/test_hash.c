@@ -70,12 +70,41 @@ static void test_small_numbers_spread(void **state)
     }
 }
 
+/* The first values of the authors' own table: key 00 01 .. 0f, inputs of so many bytes 00 01 02 .. */
+static void test_sip128_of_its_authors(void **state)
+{
+    static const struct hash_128 rows[] = {
+        {UINT64_C(0xe6a825ba047f81a3), UINT64_C(0x930255c71472f66d)},
+        {UINT64_C(0x44af996bd8c187da), UINT64_C(0x45fc229b11597634)},
+    };
+    uint8_t input[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(input); i++) {
+        input[i] = (uint8_t)i;
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct hash_128 hash =
+            hash_sip128(UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908), view_of(input, i));
+
+        assert_true(hash.low == rows[i].low && hash.high == rows[i].high);
+    }
+    for (size_t len = 1; len < sizeof(input); len++) { /* every length and the last byte count */
+        struct hash_128 hash = hash_sip128(1, 2, view_of(input, len));
+        struct hash_128 shorter = hash_sip128(1, 2, view_of(input, len - 1));
+
+        assert_true(hash.low != shorter.low && hash.high != shorter.high);
+        input[len - 1] ^= 1;
+        assert_true(hash_sip128(1, 2, view_of(input, len)).low != hash.low);
+        input[len - 1] ^= 1;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_murmur2_of_kafka),
-        cmocka_unit_test(test_java_string),
-        cmocka_unit_test(test_every_byte_counts),
+        cmocka_unit_test(test_sip128_of_its_authors), cmocka_unit_test(test_murmur2_of_kafka),
+        cmocka_unit_test(test_java_string),           cmocka_unit_test(test_every_byte_counts),
         cmocka_unit_test(test_small_numbers_spread),
     };
 
