@@ -4,9 +4,9 @@
  *
  * A transactional batch is let in by the partition first: where the producer's transaction is not open yet, its
  * coordinator is asked (KIP-890), while the request's other partitions go on. From Produce 12 on asking adds the
- * partition to the transaction, and an answer that the one before is not finished is waited out for a while.
+ * partition to the transaction.
  *
- *   transactional:  ADMITTING -> (ASKING <-> PAUSING | WAITING -> ADMITTING) -> appended or refused
+ *   transactional:  admitted -> (asks | waits -> admitted) -> appended or refused
  *
  * While a batch asks or waits the loop runs: its partition is looked up again afterwards. */
 #include "net/api/api_internal.h"
@@ -16,15 +16,11 @@
 #define PRODUCE_ATTRIBUTES_AT     22                  /* the byte with the flags */
 #define PRODUCE_ABORTABLE_SINCE   11                  /* TRANSACTION_ABORTABLE is known */
 #define PRODUCE_ADDS_SINCE        12
-#define PRODUCE_ASK_AGAIN_MS      20  /* add.partitions.to.txn.retry.backoff.ms */
-#define PRODUCE_ASK_MS            100 /* add.partitions.to.txn.retry.backoff.max.ms */
 
 /* A transactional batch on its way in. */
 struct produce_txn {
     struct part_ticket   ticket;
     struct coord_verify  verify;
-    struct timer         again;
-    int64_t              asked_ns;
     struct produce_item *item;
 };
 
@@ -293,24 +289,9 @@ static void produce_ask(struct produce_item *item)
     shard->verify_append(shard->coord, &item->txn->verify);
 }
 
-static void produce_ask_again(struct timer *timer)
-{
-    produce_ask(CONTAINER_OF(timer, struct produce_txn, again)->item);
-}
-
 static void produce_verified(struct coord_verify *verify)
 {
-    struct produce_txn *txn = CONTAINER_OF(verify, struct produce_txn, verify);
-    struct api_shard   *shard = txn->item->state->call->shard;
-    int64_t             now_ns = io_now_ns(shard->shard->io);
-
-    /* The end of the transaction before is on its way to its partitions: the producer need not wait for it. */
-    if (verify->error == KP_ERR_CONCURRENT_TRANSACTIONS && verify->add && !shard->stopping &&
-        now_ns - txn->asked_ns < PRODUCE_ASK_MS * NS_PER_MS) {
-        timer_arm(shard->shard->timers, &txn->again, now_ns + PRODUCE_ASK_AGAIN_MS * NS_PER_MS, produce_ask_again);
-        return;
-    }
-    produce_settle(txn->item, verify->error);
+    produce_settle(CONTAINER_OF(verify, struct produce_txn, verify)->item, verify->error);
 }
 
 static void produce_admit(struct produce_item *item, struct part *part)
@@ -323,7 +304,6 @@ static void produce_admit(struct produce_item *item, struct part *part)
         part_append(part, &item->append);
         break;
     case PART_ADMIT_ASK:
-        txn->asked_ns = io_now_ns(item->state->call->shard->shard->io);
         produce_ask(item);
         break;
     case PART_ADMIT_WAIT:

@@ -1,0 +1,546 @@
+/* Transactions over the real store in a simulated machine: power cuts, kills, clean stops, small segments.
+ *
+ * The oracle is the log itself: after every start it is read whole, and what each transaction became is taken from its
+ * markers. Checked against it: the last stable offset is the first batch of a transaction without marker, or the high
+ * watermark; a reader of committed data, from any offset and in portions of any size, sees exactly the batches that are
+ * plain or committed; the part describes each producer as its last batch or marker left it. */
+#include "tests/support/unit.h"
+
+#include "core/base/prng.h"
+#include "core/base/slog.h"
+#include "core/part/part.h"
+#include "io/sim/sim.h"
+
+#define SEEDS       8
+#define ROUNDS      8
+#define STEPS       60 /* in one round, at most */
+#define PRODUCERS   4
+#define ENTRIES_MAX 1024
+#define PATIENCE_NS (60 * NS_PER_S)
+
+enum kind { PLAIN, DATA, COMMIT, ABORT };
+
+struct entry {
+    enum kind kind;
+    int64_t   producer_id;
+    int16_t   epoch;
+    int32_t   last_sequence;
+    int64_t   base_offset, last_offset;
+    int64_t   end; /* of DATA: its marker's index; -1 open */
+};
+
+struct producer {
+    int16_t epoch;
+    int32_t sequence;
+};
+
+/* What is on its way; kept until the end of the round. */
+struct sending {
+    struct part_append append;
+    struct part_marker marker;
+    int                answers;
+};
+
+struct machine {
+    struct sim          *sim;
+    struct io           *io;
+    struct io_host      *host;
+    struct store        *store;
+    struct part_table   *table;
+    struct part         *part;
+    struct store_options store_options;
+    struct part_options  options;
+    struct arena         arena;
+    struct prng          prng;
+    struct entry         log[ENTRIES_MAX];
+    int64_t              log_count;
+    struct producer      producers[PRODUCERS];
+    struct sending       sending[STEPS];
+    size_t               sending_count;
+    size_t               answers;
+    bool                 done;
+    int                  result;
+};
+
+static uint64_t dice(struct machine *machine, uint64_t sides)
+{
+    return prng_below(&machine->prng, sides);
+}
+
+static bool machine_done(void *context)
+{
+    return ((struct machine *)context)->done;
+}
+
+static void wait_done(struct machine *machine)
+{
+    assert_true(sim_run_until(machine->sim, machine_done, machine, PATIENCE_NS));
+    machine->done = false;
+}
+
+static void store_done(void *context, int result)
+{
+    struct machine *machine = context;
+
+    machine->done = true;
+    machine->result = result;
+}
+
+static void part_done(void *context, int16_t error)
+{
+    store_done(context, error);
+}
+
+/* --- the machine ------------------------------------------------------------------------------------------------- */
+
+static void start(struct machine *machine)
+{
+    struct io_host_options host = {
+        .core_count = 1, .shard_count = 1, .region_bytes_per_core = 16 * MIB, .budget_bytes_per_core = 64 * MIB};
+
+    machine->io = sim_io(machine->sim, 0, 0);
+    machine->host = io_host_create(&host, &machine->io);
+    sim_add_host(machine->sim, machine->host);
+    assert_int_equal(io_volume_probe(machine->io, ".", &machine->store_options.volume), ERR_OK);
+    machine->store = store_create(io_host_shard(machine->host, 0), &machine->store_options);
+    store_open(machine->store, store_done, machine);
+    wait_done(machine);
+    assert_int_equal(machine->result, ERR_OK);
+    machine->table = part_table_create(io_host_shard(machine->host, 0), machine->store);
+    machine->part = part_open(machine->table, &machine->options, part_done, machine);
+    wait_done(machine);
+    assert_int_equal(machine->result, KP_ERR_NONE);
+}
+
+static void bury(struct machine *machine)
+{
+    part_table_destroy(machine->table);
+    store_destroy(machine->store);
+    sim_remove_turn(machine->sim, machine->host);
+    io_host_destroy(machine->host);
+    io_destroy(machine->io);
+}
+
+static void stop(struct machine *machine)
+{
+    part_table_close(machine->table, part_done, machine);
+    wait_done(machine);
+    store_close(machine->store, store_done, machine);
+    wait_done(machine);
+    assert_int_equal(machine->result, ERR_OK);
+    bury(machine);
+}
+
+static void power_cut(struct machine *machine, bool kill)
+{
+    if (kill) {
+        sim_kill(machine->sim, 0, prng_next(&machine->prng));
+    } else {
+        sim_crash(machine->sim, 0, prng_next(&machine->prng),
+                  (enum sim_crash_style)dice(machine, SIM_CRASH_STYLE_COUNT));
+    }
+    sim_reap(machine->sim, 0);
+    part_table_close(machine->table, part_done, machine);
+    wait_done(machine);
+    bury(machine);
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+static bool read_answered_flag;
+
+static void read_answered(struct part_read *read)
+{
+    MAYBE(read == NULL);
+    read_answered_flag = true;
+}
+
+static bool read_is_answered(void *context)
+{
+    MAYBE(context == NULL);
+    return read_answered_flag;
+}
+
+/* The batches back to back, in memory of the caller. */
+static struct view read_some(struct machine *machine, struct part_read *read, int64_t offset, bool committed)
+{
+    uint8_t *joined;
+    size_t   len = 0;
+
+    *read = (struct part_read){.offset = offset,
+                               .bytes_max = 1 + dice(machine, 60000),
+                               .at_least_one = true,
+                               .committed = committed,
+                               .arena = &machine->arena,
+                               .done = read_answered};
+    read_answered_flag = false;
+    if (!part_read(machine->part, read)) {
+        assert_true(sim_run_until(machine->sim, read_is_answered, NULL, PATIENCE_NS));
+    }
+    assert_int_equal(read->error, KP_ERR_NONE);
+    assert_true(read->store.bytes > 0 && read->store.next_offset > offset);
+    joined = mem_alloc(MEM_TEST, read->store.bytes);
+    for (uint32_t i = 0; i < read->store.slice_count; i++) {
+        memcpy(joined + len, read->store.slices[i].base, read->store.slices[i].len);
+        len += read->store.slices[i].len;
+    }
+    part_read_release(read);
+    return view_of(joined, len);
+}
+
+static bool next_batch(struct view *rest, struct rec_batch *out_batch)
+{
+    if (rest->len == 0) {
+        return false;
+    }
+    assert_int_equal(rec_batch_parse(*rest, out_batch), ERR_OK);
+    *rest = view_of(rest->base + out_batch->bytes.len, rest->len - out_batch->bytes.len);
+    return true;
+}
+
+static void note_batch(struct machine *machine, const struct rec_batch *batch)
+{
+    struct entry     *entry = &machine->log[machine->log_count];
+    struct rec_marker marker = {0};
+
+    assert_true(machine->log_count < ENTRIES_MAX);
+    *entry = (struct entry){.kind = (batch->attributes & REC_ATTR_TRANSACTIONAL) != 0 ? DATA : PLAIN,
+                            .producer_id = batch->producer_id,
+                            .epoch = batch->producer_epoch,
+                            .last_sequence = batch->base_sequence + batch->last_offset_delta,
+                            .base_offset = batch->base_offset,
+                            .last_offset = rec_batch_last_offset(batch),
+                            .end = -1};
+    if ((batch->attributes & REC_ATTR_CONTROL) != 0) {
+        assert_int_equal(rec_marker_parse(batch, &marker), ERR_OK);
+        entry->kind = marker.type == REC_CONTROL_COMMIT ? COMMIT : ABORT;
+        for (int64_t i = 0; i < machine->log_count; i++) {
+            struct entry *other = &machine->log[i];
+
+            if (other->kind == DATA && other->end < 0 && other->producer_id == entry->producer_id) {
+                other->end = machine->log_count;
+            }
+        }
+    }
+    machine->log_count++;
+}
+
+static void read_log(struct machine *machine)
+{
+    struct part_read *read = mem_alloc(MEM_TEST, sizeof(*read));
+    int64_t           offset = 0;
+
+    machine->log_count = 0;
+    while (offset < part_high_watermark(machine->part)) {
+        struct view      bytes = read_some(machine, read, offset, false);
+        struct view      rest = bytes;
+        struct rec_batch batch;
+
+        while (next_batch(&rest, &batch)) {
+            note_batch(machine, &batch);
+        }
+        offset = read->store.next_offset;
+        mem_free(MEM_TEST, (void *)(uintptr_t)bytes.base);
+    }
+    mem_free(MEM_TEST, read);
+}
+
+/* As Kafka's consumers: index of the next entry. */
+static int64_t check_committed(struct machine *machine, struct part_read *read, int64_t at)
+{
+    struct view      bytes = read_some(machine, read, machine->log[at].base_offset, true);
+    struct view      rest = bytes;
+    struct rec_batch batch;
+    bool             skips[PRODUCERS] = {0};
+    int32_t          next_aborted = 0;
+
+    while (next_batch(&rest, &batch)) {
+        const struct entry *entry = &machine->log[at++];
+        bool                shown;
+
+        assert_int_equal(batch.base_offset, entry->base_offset);
+        while (next_aborted < read->aborted_count &&
+               read->aborted[next_aborted].first_offset <= rec_batch_last_offset(&batch)) {
+            skips[read->aborted[next_aborted++].producer_id] = true;
+        }
+        shown = entry->kind == PLAIN || (entry->kind == DATA && !skips[entry->producer_id]);
+        if (entry->kind == ABORT) {
+            skips[entry->producer_id] = false;
+        }
+        assert_int_equal(shown,
+                         entry->kind == PLAIN || (entry->kind == DATA && machine->log[entry->end].kind == COMMIT));
+    }
+    mem_free(MEM_TEST, (void *)(uintptr_t)bytes.base);
+    return at;
+}
+
+static void check_readers(struct machine *machine)
+{
+    struct part_read *read = mem_alloc(MEM_TEST, sizeof(*read));
+    int64_t           stable = part_high_watermark(machine->part);
+    int64_t           stable_at = machine->log_count;
+
+    for (int64_t i = machine->log_count - 1; i >= 0; i--) {
+        if (machine->log[i].kind == DATA && machine->log[i].end < 0) {
+            stable = machine->log[i].base_offset;
+            stable_at = i;
+        }
+    }
+    assert_int_equal(part_last_stable_offset(machine->part), stable);
+    for (int64_t at = (int64_t)dice(machine, (uint64_t)stable_at + 1); at < stable_at;) {
+        at = check_committed(machine, read, at);
+        assert_true(at <= stable_at);
+    }
+    mem_free(MEM_TEST, read);
+}
+
+/* What is described is what the log says; the producers go on from there. */
+static void check_producers(struct machine *machine)
+{
+    struct part_producer_info found[PRODUCERS];
+    struct part_producer_info info;
+    size_t                    position = 0;
+
+    memset(found, 0xff, sizeof(found));
+    memset(machine->producers, 0, sizeof(machine->producers));
+    while (part_producer_next(machine->part, &position, &info)) {
+        found[info.producer_id] = info;
+    }
+    for (int64_t id = 0; id < PRODUCERS; id++) {
+        struct part_producer_info want = {.producer_id = -1};
+
+        for (int64_t i = 0; i < machine->log_count; i++) {
+            const struct entry *entry = &machine->log[i];
+
+            if (entry->kind == PLAIN || entry->producer_id != id) {
+                continue;
+            }
+            if (want.producer_id < 0) {
+                want = (struct part_producer_info){
+                    .producer_id = id, .producer_epoch = -1, .coordinator_epoch = -1, .txn_first_offset = -1};
+            }
+            want.last_sequence = want.producer_epoch != entry->epoch ? -1 : want.last_sequence;
+            want.producer_epoch = entry->epoch;
+            want.last_sequence = entry->kind == DATA ? entry->last_sequence : want.last_sequence;
+            if (entry->kind != DATA) {
+                want.txn_first_offset = -1;
+            } else if (want.txn_first_offset < 0) {
+                want.txn_first_offset = entry->base_offset;
+            }
+        }
+        assert_int_equal(found[id].producer_id, want.producer_id);
+        if (want.producer_id >= 0) {
+            assert_int_equal(found[id].producer_epoch, want.producer_epoch);
+            assert_int_equal(found[id].last_sequence, want.last_sequence);
+            assert_int_equal(found[id].txn_first_offset, want.txn_first_offset);
+            machine->producers[id] =
+                (struct producer){.epoch = want.producer_epoch, .sequence = want.last_sequence + 1};
+        }
+    }
+}
+
+static void check(struct machine *machine)
+{
+    read_log(machine);
+    check_readers(machine);
+    check_producers(machine);
+    arena_reset(&machine->arena);
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+static struct machine *answering;
+
+static void append_answered(struct part_append *append)
+{
+    CONTAINER_OF(append, struct sending, append)->answers++;
+    answering->answers++;
+}
+
+static void marker_answered(struct part_marker *marker)
+{
+    CONTAINER_OF(marker, struct sending, marker)->answers++;
+    answering->answers++;
+}
+
+static bool all_answered(void *context)
+{
+    struct machine *machine = context;
+
+    return machine->answers == machine->sending_count;
+}
+
+static uint64_t guard_of(struct machine *machine, int64_t id, const struct producer *producer)
+{
+    struct part_ticket ticket = {
+        .producer_id = id, .producer_epoch = producer->epoch, .base_sequence = producer->sequence};
+    struct list_node followers;
+
+    list_init(&followers);
+    if (part_txn_admit(machine->part, &ticket) == PART_ADMIT_ASK) {
+        part_txn_answer(machine->part, &ticket, 0, &followers);
+    }
+    return ticket.guard;
+}
+
+static void send_batch(struct machine *machine, int64_t id)
+{
+    struct sending    *sending = &machine->sending[machine->sending_count++];
+    struct producer   *producer = id < 0 ? NULL : &machine->producers[id];
+    size_t             value_bytes = dice(machine, 6) == 0 ? 20000 : 100;
+    uint8_t           *value = arena_alloc(&machine->arena, value_bytes);
+    int32_t            records = 1 + (int32_t)dice(machine, 3);
+    struct view        bytes = {0};
+    struct rec_builder builder;
+
+    rec_builder_init(&builder, &machine->arena);
+    if (producer != NULL) {
+        builder.attributes = REC_ATTR_TRANSACTIONAL;
+        builder.producer_id = id;
+        builder.producer_epoch = producer->epoch;
+        builder.base_sequence = producer->sequence;
+    }
+    for (int32_t i = 0; i < records; i++) {
+        rec_builder_add(&builder, io_wall_ms(machine->io), view_text("key"), view_of(value, value_bytes), NULL, 0);
+    }
+    assert_int_equal(rec_builder_finish(&builder, dice(machine, 4) == 0 ? REC_LZ4 : REC_NONE, 0, &bytes), ERR_OK);
+    *sending = (struct sending){.append = {.records = bytes,
+                                           .wait_durable = true,
+                                           .guard = producer == NULL ? 0 : guard_of(machine, id, producer),
+                                           .done = append_answered}};
+    if (producer != NULL) {
+        producer->sequence += records;
+    }
+    part_append(machine->part, &sending->append);
+}
+
+static void send_marker(struct machine *machine, int64_t id)
+{
+    struct sending  *sending = &machine->sending[machine->sending_count++];
+    struct producer *producer = &machine->producers[id];
+
+    if (dice(machine, 2) == 0) { /* as transactions of version 2 end */
+        producer->epoch++;
+        producer->sequence = 0;
+    }
+    *sending = (struct sending){.marker = {.producer_id = id,
+                                           .producer_epoch = producer->epoch,
+                                           .commit = dice(machine, 2) == 0,
+                                           .done = marker_answered}};
+    part_append_marker(machine->part, &sending->marker);
+}
+
+static void write_some(struct machine *machine)
+{
+    uint64_t count = 1 + dice(machine, STEPS - 1);
+
+    machine->sending_count = 0;
+    machine->answers = 0;
+    answering = machine;
+    for (uint64_t i = 0; i < count; i++) {
+        int64_t id = (int64_t)dice(machine, PRODUCERS);
+
+        switch (dice(machine, 6)) {
+        case 0:
+            send_batch(machine, -1);
+            break;
+        case 1:
+        case 2:
+            send_marker(machine, id);
+            break;
+        default:
+            send_batch(machine, id);
+            break;
+        }
+        if (dice(machine, 3) == 0) {
+            sim_run_for(machine->sim, (int64_t)dice(machine, NS_PER_MS));
+        }
+    }
+}
+
+static void run_round(struct machine *machine)
+{
+    uint64_t ending = dice(machine, 4);
+
+    start(machine);
+    check(machine);
+    write_some(machine);
+    if (ending <= 1) {
+        sim_run_for(machine->sim, (int64_t)dice(machine, 300 * NS_PER_US));
+        power_cut(machine, ending == 0);
+        assert_true(all_answered(machine));
+    } else {
+        assert_true(sim_run_until(machine->sim, all_answered, machine, PATIENCE_NS));
+        for (size_t i = 0; i < machine->sending_count; i++) {
+            assert_int_equal(machine->sending[i].append.error, 0);
+            assert_int_equal(machine->sending[i].marker.error, 0);
+        }
+        check(machine);
+        stop(machine);
+    }
+    arena_reset(&machine->arena);
+}
+
+static void run_machine(uint64_t seed)
+{
+    struct machine    *machine = mem_alloc(MEM_TEST, sizeof(*machine));
+    struct sim_options world;
+
+    if (seed % 2 == 0) {
+        sim_options_default(&world, seed);
+    } else {
+        sim_options_swarm(&world, seed, false);
+    }
+    machine->sim = sim_create(&world);
+    machine->store_options =
+        (struct store_options){.directory = "data/shard-0", .journal_bytes = MIB, .cache_bytes = 2 * MIB};
+    machine->options = (struct part_options){
+        .topic_id = {{7}},
+        .topic = view_text("orders"),
+        .leader_epoch = 1,
+        .settings = {.policy = {.durable_on_append = true,
+                                .segment_bytes = seed % 3 == 0 ? 1 * MIB : 128 * KIB,
+                                .index_interval_bytes = 4096,
+                                .retention_ms = -1,
+                                .retention_bytes = -1,
+                                .delete_enabled = true},
+                     .batch_bytes_max = 1048588,
+                     .timestamp_before_max_ms = INT64_MAX,
+                     .timestamp_after_max_ms = INT64_MAX,
+                     .codec = -1,
+                     .producer_expiry_ms = 86400 * MS_PER_S},
+    };
+    arena_init(&machine->arena, MEM_TEST, 256 * KIB, 256 * MIB);
+    prng_init(&machine->prng, seed);
+    for (int round = 0; round < ROUNDS; round++) {
+        run_round(machine);
+    }
+    start(machine);
+    check(machine);
+    stop(machine);
+    sim_destroy(machine->sim);
+    arena_deinit(&machine->arena);
+    mem_free(MEM_TEST, machine);
+}
+
+static void sink(enum slog_level level, const char *room, const char *text)
+{
+    MAYBE(level == SLOG_ERROR && room != NULL && text != NULL);
+}
+
+static void transactions_hold_over_power_cuts(void **state)
+{
+    MAYBE(state == NULL);
+    slog_set_sink(sink);
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        run_machine(seed);
+    }
+    slog_set_sink(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(transactions_hold_over_power_cuts)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
