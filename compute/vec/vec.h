@@ -62,8 +62,9 @@ enum vec_layout {
     VEC_LAYOUT_INT8,   /* TINYINT */
     VEC_LAYOUT_INT16,  /* SMALLINT */
     VEC_LAYOUT_INT32,  /* INT; DATE: days since 1970-01-01; TIME: ms of the day; INTERVAL_MONTH: months */
-    VEC_LAYOUT_INT64,  /* BIGINT; DECIMAL to 18 digits, unscaled; TIMESTAMP and _LTZ: ms (precision 0..3) or us (4..6)
-                          since the epoch; INTERVAL_DAY: ms */
+    VEC_LAYOUT_INT64,  /* BIGINT; DECIMAL to 18 digits, unscaled; TIMESTAMP and _LTZ to precision 6: us since the epoch,
+                          also for precision 3, because Flink's decoders keep finer fractions that are in the input;
+                          INTERVAL_DAY: ms */
     VEC_LAYOUT_INT128, /* DECIMAL from 19 digits, unscaled; TIMESTAMP and _LTZ of precision 7..9: ns */
     VEC_LAYOUT_FLOAT,
     VEC_LAYOUT_DOUBLE,
@@ -136,7 +137,7 @@ static inline bool vec_kind_is_numeric(enum vec_kind kind)
     return kind >= VEC_TINYINT && kind <= VEC_DECIMAL;
 }
 
-/* Values of a TIMESTAMP type per second: 1,000, 1,000,000 or 1,000,000,000. */
+/* Values of a TIMESTAMP type per second: 1,000,000 or 1,000,000,000. */
 int64_t vec_timestamp_units(struct vec_type type);
 
 /* --- texts ------------------------------------------------------------------------------------------------------- */

@@ -90,7 +90,7 @@ size_t vec_layout_bytes(enum vec_layout layout)
 
 int64_t vec_timestamp_units(struct vec_type type)
 {
-    return type.precision <= 3 ? 1000 : type.precision <= 6 ? 1000000 : 1000000000;
+    return type.precision <= 6 ? 1000000 : 1000000000;
 }
 
 bool vec_type_equal(struct vec_type a, struct vec_type b)

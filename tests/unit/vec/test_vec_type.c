@@ -38,8 +38,8 @@ static void test_layouts_follow_precision(void **state)
     assert_int_equal(vec_type_layout(vec_type_decimal(19, 2)), VEC_LAYOUT_INT128);
     assert_int_equal(vec_type_layout(vec_type_timestamp(VEC_TIMESTAMP, 6)), VEC_LAYOUT_INT64);
     assert_int_equal(vec_type_layout(vec_type_timestamp(VEC_TIMESTAMP_LTZ, 7)), VEC_LAYOUT_INT128);
-    assert_int_equal(vec_timestamp_units(vec_type_timestamp(VEC_TIMESTAMP, 0)), 1000);
-    assert_int_equal(vec_timestamp_units(vec_type_timestamp(VEC_TIMESTAMP, 4)), 1000000);
+    assert_int_equal(vec_timestamp_units(vec_type_timestamp(VEC_TIMESTAMP, 0)), 1000000);
+    assert_int_equal(vec_timestamp_units(vec_type_timestamp(VEC_TIMESTAMP, 7)), 1000000000);
     assert_int_equal(sizeof(struct vec_string), 16);
 }
 
