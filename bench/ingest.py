@@ -34,7 +34,7 @@ def run(broker, load, batch, args):
     result["verify"] = json.loads(verify.stdout) if verify.returncode == 0 else None
     if result["verify"] is None:
         sys.exit(f"{broker.name}: what was produced could not be read back: {verify.stderr}{verify.stdout}")
-    result["command"] = " ".join(produce)
+    result["command"] = " ".join(produce).replace(load, os.path.relpath(load, brokers.ROOT))
     return result
 
 
