@@ -16,7 +16,14 @@ enum slog_level { SLOG_DEBUG, SLOG_INFO, SLOG_WARN, SLOG_ERROR };
 /* text: one whole line without the newline, valid during the call. */
 typedef void slog_sink_fn(enum slog_level level, const char *room, const char *text);
 
-void slog_set_level(enum slog_level level);
+/* Of all rooms that have none of their own. */
+void            slog_set_level(enum slog_level level);
+enum slog_level slog_level_of(const char *room);
+/* A room's own level; SLOG_INHERIT gives it up. False: no such room. Any thread. */
+#define SLOG_INHERIT (-1)
+MUST_USE bool slog_set_room_level(const char *room, int level);
+/* The rooms that log, by index; NULL at the end. */
+const char *slog_room_at(size_t index);
 /* NULL restores the default (standard error). */
 void slog_set_sink(slog_sink_fn *sink);
 void slog_write(enum slog_level level, const char *room, const char *format, ...) PRINTF_LIKE(3, 4);

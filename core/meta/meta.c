@@ -40,7 +40,6 @@ void meta_destroy(struct meta *meta)
 
 void meta_watch_add(struct meta *meta, struct meta_watch *watch)
 {
-    CHECK(watch->topic_removed != NULL);
     list_init(&watch->link);
     list_push_back(&meta->watches, &watch->link);
 }
@@ -136,6 +135,17 @@ int32_t meta_node_id(const struct meta *meta)
 const struct meta_topic *meta_topic(const struct meta *meta, struct view name)
 {
     return meta__image_topic(&meta->image, name);
+}
+
+const struct meta_config_set *meta_group_configs(const struct meta *meta, struct view group)
+{
+    return map_get(&meta->image.group_configs, group);
+}
+
+int16_t meta_feature_level(const struct meta *meta, enum meta_feature feature)
+{
+    CHECK(feature < META_FEATURE_COUNT);
+    return meta->image.feature_levels[feature];
 }
 
 const struct meta_topic *meta_topic_by_id(const struct meta *meta, struct uuid id)

@@ -57,6 +57,47 @@ struct meta_topic {
     bool                   internal; /* __consumer_offsets, __transaction_state */
 };
 
+/* --- features: what this cluster has agreed on ------------------------------------------------------------------- */
+
+enum meta_feature {
+    META_FEATURE_METADATA_VERSION,
+    META_FEATURE_GROUP_VERSION,
+    META_FEATURE_TRANSACTION_VERSION,
+    META_FEATURE_KRAFT_VERSION, /* fixed: the one voter has its directory id from the first start */
+    META_FEATURE_COUNT,
+};
+
+struct meta_feature_info {
+    const char *name;     /* "transaction.version" */
+    int16_t     min, max; /* levels this release supports */
+    int16_t     initial;  /* of a new cluster; 0: not finalized */
+};
+const struct meta_feature_info *meta_feature_info(enum meta_feature feature);
+
+/* --- client quotas: kept and shown; nothing is throttled yet ------------------------------------------------------ */
+
+enum meta_quota_type { META_QUOTA_USER, META_QUOTA_CLIENT_ID, META_QUOTA_IP, META_QUOTA_TYPE_COUNT };
+
+/* Whom a quota is for: one user, one client id, both together, or one address. */
+struct meta_quota_entity {
+    bool        has[META_QUOTA_TYPE_COUNT];
+    struct view names[META_QUOTA_TYPE_COUNT]; /* base NULL: the default of all without one of their own */
+};
+
+#define META_QUOTA_KEYS_MAX 8
+
+struct meta_quota {
+    struct meta_quota_entity entity;
+    bool                     set[META_QUOTA_KEYS_MAX]; /* by index of meta_quota_key() */
+    double                   values[META_QUOTA_KEYS_MAX];
+};
+
+const char *meta_quota_type_name(enum meta_quota_type type); /* "user", "client-id", "ip" */
+/* False: no such type. */
+bool meta_quota_type_find(struct view name, enum meta_quota_type *out_type);
+/* "producer_byte_rate"; NULL at the end. */
+const char *meta_quota_key(size_t index);
+
 struct meta_image {
     struct map topics_by_name;       /* -> struct meta_topic, in order of creation */
     struct map topics_by_id;         /* key: 16 bytes */
@@ -68,7 +109,11 @@ struct meta_image {
     int64_t                 partition_total;
     int64_t                *shard_partitions; /* how many each shard leads, by shard */
     int64_t                 next_producer_id;
-    int64_t                 last_offset; /* of the newest record applied */
+    int64_t                 last_offset;    /* of the newest record applied */
+    struct map              group_configs;  /* group id -> struct meta_config_set, of groups that have overrides */
+    struct map              quotas;         /* entity -> struct meta_quota, in order of appearance */
+    bool                    features_known; /* the log has had a record of a feature */
+    int16_t                 feature_levels[META_FEATURE_COUNT]; /* 0: not finalized */
 };
 
 /* --- one shard's metadata ---------------------------------------------------------------------------------------- */
@@ -96,11 +141,12 @@ typedef void meta_done_fn(void *context, int result);
 void         meta_open(struct meta *meta, meta_done_fn *done, void *context);
 void         meta_close(struct meta *meta, meta_done_fn *done, void *context);
 
-/* Told on this shard, from the loop, while changes are applied: `topic` is about to leave the image. Not told of what
- * is replayed at start. Added before meta_open; the memory is the caller's until meta_destroy(). */
+/* Told on this shard, from the loop, while changes are applied; either function may be NULL. Not told of what is
+ * replayed at start. Added before meta_open; the memory is the caller's until meta_destroy(). */
 struct meta_watch {
     struct list_node link;
-    void (*topic_removed)(struct meta_watch *watch, const struct meta_topic *topic);
+    void (*topic_removed)(struct meta_watch *watch, const struct meta_topic *topic); /* is about to leave the image */
+    void (*settings_changed)(struct meta_watch *watch); /* broker settings have: those of all or of some broker */
 };
 void meta_watch_add(struct meta *meta, struct meta_watch *watch);
 
@@ -110,6 +156,10 @@ int32_t                  meta_node_id(const struct meta *meta); /* this shard's 
 /* NULL: unknown. */
 const struct meta_topic *meta_topic(const struct meta *meta, struct view name);
 const struct meta_topic *meta_topic_by_id(const struct meta *meta, struct uuid id);
+/* NULL: the group has no overrides. */
+const struct meta_config_set *meta_group_configs(const struct meta *meta, struct view group);
+/* The finalized level; their epoch is the image's last_offset. */
+int16_t meta_feature_level(const struct meta *meta, enum meta_feature feature);
 /* Kafka's rule for names: 1..249 of [a-zA-Z0-9._-], not "." or "..". */
 bool meta_topic_name_valid(struct view name);
 
@@ -164,11 +214,41 @@ struct meta_alter_entry {
 };
 
 struct meta_alter_config {
-    int8_t                         resource_type; /* 2 topic, 4 broker */
+    int8_t                         resource_type; /* 2 topic, 4 broker, 32 group */
     struct view                    resource_name;
     bool                           replace_all; /* AlterConfigs: what is not named is removed */
     const struct meta_alter_entry *entries;
     int32_t                        entry_count;
+    /* out */
+    int16_t error;
+    char    message[160];
+};
+
+enum meta_feature_upgrade {
+    META_FEATURE_UPGRADE = 1,
+    META_FEATURE_SAFE_DOWNGRADE = 2,
+    META_FEATURE_UNSAFE_DOWNGRADE = 3
+};
+
+struct meta_update_feature {
+    struct view name;
+    int16_t     level;
+    int8_t      upgrade_type; /* enum meta_feature_upgrade, as asked */
+    /* out; the first that is refused refuses all */
+    int16_t error;
+    char    message[240];
+};
+
+struct meta_quota_op {
+    struct view key;
+    double      value;
+    bool        remove;
+};
+
+struct meta_alter_quota {
+    struct meta_quota_entity    entity;
+    const struct meta_quota_op *ops;
+    int32_t                     op_count;
     /* out */
     int16_t error;
     char    message[160];
@@ -180,6 +260,8 @@ enum meta_change_kind {
     META_ADD_PARTITIONS,
     META_ALTER_CONFIGS,
     META_ALLOCATE_PRODUCER_IDS,
+    META_UPDATE_FEATURES,
+    META_ALTER_QUOTAS,
 };
 
 /* An item whose `error` is already set when the change is submitted is skipped and keeps it.
@@ -194,6 +276,8 @@ struct meta_change {
         struct meta_delete_topic   *delete_topics;
         struct meta_add_partitions *add_partitions;
         struct meta_alter_config   *alter_configs;
+        struct meta_update_feature *update_features;
+        struct meta_alter_quota    *alter_quotas;
         struct {
             int64_t first_id; /* out */
             int32_t id_count; /* out: block size, 1000 */
@@ -223,14 +307,20 @@ struct meta_config_value {
 struct meta_config_value meta_topic_config(const struct meta *meta, const struct meta_topic *topic,
                                            const struct meta_config_key *key);
 struct meta_config_value meta_broker_config(const struct meta *meta, uint32_t shard, const struct meta_config_key *key);
-/* All places where the value could come from, strongest first (synonyms of DescribeConfigs); returns how many of
- * out_values were filled. */
-size_t meta_config_synonyms(const struct meta *meta, const struct meta_topic *topic, uint32_t shard,
+/* Of a consumer group that may have no overrides and need not exist. */
+struct meta_config_value meta_group_config(const struct meta *meta, struct view group,
+                                           const struct meta_config_key *key);
+/* All places where the value could come from, strongest first (synonyms of DescribeConfigs); own: the overrides of the
+ * topic or the group, or NULL. Returns how many of out_values were filled. */
+size_t meta_config_synonyms(const struct meta *meta, const struct meta_config_set *own, uint32_t shard,
                             const struct meta_config_key *key, struct meta_config_value *out_values, size_t capacity);
 void   meta_part_settings(const struct meta *meta, const struct meta_topic *topic, struct part_settings *out_settings);
 /* Typed reads of broker settings in force on this shard; the key must exist and have that type (checked). */
 int64_t     meta_broker_int(const struct meta *meta, const char *name);
+double      meta_broker_double(const struct meta *meta, const char *name);
 bool        meta_broker_bool(const struct meta *meta, const char *name);
 const char *meta_broker_text(const struct meta *meta, const char *name);
+/* A group's own, else the broker's: "consumer.session.timeout.ms", "consumer.heartbeat.interval.ms". */
+int64_t meta_group_int(const struct meta *meta, struct view group, const char *name);
 
 #endif

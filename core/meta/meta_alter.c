@@ -10,31 +10,34 @@ static int alter_shown(struct view text)
     return (int)MIN(text.len, (size_t)ALTER_SHOWN_MAX);
 }
 
-int16_t meta__config_value_check(const struct meta_config_key *key, struct view name, struct view value, bool is_topic,
-                                 char *message, size_t message_bytes)
+int16_t meta__config_value_check(const struct meta_config_key *key, struct view name, struct view value,
+                                 enum meta_config_kind kind, char *message, size_t message_bytes)
 {
-    char reason[120];
+    static const char *const kinds[] = {
+        [META_KIND_BROKER] = "broker", [META_KIND_TOPIC] = "topic", [META_KIND_GROUP] = "group"};
+    /* Kafka calls a bad value of a broker setting a bad request, that of a topic or a group a bad setting */
+    int16_t error = kind == META_KIND_BROKER ? KP_ERR_INVALID_REQUEST : KP_ERR_INVALID_CONFIG;
+    char    reason[120];
 
     if (key == NULL) {
-        const char *nearest = meta_config_nearest(is_topic, name);
+        const char *nearest = meta_config_nearest(kind, name);
 
         return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG, "Unknown %s config name: %.*s%s%s%s",
-                            is_topic ? "topic" : "broker", alter_shown(name), (const char *)name.base,
+                            kinds[kind], alter_shown(name), (const char *)name.base,
                             nearest == NULL ? "" : ". Did you mean ", nearest == NULL ? "" : nearest,
                             nearest == NULL ? "" : "?");
     }
     if (value.base == NULL) {
         return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
-                            "Null value not supported for %s configs: %s", is_topic ? "topic" : "broker", key->name);
+                            "Null value not supported for %s configs: %s", kinds[kind], key->name);
     }
     if (value.len > META_VALUE_BYTES_MAX) {
-        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
-                            "The value for configuration %s is longer than %d bytes.", key->name, META_VALUE_BYTES_MAX);
+        return meta__refuse(message, message_bytes, error, "The value for configuration %s is longer than %d bytes.",
+                            key->name, META_VALUE_BYTES_MAX);
     }
     if (meta_config_check(key, value, span_of(reason, sizeof(reason))) < 0) {
-        return meta__refuse(message, message_bytes, KP_ERR_INVALID_CONFIG,
-                            "Invalid value %.*s for configuration %s: %s", alter_shown(value), (const char *)value.base,
-                            key->name, reason);
+        return meta__refuse(message, message_bytes, error, "Invalid value %.*s for configuration %s: %s",
+                            alter_shown(value), (const char *)value.base, key->name, reason);
     }
     return KP_ERR_NONE;
 }
@@ -96,15 +99,20 @@ static const char *list_combine(struct meta_draft *draft, const char *list, stru
 
 /* The resource being changed, and what its set holds before. */
 struct alter_target {
-    bool                          is_topic;
+    enum meta_config_kind         kind;
     bool                          is_default; /* broker "" */
-    const struct meta_config_set *set;
+    const struct meta_config_set *set;        /* NULL: a group without overrides */
 };
+
+static const char *alter_now(const struct alter_target *target, struct view name)
+{
+    return target->set == NULL ? NULL : meta_config_set_get(target->set, name);
+}
 
 static int16_t alter_check_update(const struct alter_target *target, const struct meta_config_key *key,
                                   struct meta_alter_config *alter)
 {
-    if (target->is_topic || key == NULL) {
+    if (target->kind != META_KIND_BROKER || key == NULL) {
         return KP_ERR_NONE;
     }
     if (key->update == META_READ_ONLY) {
@@ -123,8 +131,8 @@ static int16_t alter_check_update(const struct alter_target *target, const struc
 static int16_t alter_value(struct meta_draft *draft, const struct alter_target *target, struct meta_alter_config *alter,
                            const struct meta_alter_entry *entry, struct view *out_value)
 {
-    const struct meta_config_key *key = meta_config_find(target->is_topic, entry->name);
-    const char                   *now = meta_config_set_get(target->set, entry->name);
+    const struct meta_config_key *key = meta_config_find(target->kind, entry->name);
+    const char                   *now = alter_now(target, entry->name);
     const char                   *combined;
     int16_t                       error = alter_check_update(target, key, alter);
 
@@ -132,14 +140,16 @@ static int16_t alter_value(struct meta_draft *draft, const struct alter_target *
         return error;
     }
     if (entry->op == META_CONFIG_DELETE) {
-        *out_value = (struct view){0};
-        /* an override this release does not know any more can still be removed */
-        return key != NULL || now != NULL ? KP_ERR_NONE
-                                          : meta__config_value_check(NULL, entry->name, *out_value, target->is_topic,
-                                                                     alter->message, sizeof(alter->message));
+        *out_value = (struct view){0}; /* what is not set, or not known, is gone already, as in Kafka */
+        return KP_ERR_NONE;
+    }
+    if (entry->value.base == NULL) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                            "Null value not supported for : %.*s", alter_shown(entry->name),
+                            (const char *)entry->name.base);
     }
     *out_value = entry->value;
-    if (key != NULL && entry->value.base != NULL && entry->op != META_CONFIG_SET) {
+    if (key != NULL && entry->op != META_CONFIG_SET) {
         if (key->type != META_TYPE_LIST) {
             return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_CONFIG,
                                 "Can't %s to key %s because its type is not LIST.",
@@ -152,15 +162,14 @@ static int16_t alter_value(struct meta_draft *draft, const struct alter_target *
         }
         *out_value = view_text(combined);
     }
-    return meta__config_value_check(key, entry->name, *out_value, target->is_topic, alter->message,
-                                    sizeof(alter->message));
+    return meta__config_value_check(key, entry->name, *out_value, target->kind, alter->message, sizeof(alter->message));
 }
 
 static void alter_add(struct meta_draft *draft, const struct meta_alter_config *alter,
-                      const struct meta_config_set *set, struct view name, struct view value)
+                      const struct alter_target *target, struct view name, struct view value)
 {
     struct meta_record record = {.key = KP_CONFIG_RECORD_KEY};
-    const char        *now = meta_config_set_get(set, name);
+    const char        *now = alter_now(target, name);
 
     if (value.base == NULL ? now == NULL : now != NULL && view_equal(view_text(now), value)) {
         return; /* as it is already */
@@ -183,33 +192,94 @@ static bool alter_names(const struct meta_alter_config *alter, struct view name,
     return false;
 }
 
+static int16_t alter_no_resource(struct meta_alter_config *alter)
+{
+    int         shown = alter_shown(alter->resource_name);
+    const char *name = (const char *)alter->resource_name.base;
+
+    if (alter->resource_type == META_RESOURCE_TOPIC) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_UNKNOWN_TOPIC_OR_PARTITION,
+                            "The topic '%.*s' does not exist.", shown, name);
+    }
+    if (alter->resource_type == META_RESOURCE_GROUP) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                            "Default group resources are not allowed.");
+    }
+    return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
+                        "No such resource to configure: type %d, name '%.*s'.", alter->resource_type, shown, name);
+}
+
 static int16_t alter_check_resource(struct meta_draft *draft, struct meta_alter_config *alter,
                                     struct alter_target *out_target)
 {
     struct meta_image *image = (struct meta_image *)(uintptr_t)&draft->meta->image; /* looked up, not changed */
     bool               is_topic = alter->resource_type == META_RESOURCE_TOPIC;
+    bool               is_group = alter->resource_type == META_RESOURCE_GROUP && alter->resource_name.len > 0;
 
     *out_target = (struct alter_target){
-        .is_topic = is_topic,
+        .kind = is_topic   ? META_KIND_TOPIC
+                : is_group ? META_KIND_GROUP
+                           : META_KIND_BROKER,
         .is_default = !is_topic && alter->resource_name.len == 0,
         .set = meta__image_configs(image, alter->resource_type, alter->resource_name),
     };
-    if (out_target->set == NULL && is_topic) {
-        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_UNKNOWN_TOPIC_OR_PARTITION,
-                            "The topic '%.*s' does not exist.", alter_shown(alter->resource_name),
-                            (const char *)alter->resource_name.base);
-    }
-    if (out_target->set == NULL) {
-        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
-                            "No such resource to configure: type %d, name '%.*s'.", alter->resource_type,
-                            alter_shown(alter->resource_name), (const char *)alter->resource_name.base);
-    }
-    if (!meta__draft_first(draft, is_topic ? 't' : 'b', alter->resource_name)) {
-        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST,
-                            "Each resource must appear at most once.");
+    if (out_target->set == NULL && !is_group) {
+        return alter_no_resource(alter);
     }
     return KP_ERR_NONE;
 }
+
+/* --- limits of group settings -------------------------------------------------------------------------------- */
+
+/* The value a group's setting would have after this change. */
+static int64_t alter_group_int(const struct meta_draft *draft, const struct meta_alter_config *alter,
+                               const struct view *values, const char *name)
+{
+    const struct meta_config_key *key = meta_config_find(META_KIND_GROUP, view_text(name));
+
+    for (int32_t i = 0; i < alter->entry_count; i++) {
+        if (view_equal(alter->entries[i].name, view_text(name)) && values[i].base != NULL) {
+            char text[24];
+
+            (void)snprintf(text, sizeof(text), "%.*s", (int)values[i].len, (const char *)values[i].base);
+            return meta_config_to_int(key, text);
+        }
+    }
+    return meta_group_int(draft->meta, alter->resource_name, name);
+}
+
+/* Kafka holds a group's timeouts between limits of the broker, and a session longer than a heartbeat. */
+static int16_t alter_check_group(struct meta_draft *draft, struct meta_alter_config *alter, const struct view *values)
+{
+    static const struct {
+        const char *name, *min, *max;
+    } limits[] = {
+        {"consumer.heartbeat.interval.ms", "group.consumer.min.heartbeat.interval.ms",
+         "group.consumer.max.heartbeat.interval.ms"},
+        {"consumer.session.timeout.ms", "group.consumer.min.session.timeout.ms",
+         "group.consumer.max.session.timeout.ms"},
+    };
+    int64_t now[COUNT_OF(limits)];
+
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        now[i] = alter_group_int(draft, alter, values, limits[i].name);
+        if (now[i] < meta_broker_int(draft->meta, limits[i].min)) {
+            return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_CONFIG,
+                                "%s must be greater than or equal to %s", limits[i].name, limits[i].min);
+        }
+        if (now[i] > meta_broker_int(draft->meta, limits[i].max)) {
+            return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_CONFIG,
+                                "%s must be less than or equal to %s", limits[i].name, limits[i].max);
+        }
+    }
+    if (now[1] <= now[0]) {
+        return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_CONFIG, "%s must be greater than %s",
+                            limits[1].name, limits[0].name);
+    }
+    return KP_ERR_NONE;
+}
+
+/* --- the change ---------------------------------------------------------------------------------------------- */
 
 /* All values first, so that a resource changes as a whole or not at all. */
 static int16_t alter_resource(struct meta_draft *draft, struct meta_alter_config *alter)
@@ -230,32 +300,55 @@ static int16_t alter_resource(struct meta_draft *draft, struct meta_alter_config
             error = alter_value(draft, &target, alter, &alter->entries[i], &values[i]);
         }
     }
+    if (error == KP_ERR_NONE && target.kind == META_KIND_GROUP) {
+        error = alter_check_group(draft, alter, values);
+    }
     if (error != KP_ERR_NONE) {
         return error;
     }
     for (int32_t i = 0; i < alter->entry_count; i++) {
-        alter_add(draft, alter, target.set, alter->entries[i].name, values[i]);
+        alter_add(draft, alter, &target, alter->entries[i].name, values[i]);
     }
-    if (alter->replace_all) {
+    if (alter->replace_all && target.set != NULL) {
         MAP_EACH(&target.set->values, entry) {
             struct view name = view_of(entry->key, entry->key_len);
 
             if (!alter_names(alter, name, alter->entry_count)) {
-                alter_add(draft, alter, target.set, name, (struct view){0});
+                alter_add(draft, alter, &target, name, (struct view){0});
             }
         }
     }
     return KP_ERR_NONE;
 }
 
+/* A resource that is named twice is refused wherever it stands. */
+static void alter_refuse_doubles(struct meta_draft *draft, struct meta_change *change)
+{
+    for (int32_t i = 0; i < change->count; i++) {
+        struct meta_alter_config *pair[] = {NULL, &change->alter_configs[i]};
+
+        if (pair[1]->error != KP_ERR_NONE) {
+            continue; /* the handler has dealt with it */
+        }
+        pair[0] = meta__draft_seen(draft, (char)pair[1]->resource_type, pair[1]->resource_name, pair[1]);
+        for (size_t k = 0; pair[0] != NULL && k < COUNT_OF(pair); k++) {
+            pair[k]->error = meta__refuse(pair[k]->message, sizeof(pair[k]->message), KP_ERR_INVALID_REQUEST,
+                                          "Each resource must appear at most once.");
+        }
+    }
+}
+
 void meta__draft_alter_configs(struct meta_draft *draft, struct meta_change *change)
 {
     for (int32_t i = 0; i < change->count; i++) {
-        struct meta_alter_config *alter = &change->alter_configs[i];
-
-        alter->message[0] = '\0';
-        if (alter->error == KP_ERR_NONE) {
-            alter->error = alter_resource(draft, alter);
+        if (change->alter_configs[i].error == KP_ERR_NONE) {
+            change->alter_configs[i].message[0] = '\0';
+        }
+    }
+    alter_refuse_doubles(draft, change);
+    for (int32_t i = 0; i < change->count; i++) {
+        if (change->alter_configs[i].error == KP_ERR_NONE) {
+            change->alter_configs[i].error = alter_resource(draft, &change->alter_configs[i]);
         }
     }
 }

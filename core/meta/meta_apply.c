@@ -55,7 +55,7 @@ static void apply_config(struct meta *meta, const struct kp_config_record *recor
     if (record->resource_type == META_RESOURCE_BROKER) {
         meta->effective->plain_valid = false;
         meta->apply.all_settings = true;
-    } else {
+    } else if (record->resource_type == META_RESOURCE_TOPIC) {
         apply_topic_settings(meta, meta__image_topic(&meta->image, record->resource_name));
     }
 }
@@ -92,7 +92,9 @@ static int apply_changed(void *context, const struct meta_record *record)
         LIST_EACH(&meta->watches, node) {
             struct meta_watch *watch = LIST_ENTRY(node, struct meta_watch, link);
 
-            watch->topic_removed(watch, gone);
+            if (watch->topic_removed != NULL) {
+                watch->topic_removed(watch, gone);
+            }
         }
     }
     result = meta__image_apply(&meta->image, record);
@@ -118,6 +120,13 @@ static int apply_batches(struct meta *meta, struct view batches, meta_record_fn 
         meta->apply.all_settings = false;
         MAP_EACH(&meta->image.topics_by_name, entry) {
             apply_topic_settings(meta, entry->value);
+        }
+        LIST_EACH(&meta->watches, node) {
+            struct meta_watch *watch = LIST_ENTRY(node, struct meta_watch, link);
+
+            if (watch->settings_changed != NULL) {
+                watch->settings_changed(watch);
+            }
         }
     }
     return result;

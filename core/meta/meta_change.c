@@ -98,6 +98,12 @@ static void draft_change(struct meta_draft *draft, struct meta_change *change)
     case META_ALLOCATE_PRODUCER_IDS:
         meta__draft_producer_ids(draft, change);
         break;
+    case META_UPDATE_FEATURES:
+        meta__draft_update_features(draft, change);
+        break;
+    case META_ALTER_QUOTAS:
+        meta__draft_alter_quotas(draft, change);
+        break;
     }
 }
 
@@ -108,12 +114,22 @@ void meta__draft_add(struct meta_draft *draft, const struct meta_record *record)
 
 bool meta__draft_first(struct meta_draft *draft, char kind, struct view key)
 {
-    uint8_t text[META_TOPIC_NAME_BYTES_MAX + 2];
-    size_t  len = MIN(key.len, sizeof(text) - 1);
+    return meta__draft_seen(draft, kind, key, draft) == NULL;
+}
 
+void *meta__draft_seen(struct meta_draft *draft, char kind, struct view key, void *value)
+{
+    uint8_t *text = arena_alloc(draft->builder.arena, key.len + 1);
+
+    if (text == NULL) {
+        draft->builder.failed = true;
+        return NULL;
+    }
     text[0] = (uint8_t)kind;
-    memcpy(text + 1, key.base, len);
-    return map_put(&draft->seen, view_of(text, len + 1), draft) == NULL;
+    if (key.len > 0) {
+        memcpy(text + 1, key.base, key.len);
+    }
+    return map_put(&draft->seen, view_of(text, key.len + 1), value);
 }
 
 int16_t meta__refuse(char *message, size_t message_bytes, int16_t error, const char *format, ...)

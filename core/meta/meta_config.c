@@ -13,7 +13,7 @@
 static const struct meta_config_key config_keys[] = {
 #define TOPIC_ROW(name_, type_, default_, min_, max_, choices_, effect_, synonyms_, documentation_) \
     {.name = (name_),                                                                               \
-     .is_topic = true,                                                                              \
+     .kind = META_KIND_TOPIC,                                                                       \
      .type = META_TYPE_##type_,                                                                     \
      .default_text = (default_),                                                                    \
      .min = (min_),                                                                                 \
@@ -33,6 +33,18 @@ static const struct meta_config_key config_keys[] = {
      .effect = META_EFFECT_##effect_,                                                              \
      .update = META_##update_,                                                                     \
      .documentation = (documentation_)},
+#define GROUP_ROW(name_, type_, default_, min_, max_, choices_, effect_, synonyms_, documentation_) \
+    {.name = (name_),                                                                               \
+     .kind = META_KIND_GROUP,                                                                       \
+     .type = META_TYPE_##type_,                                                                     \
+     .default_text = (default_),                                                                    \
+     .min = (min_),                                                                                 \
+     .max = (max_),                                                                                 \
+     .choices = (choices_),                                                                         \
+     .effect = META_EFFECT_##effect_,                                                               \
+     .update = META_CLUSTER_WIDE,                                                                   \
+     .synonyms = (synonyms_),                                                                       \
+     .documentation = (documentation_)},
 #define IGNORED_ROW(name_) BROKER_ROW(name_, STRING, NULL, 0, 0, NULL, IGNORED, READ_ONLY, CONFIG_IGNORED)
 #define SECRET_ROW(name_)  BROKER_ROW(name_, PASSWORD, NULL, 0, 0, NULL, IGNORED, READ_ONLY, CONFIG_IGNORED)
 #include "core/meta/config_topic.def"
@@ -40,8 +52,11 @@ static const struct meta_config_key config_keys[] = {
 #include "core/meta/config_broker.def"
 #include "core/meta/config_ignored.def"
 #include "core/meta/config_kept.def"
+/* and the group settings last */
+#include "core/meta/config_group.def"
 #undef TOPIC_ROW
 #undef BROKER_ROW
+#undef GROUP_ROW
 #undef IGNORED_ROW
 #undef SECRET_ROW
 };
@@ -58,10 +73,10 @@ const struct meta_config_key *meta_config_at(size_t index)
 }
 
 /* A few hundred rows, looked through on administrative requests and at start only. */
-const struct meta_config_key *meta_config_find(bool is_topic, struct view name)
+const struct meta_config_key *meta_config_find(enum meta_config_kind kind, struct view name)
 {
     for (size_t i = 0; i < COUNT_OF(config_keys); i++) {
-        if (config_keys[i].is_topic == is_topic && view_equal(view_text(config_keys[i].name), name)) {
+        if (config_keys[i].kind == kind && view_equal(view_text(config_keys[i].name), name)) {
             return &config_keys[i];
         }
     }
@@ -90,7 +105,7 @@ static size_t config_distance(struct view a, struct view b)
     return rows[a.len & 1][b.len];
 }
 
-const char *meta_config_nearest(bool is_topic, struct view name)
+const char *meta_config_nearest(enum meta_config_kind kind, struct view name)
 {
     const char *nearest = NULL;
     size_t      best = MAX(name.len / 3, (size_t)2) + 1; /* a third of the letters may be wrong */
@@ -99,7 +114,7 @@ const char *meta_config_nearest(bool is_topic, struct view name)
         return NULL;
     }
     for (size_t i = 0; i < COUNT_OF(config_keys); i++) {
-        if (config_keys[i].is_topic == is_topic && strlen(config_keys[i].name) <= NAME_BYTES_MAX) {
+        if (config_keys[i].kind == kind && strlen(config_keys[i].name) <= NAME_BYTES_MAX) {
             size_t distance = config_distance(name, view_text(config_keys[i].name));
 
             if (distance < best) {
@@ -278,11 +293,16 @@ const char *meta_config_set_get(const struct meta_config_set *set, struct view n
     return map_get(&set->values, name);
 }
 
+const char *meta_static_find(const struct meta_static *statics, struct view name)
+{
+    const char *text = meta_config_set_get(&statics->command, name);
+
+    return text != NULL ? text : meta_config_set_get(&statics->file, name);
+}
+
 const char *meta_static_get(const struct meta_static *statics, const char *name)
 {
-    const char *text = meta_config_set_get(&statics->command, view_text(name));
-
-    return text != NULL ? text : meta_config_set_get(&statics->file, view_text(name));
+    return meta_static_find(statics, view_text(name));
 }
 
 /* --- reference --------------------------------------------------------------------------------------------------- */
@@ -298,7 +318,7 @@ static const char *config_type_name(enum meta_config_type type)
     return names[type];
 }
 
-static void config_reference_rows(bool is_topic, enum meta_config_effect                effect,
+static void config_reference_rows(enum meta_config_kind kind, enum meta_config_effect   effect,
                                   void (*write)(void *context, struct view text), void *context)
 {
     char line[1024];
@@ -306,7 +326,7 @@ static void config_reference_rows(bool is_topic, enum meta_config_effect        
     for (size_t i = 0; i < COUNT_OF(config_keys); i++) {
         const struct meta_config_key *key = &config_keys[i];
 
-        if (key->is_topic == is_topic && key->effect == effect) {
+        if (key->kind == kind && key->effect == effect) {
             (void)snprintf(line, sizeof(line), "| `%s` | %s | %s%s%s | %s |\n", key->name, config_type_name(key->type),
                            key->default_text == NULL ? "" : "`", key->default_text == NULL ? "none" : key->default_text,
                            key->default_text == NULL ? "" : "`", key->documentation);
@@ -318,25 +338,26 @@ static void config_reference_rows(bool is_topic, enum meta_config_effect        
 void meta_config_reference(void (*write)(void *context, struct view text), void *context)
 {
     static const char head[] = "\n| setting | type | default | meaning |\n| --- | --- | --- | --- |\n";
+    static const struct {
+        const char             *title;
+        enum meta_config_kind   kind;
+        enum meta_config_effect effect;
+    } parts[] = {
+        {"\n## Broker settings\n", META_KIND_BROKER, META_EFFECT_USED},
+        {"\n## Topic settings\n", META_KIND_TOPIC, META_EFFECT_USED},
+        {"\n## Group settings\n", META_KIND_GROUP, META_EFFECT_USED},
+        {"\n## Kept and shown, without effect on one host\n\n### Topics\n", META_KIND_TOPIC, META_EFFECT_RECORDED},
+        {"\n### Brokers\n", META_KIND_BROKER, META_EFFECT_RECORDED},
+        {"\n### Groups\n", META_KIND_GROUP, META_EFFECT_RECORDED},
+        {"\n## Accepted with a notice and ignored\n\n### Topics\n", META_KIND_TOPIC, META_EFFECT_IGNORED},
+        {"\n### Brokers\n", META_KIND_BROKER, META_EFFECT_IGNORED},
+    };
 
     write(context, view_text("# Settings\n\nMade by `millrace config --reference` from the one table of settings, "
                              "`core/meta/config_*.def`.\n"));
-    write(context, view_text("\n## Broker settings\n"));
-    write(context, view_text(head));
-    config_reference_rows(false, META_EFFECT_USED, write, context);
-    write(context, view_text("\n## Topic settings\n"));
-    write(context, view_text(head));
-    config_reference_rows(true, META_EFFECT_USED, write, context);
-    write(context, view_text("\n## Kept and shown, without effect on one host\n\n### Topics\n"));
-    write(context, view_text(head));
-    config_reference_rows(true, META_EFFECT_RECORDED, write, context);
-    write(context, view_text("\n### Brokers\n"));
-    write(context, view_text(head));
-    config_reference_rows(false, META_EFFECT_RECORDED, write, context);
-    write(context, view_text("\n## Accepted with a notice and ignored\n\n### Topics\n"));
-    write(context, view_text(head));
-    config_reference_rows(true, META_EFFECT_IGNORED, write, context);
-    write(context, view_text("\n### Brokers\n"));
-    write(context, view_text(head));
-    config_reference_rows(false, META_EFFECT_IGNORED, write, context);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        write(context, view_text(parts[i].title));
+        write(context, view_text(head));
+        config_reference_rows(parts[i].kind, parts[i].effect, write, context);
+    }
 }

@@ -1,5 +1,6 @@
-/* Which value is in force, and why. For a topic setting: the topic's own override; then, over all the broker settings
- * it defaults to (strongest first), what was set for this broker, for all brokers, and at start; then the default. */
+/* Which value is in force, and why. For a setting of a topic or a group: its own override; then, over all the broker
+ * settings it defaults to (strongest first), what was set for this broker, for all brokers, and at start; then the
+ * default. */
 #include "core/meta/meta_internal.h"
 
 #include <stdio.h>
@@ -17,14 +18,18 @@ static const char *const effective_names[META_SETTING_COUNT] = {
     [META_SETTING_COMPRESSION_GZIP_LEVEL] = "compression.gzip.level",
     [META_SETTING_COMPRESSION_LZ4_LEVEL] = "compression.lz4.level",
     [META_SETTING_COMPRESSION_ZSTD_LEVEL] = "compression.zstd.level",
+    [META_SETTING_DELETE_RETENTION_MS] = "delete.retention.ms",
     [META_SETTING_FILE_DELETE_DELAY_MS] = "file.delete.delay.ms",
     [META_SETTING_FLUSH_MESSAGES] = "flush.messages",
     [META_SETTING_FLUSH_MS] = "flush.ms",
     [META_SETTING_INDEX_INTERVAL_BYTES] = "index.interval.bytes",
+    [META_SETTING_MAX_COMPACTION_LAG_MS] = "max.compaction.lag.ms",
     [META_SETTING_MAX_MESSAGE_BYTES] = "max.message.bytes",
     [META_SETTING_TIMESTAMP_AFTER_MAX_MS] = "message.timestamp.after.max.ms",
     [META_SETTING_TIMESTAMP_BEFORE_MAX_MS] = "message.timestamp.before.max.ms",
     [META_SETTING_TIMESTAMP_TYPE] = "message.timestamp.type",
+    [META_SETTING_MIN_CLEANABLE_RATIO] = "min.cleanable.dirty.ratio",
+    [META_SETTING_MIN_COMPACTION_LAG_MS] = "min.compaction.lag.ms",
     [META_SETTING_PREALLOCATE] = "preallocate",
     [META_SETTING_RETENTION_BYTES] = "retention.bytes",
     [META_SETTING_RETENTION_MS] = "retention.ms",
@@ -37,7 +42,7 @@ void meta__effective_init(struct meta_effective *effective)
     *effective = (struct meta_effective){0};
     meta_config_set_init(&effective->converted);
     for (size_t i = 0; i < META_SETTING_COUNT; i++) {
-        effective->settings[i] = meta_config_find(true, view_text(effective_names[i]));
+        effective->settings[i] = meta_config_find(META_KIND_TOPIC, view_text(effective_names[i]));
         CHECK(effective->settings[i] != NULL);
     }
 }
@@ -52,10 +57,10 @@ void meta__effective_deinit(struct meta_effective *effective)
 /* The broker settings behind `key`: itself for a broker setting. */
 static size_t effective_synonyms(const struct meta_config_key *key, struct effective_synonym out[META_SYNONYMS_MAX])
 {
-    const char *at = key->is_topic ? key->synonyms : NULL;
+    const char *at = key->synonyms;
     size_t      count = 0;
 
-    if (!key->is_topic) {
+    if (key->kind == META_KIND_BROKER) {
         out[0] = (struct effective_synonym){.name = view_text(key->name), .multiplier = 1};
         return 1;
     }
@@ -74,23 +79,26 @@ static size_t effective_synonyms(const struct meta_config_key *key, struct effec
     return count;
 }
 
+static enum meta_config_source effective_own_source(const struct meta_config_key *key)
+{
+    return key->kind == META_KIND_GROUP ? META_SOURCE_GROUP : META_SOURCE_TOPIC;
+}
+
 static const char *effective_get(const struct meta *meta, uint32_t shard, enum meta_config_source source,
                                  struct view name)
 {
-    const struct meta_static *statics = meta->host->statics;
-    const char               *text;
-
     switch (source) {
     case META_SOURCE_DYNAMIC_BROKER:
         return meta_config_set_get(&meta->image.broker_configs[shard], name);
     case META_SOURCE_DYNAMIC_DEFAULT:
         return meta_config_set_get(&meta->image.broker_default_configs, name);
     case META_SOURCE_STATIC:
-        text = meta_config_set_get(&statics->command, name);
-        return text != NULL ? text : meta_config_set_get(&statics->file, name);
+        return meta_static_find(meta->host->statics, name);
     case META_SOURCE_UNKNOWN:
     case META_SOURCE_TOPIC:
     case META_SOURCE_DEFAULT:
+    case META_SOURCE_LOGGER:
+    case META_SOURCE_GROUP:
         break;
     }
     return NULL;
@@ -155,19 +163,34 @@ static struct meta_config_value effective_broker_value(const struct meta *meta, 
 
 struct meta_config_value meta_broker_config(const struct meta *meta, uint32_t shard, const struct meta_config_key *key)
 {
-    CHECK(!key->is_topic && shard < meta->host->shard_count);
+    CHECK(key->kind == META_KIND_BROKER && shard < meta->host->shard_count);
     return effective_broker_value(meta, shard, key);
+}
+
+/* own: the overrides of a topic or a group, or NULL. */
+static struct meta_config_value effective_own_value(const struct meta *meta, const struct meta_config_set *own,
+                                                    const struct meta_config_key *key)
+{
+    const char *text = own == NULL ? NULL : meta_config_set_get(own, view_text(key->name));
+
+    if (text != NULL) {
+        return (struct meta_config_value){.key = key, .text = text, .source = effective_own_source(key)};
+    }
+    return effective_broker_value(meta, meta->shard->index, key);
 }
 
 struct meta_config_value meta_topic_config(const struct meta *meta, const struct meta_topic *topic,
                                            const struct meta_config_key *key)
 {
-    const char *own = topic == NULL ? NULL : meta_config_set_get(&topic->configs, view_text(key->name));
+    CHECK(key->kind == META_KIND_TOPIC);
+    return effective_own_value(meta, topic == NULL ? NULL : &topic->configs, key);
+}
 
-    if (own != NULL) {
-        return (struct meta_config_value){.key = key, .text = own, .source = META_SOURCE_TOPIC};
-    }
-    return effective_broker_value(meta, meta->shard->index, key);
+struct meta_config_value meta_group_config(const struct meta *meta, struct view group,
+                                           const struct meta_config_key *key)
+{
+    CHECK(key->kind == META_KIND_GROUP);
+    return effective_own_value(meta, meta_group_configs(meta, group), key);
 }
 
 static size_t effective_note(struct meta_config_value *out_values, size_t count, size_t capacity,
@@ -180,7 +203,7 @@ static size_t effective_note(struct meta_config_value *out_values, size_t count,
     return count + 1;
 }
 
-size_t meta_config_synonyms(const struct meta *meta, const struct meta_topic *topic, uint32_t shard,
+size_t meta_config_synonyms(const struct meta *meta, const struct meta_config_set *own, uint32_t shard,
                             const struct meta_config_key *key, struct meta_config_value *out_values, size_t capacity)
 {
     struct effective_synonym synonyms[META_SYNONYMS_MAX];
@@ -188,19 +211,19 @@ size_t meta_config_synonyms(const struct meta *meta, const struct meta_topic *to
     size_t                   count = 0;
 
     CHECK(shard < meta->host->shard_count);
-    if (topic != NULL) {
-        count = effective_note(out_values, count, capacity, key,
-                               meta_config_set_get(&topic->configs, view_text(key->name)), META_SOURCE_TOPIC);
+    if (own != NULL) {
+        count = effective_note(out_values, count, capacity, key, meta_config_set_get(own, view_text(key->name)),
+                               effective_own_source(key));
     }
     for (int source = META_SOURCE_DYNAMIC_BROKER; source <= META_SOURCE_STATIC; source++) {
         for (size_t i = 0; i < synonym_count; i++) {
-            count = effective_note(out_values, count, capacity, meta_config_find(false, synonyms[i].name),
+            count = effective_note(out_values, count, capacity, meta_config_find(META_KIND_BROKER, synonyms[i].name),
                                    effective_get(meta, shard, (enum meta_config_source)source, synonyms[i].name),
                                    (enum meta_config_source)source);
         }
     }
     for (size_t i = 0; i < synonym_count; i++) {
-        const struct meta_config_key *behind = meta_config_find(false, synonyms[i].name);
+        const struct meta_config_key *behind = meta_config_find(META_KIND_BROKER, synonyms[i].name);
 
         count = effective_note(out_values, count, capacity, behind, behind == NULL ? NULL : behind->default_text,
                                META_SOURCE_DEFAULT);
@@ -271,6 +294,17 @@ static int effective_level(const struct meta *meta, const struct meta_topic *top
     return (int)effective_int(meta, topic, setting);
 }
 
+/* Compaction, and what it wants of the rest: a segment is rolled before what it holds has to be compacted. */
+static void effective_compaction(const struct meta *meta, const struct meta_topic *topic, struct store_policy *policy)
+{
+    policy->compact_enabled = true;
+    policy->min_cleanable_ratio = strtod(effective_text(meta, topic, META_SETTING_MIN_CLEANABLE_RATIO), NULL);
+    policy->min_compaction_lag_ms = effective_int(meta, topic, META_SETTING_MIN_COMPACTION_LAG_MS);
+    policy->max_compaction_lag_ms = effective_int(meta, topic, META_SETTING_MAX_COMPACTION_LAG_MS);
+    policy->delete_retention_ms = effective_int(meta, topic, META_SETTING_DELETE_RETENTION_MS);
+    policy->segment_ms = MIN(policy->segment_ms, policy->max_compaction_lag_ms);
+}
+
 static void effective_part(const struct meta *meta, const struct meta_topic *topic, struct part_settings *out)
 {
     const char *cleanup = effective_text(meta, topic, META_SETTING_CLEANUP_POLICY);
@@ -298,6 +332,9 @@ static void effective_part(const struct meta *meta, const struct meta_topic *top
         .producer_expiry_ms = meta_broker_int(meta, "producer.id.expiration.ms"),
     };
     out->codec_level = effective_level(meta, topic, out->codec);
+    if (out->keys_required) {
+        effective_compaction(meta, topic, &out->policy);
+    }
 }
 
 /* Topics without overrides, nearly all, share one answer until a broker setting changes. */
@@ -320,7 +357,7 @@ void meta_part_settings(const struct meta *meta, const struct meta_topic *topic,
 
 static struct meta_config_value effective_named(const struct meta *meta, const char *name)
 {
-    const struct meta_config_key *key = meta_config_find(false, view_text(name));
+    const struct meta_config_key *key = meta_config_find(META_KIND_BROKER, view_text(name));
 
     CHECK(key != NULL);
     return meta_broker_config(meta, meta->shard->index, key);
@@ -334,12 +371,32 @@ int64_t meta_broker_int(const struct meta *meta, const char *name)
     return meta_config_to_int(value.key, value.text);
 }
 
+double meta_broker_double(const struct meta *meta, const char *name)
+{
+    struct meta_config_value value = effective_named(meta, name);
+
+    CHECK(value.key->type == META_TYPE_DOUBLE);
+    return strtod(value.text, NULL);
+}
+
 bool meta_broker_bool(const struct meta *meta, const char *name)
 {
     struct meta_config_value value = effective_named(meta, name);
 
     CHECK(value.key->type == META_TYPE_BOOLEAN);
     return meta_config_to_bool(value.text);
+}
+
+int64_t meta_group_int(const struct meta *meta, struct view group, const char *name)
+{
+    const struct meta_config_key *key = meta_config_find(META_KIND_GROUP, view_text(name));
+    struct meta_config_value      value;
+    int64_t                       number = 0;
+
+    CHECK(key != NULL && (key->type == META_TYPE_INT || key->type == META_TYPE_LONG));
+    value = meta_group_config(meta, group, key);
+    CHECK(value.text != NULL && meta__config_parse_int(value.text, &number)); /* a broker's may have wider limits */
+    return number;
 }
 
 const char *meta_broker_text(const struct meta *meta, const char *name)

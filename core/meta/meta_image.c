@@ -10,6 +10,9 @@ void meta__image_init(struct meta_image *image, int32_t first_node_id, uint32_t 
     map_init(&image->topics_by_name, MEM_META);
     map_init(&image->topics_by_id, MEM_META);
     map_init(&image->topics_by_fold, MEM_META);
+    map_init(&image->group_configs, MEM_META);
+    map_init(&image->quotas, MEM_META);
+    image->feature_levels[META_FEATURE_KRAFT_VERSION] = meta_feature_info(META_FEATURE_KRAFT_VERSION)->initial;
     image->brokers = mem_alloc(MEM_META, shard_count * sizeof(*image->brokers));
     image->broker_configs = mem_alloc(MEM_META, shard_count * sizeof(*image->broker_configs));
     image->shard_partitions = mem_alloc(MEM_META, shard_count * sizeof(*image->shard_partitions));
@@ -50,8 +53,19 @@ static void image_topic_free(struct meta_topic *topic)
     mem_free(MEM_META, topic);
 }
 
+static void image_config_set_free(struct meta_config_set *set)
+{
+    meta_config_set_deinit(set);
+    mem_free(MEM_META, set);
+}
+
 void meta__image_deinit(struct meta_image *image)
 {
+    MAP_EACH(&image->group_configs, entry) {
+        image_config_set_free(entry->value);
+    }
+    map_deinit(&image->group_configs);
+    meta__quotas_deinit(image);
     MAP_EACH(&image->topics_by_id, entry) {
         image_topic_free(entry->value);
     }
@@ -125,6 +139,9 @@ struct meta_config_set *meta__image_configs(struct meta_image *image, int8_t res
     if (resource_type == META_RESOURCE_TOPIC) {
         topic = meta__image_topic(image, resource_name);
         return topic == NULL ? NULL : &topic->configs;
+    }
+    if (resource_type == META_RESOURCE_GROUP) {
+        return map_get(&image->group_configs, resource_name);
     }
     if (resource_type != META_RESOURCE_BROKER) {
         return NULL;
@@ -232,10 +249,37 @@ static int image_partition_change(struct meta_image *image, const struct kp_part
     return ERR_OK;
 }
 
+/* A group need not exist to have overrides; without any it is forgotten here. */
+static int image_group_config(struct meta_image *image, const struct kp_config_record *record)
+{
+    struct meta_config_set *set = map_get(&image->group_configs, record->resource_name);
+
+    if (record->resource_name.len == 0) {
+        return ERR_CORRUPT;
+    }
+    if (record->value.base != NULL) {
+        if (set == NULL) {
+            set = mem_alloc(MEM_META, sizeof(*set));
+            meta_config_set_init(set);
+            (void)map_put(&image->group_configs, record->resource_name, set);
+        }
+        meta_config_set_put(set, record->name, record->value);
+    } else if (set != NULL) {
+        meta_config_set_remove(set, record->name);
+        if (map_count(&set->values) == 0) {
+            image_config_set_free(map_remove(&image->group_configs, record->resource_name));
+        }
+    }
+    return ERR_OK;
+}
+
 static int image_config(struct meta_image *image, const struct kp_config_record *record)
 {
     struct meta_config_set *set = meta__image_configs(image, record->resource_type, record->resource_name);
 
+    if (record->resource_type == META_RESOURCE_GROUP) {
+        return image_group_config(image, record);
+    }
     if (set == NULL) {
         return record->resource_type == META_RESOURCE_TOPIC || record->resource_type == META_RESOURCE_BROKER
                    ? ERR_CORRUPT
@@ -327,7 +371,10 @@ int meta__image_apply(struct meta_image *image, const struct meta_record *record
         return image_config(image, &record->config);
     case KP_PRODUCER_IDS_RECORD_KEY:
         return image_producer_ids(image, &record->producer_ids);
-    case KP_FEATURE_LEVEL_RECORD_KEY: /* levels of a cluster's own negotiation: nothing here depends on them */
+    case KP_FEATURE_LEVEL_RECORD_KEY:
+        return meta__feature_apply(image, &record->feature_level);
+    case KP_CLIENT_QUOTA_RECORD_KEY:
+        return meta__quota_apply(image, &record->client_quota);
     case KP_NO_OP_RECORD_KEY:
         return ERR_OK;
     default:

@@ -29,7 +29,7 @@
 #define META_SAME_LEADER           (-2) /* PartitionChangeRecord: the leader stays */
 
 /* ConfigRecord's resource types, those of DescribeConfigs. */
-enum meta_resource { META_RESOURCE_TOPIC = 2, META_RESOURCE_BROKER = 4 };
+enum meta_resource { META_RESOURCE_TOPIC = 2, META_RESOURCE_BROKER = 4, META_RESOURCE_GROUP = 32 };
 
 /* --- records ------------------------------------------------------------------------------------------------- */
 
@@ -48,6 +48,7 @@ struct meta_record {
         struct kp_feature_level_record              feature_level;
         struct kp_producer_ids_record               producer_ids;
         struct kp_broker_registration_change_record broker_registration_change;
+        struct kp_client_quota_record               client_quota;
     };
 };
 
@@ -72,10 +73,19 @@ MUST_USE int meta__image_apply(struct meta_image *image, const struct meta_recor
 uint32_t           meta__image_shard(const struct meta_image *image, int32_t node_id);
 struct meta_topic *meta__image_topic(const struct meta_image *image, struct view name);
 struct meta_topic *meta__image_topic_by_id(const struct meta_image *image, struct uuid id);
-/* The set that a ConfigRecord of this resource changes; NULL: no such resource. */
+/* The set that a ConfigRecord of this resource changes; NULL: no such resource, or a group without overrides. */
 struct meta_config_set *meta__image_configs(struct meta_image *image, int8_t resource_type, struct view resource_name);
 /* `name` with '.' read as '_', for the collision check. out_fold has room for META_TOPIC_NAME_BYTES_MAX. */
 struct view meta__topic_fold(struct view name, uint8_t *out_fold);
+
+/* META_FEATURE_COUNT: not known here. */
+enum meta_feature meta__feature_find(struct view name);
+MUST_USE int      meta__feature_apply(struct meta_image *image, const struct kp_feature_level_record *record);
+/* The levels of a new cluster; nothing when the log has had any. */
+void meta__feature_bootstrap(const struct meta_image *image, struct rec_builder *builder, int64_t now_ms);
+
+MUST_USE int meta__quota_apply(struct meta_image *image, const struct kp_client_quota_record *record);
+void         meta__quotas_deinit(struct meta_image *image);
 
 /* --- application on a shard ---------------------------------------------------------------------------------- */
 
@@ -177,7 +187,7 @@ struct meta_draft {
     int64_t            now_ms;
     int64_t            partitions_added;
     int64_t           *shard_partitions; /* with those added, by shard; from the arena */
-    struct map         seen;             /* names and ids that this change has had; values are the draft itself */
+    struct map         seen; /* names and ids that this change has had; values are what had them, or the draft */
 };
 
 /* Each gives every entry its error or its records. */
@@ -186,14 +196,18 @@ void meta__draft_delete_topics(struct meta_draft *draft, struct meta_change *cha
 void meta__draft_add_partitions(struct meta_draft *draft, struct meta_change *change);
 void meta__draft_alter_configs(struct meta_draft *draft, struct meta_change *change);
 void meta__draft_producer_ids(struct meta_draft *draft, struct meta_change *change);
+void meta__draft_update_features(struct meta_draft *draft, struct meta_change *change);
+void meta__draft_alter_quotas(struct meta_draft *draft, struct meta_change *change);
 void meta__draft_add(struct meta_draft *draft, const struct meta_record *record);
 /* False when this change has had `key` before. */
 MUST_USE bool meta__draft_first(struct meta_draft *draft, char kind, struct view key);
+/* What stood for `key` before, or NULL; `value` stands for it now. */
+void *meta__draft_seen(struct meta_draft *draft, char kind, struct view key, void *value);
 /* Writes a sentence into a message field and gives the error back. */
 int16_t meta__refuse(char *message, size_t message_bytes, int16_t error, const char *format, ...) PRINTF_LIKE(4, 5);
 /* 0, or INVALID_CONFIG with a message. */
-int16_t meta__config_value_check(const struct meta_config_key *key, struct view name, struct view value, bool is_topic,
-                                 char *message, size_t message_bytes);
+int16_t meta__config_value_check(const struct meta_config_key *key, struct view name, struct view value,
+                                 enum meta_config_kind kind, char *message, size_t message_bytes);
 
 /* --- values in force ----------------------------------------------------------------------------------------- */
 
@@ -203,14 +217,18 @@ enum meta_topic_setting {
     META_SETTING_COMPRESSION_GZIP_LEVEL,
     META_SETTING_COMPRESSION_LZ4_LEVEL,
     META_SETTING_COMPRESSION_ZSTD_LEVEL,
+    META_SETTING_DELETE_RETENTION_MS,
     META_SETTING_FILE_DELETE_DELAY_MS,
     META_SETTING_FLUSH_MESSAGES,
     META_SETTING_FLUSH_MS,
     META_SETTING_INDEX_INTERVAL_BYTES,
+    META_SETTING_MAX_COMPACTION_LAG_MS,
     META_SETTING_MAX_MESSAGE_BYTES,
     META_SETTING_TIMESTAMP_AFTER_MAX_MS,
     META_SETTING_TIMESTAMP_BEFORE_MAX_MS,
     META_SETTING_TIMESTAMP_TYPE,
+    META_SETTING_MIN_CLEANABLE_RATIO,
+    META_SETTING_MIN_COMPACTION_LAG_MS,
     META_SETTING_PREALLOCATE,
     META_SETTING_RETENTION_BYTES,
     META_SETTING_RETENTION_MS,

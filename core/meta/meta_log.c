@@ -209,6 +209,7 @@ static void log_register(struct meta_controller *controller)
     for (uint32_t i = 0; i < host->shard_count; i++) {
         log_register_broker(controller, &builder, &host->brokers[i]);
     }
+    meta__feature_bootstrap(&controller->meta->image, &builder, io_wall_ms(controller->meta->shard->io));
     result = rec_builder_finish(&builder, REC_NONE, 0, &batch);
     if (result < 0) {
         log_fail(controller, result);

@@ -38,6 +38,9 @@ static void record_message_write(struct kp_writer *writer, const struct meta_rec
     case KP_BROKER_REGISTRATION_CHANGE_RECORD_KEY:
         kp_broker_registration_change_record_encode(writer, record->version, &record->broker_registration_change);
         break;
+    case KP_CLIENT_QUOTA_RECORD_KEY:
+        kp_client_quota_record_encode(writer, record->version, &record->client_quota);
+        break;
     case KP_NO_OP_RECORD_KEY:
         kp_no_op_record_encode(writer, record->version, &(struct kp_no_op_record){0});
         break;
@@ -104,6 +107,8 @@ static int record_version_max(int16_t key)
         return KP_PRODUCER_IDS_RECORD_VERSION_MAX;
     case KP_BROKER_REGISTRATION_CHANGE_RECORD_KEY:
         return KP_BROKER_REGISTRATION_CHANGE_RECORD_VERSION_MAX;
+    case KP_CLIENT_QUOTA_RECORD_KEY:
+        return KP_CLIENT_QUOTA_RECORD_VERSION_MAX;
     case KP_NO_OP_RECORD_KEY:
         return KP_NO_OP_RECORD_VERSION_MAX;
     default:
@@ -136,6 +141,8 @@ static int record_message_read(struct kp_reader *reader, struct meta_record *out
         return kp_producer_ids_record_decode(reader, out->version, &out->producer_ids);
     case KP_BROKER_REGISTRATION_CHANGE_RECORD_KEY:
         return kp_broker_registration_change_record_decode(reader, out->version, &out->broker_registration_change);
+    case KP_CLIENT_QUOTA_RECORD_KEY:
+        return kp_client_quota_record_decode(reader, out->version, &out->client_quota);
     default:
         return kp_no_op_record_decode(reader, out->version, &nothing);
     }

@@ -182,9 +182,9 @@ static int16_t create_check_configs(struct meta_create_topic *topic)
 {
     for (int32_t i = 0; i < topic->config_count; i++) {
         const struct meta_config_entry *entry = &topic->configs[i];
-        const struct meta_config_key   *key = meta_config_find(true, entry->name);
-        int16_t                         error =
-            meta__config_value_check(key, entry->name, entry->value, true, topic->message, sizeof(topic->message));
+        const struct meta_config_key   *key = meta_config_find(META_KIND_TOPIC, entry->name);
+        int16_t error = meta__config_value_check(key, entry->name, entry->value, META_KIND_TOPIC, topic->message,
+                                                 sizeof(topic->message));
 
         if (error != KP_ERR_NONE) {
             return error;

@@ -2,6 +2,8 @@
 #include "net/api/api_fetch_session.h"
 #include "net/api/api_internal.h"
 
+#include <stdio.h>
+
 static void api_answer(struct api_call *call, int outcome, const void *response)
 {
     list_remove(&call->link);
@@ -107,6 +109,14 @@ const struct meta_broker *api__leader(const struct api_call *call, const struct 
         }
     }
     return NULL;
+}
+
+struct view api__number(struct api_call *call, int64_t number)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%" PRId64, number);
+    return api__text(call, text);
 }
 
 struct view api__text(struct api_call *call, const char *text)

@@ -2,6 +2,10 @@
  * one change, one code path. */
 #include "net/api/api_internal.h"
 
+#include <stdio.h>
+
+#define ALTER_DONE_HERE INT16_MIN /* in place of an error: nothing is left for the controller */
+
 struct alter_state {
     struct meta_change change;
     struct api_call   *call;
@@ -11,6 +15,9 @@ static void alter_result(const struct meta_change *change, int32_t at, int16_t *
 {
     const struct meta_alter_config *altered = &change->alter_configs[at];
 
+    if (altered->error == ALTER_DONE_HERE) {
+        return;
+    }
     *out_error = change->error != 0 ? change->error : altered->error;
     if (*out_error != 0) {
         *out_message = altered->message[0] != '\0' ? view_text(altered->message) : view_text(kp_error_text(*out_error));
@@ -74,6 +81,57 @@ static struct alter_state *alter_prepare(struct api_call *call, int32_t count, b
     return state;
 }
 
+/* Every node of the host is this process. */
+static int16_t alter_loggers(struct api_call *call, struct meta_alter_config *alter, bool validate_only)
+{
+    const struct meta_image *image = meta_image(call->shard->meta);
+    int16_t                  error = KP_ERR_INVALID_REQUEST;
+
+    for (uint32_t i = 0; i < image->broker_count; i++) {
+        struct view name = api__number(call, image->brokers[i].node_id);
+
+        if (name.base != NULL && view_equal(name, alter->resource_name)) {
+            error = api__loggers_alter(alter->entries, alter->entry_count, validate_only, alter->message,
+                                       sizeof(alter->message));
+            return error == KP_ERR_NONE ? ALTER_DONE_HERE : error;
+        }
+    }
+    (void)snprintf(alter->message, sizeof(alter->message), "Unexpected broker id %.*s",
+                   (int)MIN(alter->resource_name.len, (size_t)40), (const char *)alter->resource_name.base);
+    return error;
+}
+
+/* What the controller has nothing to say about: loggers are this process's, client metrics are not kept, other types do
+ * not exist. The entry's error is set then, and the change skips it; a done logger has ALTER_DONE_HERE for its error.
+ */
+static void alter_here(struct api_call *call, struct meta_alter_config *alter, bool incremental, bool validate_only)
+{
+    if (alter->error != 0) {
+        return;
+    }
+    switch (alter->resource_type) {
+    case API_RESOURCE_TOPIC:
+    case API_RESOURCE_BROKER:
+    case API_RESOURCE_GROUP:
+        return;
+    case API_RESOURCE_METRICS:
+        alter->error = KP_ERR_INVALID_REQUEST;
+        (void)snprintf(alter->message, sizeof(alter->message),
+                       "Client metrics are not collected here, so subscriptions are not kept.");
+        return;
+    case API_RESOURCE_LOGGER:
+        if (incremental) {
+            alter->error = alter_loggers(call, alter, validate_only);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    alter->error = KP_ERR_INVALID_REQUEST;
+    (void)snprintf(alter->message, sizeof(alter->message), "Unknown resource type %d", alter->resource_type);
+}
+
 void api_alter_configs(struct api_call *call)
 {
     const struct kp_alter_configs_request *request = call->request;
@@ -97,6 +155,7 @@ void api_alter_configs(struct api_call *call)
                                                                     .replace_all = true,
                                                                     .entries = entries,
                                                                     .entry_count = asked->configs_count};
+        alter_here(call, &state->change.alter_configs[i], false, request->validate_only);
     }
     if (state == NULL) {
         api_close(call, "no memory for the request");
@@ -134,6 +193,7 @@ void api_incremental_alter_configs(struct api_call *call)
             entries[k] = (struct meta_alter_entry){
                 .name = asked->configs[k].name, .value = asked->configs[k].value, .op = (enum meta_config_op)op};
         }
+        alter_here(call, out, true, request->validate_only);
     }
     if (state == NULL) {
         api_close(call, "no memory for the request");

@@ -19,6 +19,34 @@ static bool api_software_valid(struct view text)
     return text.len > 0;
 }
 
+/* What this release supports and what the cluster has finalized. Clients of versions below 4 cannot read a feature
+ * whose lowest level is 0, so it is left out for them, as Kafka does. False: no memory. */
+static bool api_features(struct api_call *call, struct kp_api_versions_response *response)
+{
+    response->supported_features = api_alloc(call, META_FEATURE_COUNT, sizeof(*response->supported_features));
+    response->finalized_features = api_alloc(call, META_FEATURE_COUNT, sizeof(*response->finalized_features));
+    if (response->supported_features == NULL || response->finalized_features == NULL) {
+        return false;
+    }
+    for (int i = 0; i < META_FEATURE_COUNT; i++) {
+        const struct meta_feature_info *info = meta_feature_info((enum meta_feature)i);
+        int16_t                         level = meta_feature_level(call->shard->meta, (enum meta_feature)i);
+
+        if (call->version >= 4 || info->min > 0) {
+            response->supported_features[response->supported_features_count++] =
+                (struct kp_api_versions_response_supported_features){
+                    .name = view_text(info->name), .min_version = info->min, .max_version = info->max};
+        }
+        if (level > 0) {
+            response->finalized_features[response->finalized_features_count++] =
+                (struct kp_api_versions_response_finalized_features){
+                    .name = view_text(info->name), .max_version_level = level, .min_version_level = level};
+        }
+    }
+    response->finalized_features_epoch = meta_image(call->shard->meta)->last_offset;
+    return true;
+}
+
 void api_api_versions(struct api_call *call)
 {
     const struct kp_api_versions_request *request = call->request;
@@ -31,7 +59,7 @@ void api_api_versions(struct api_call *call)
     }
     kp_api_versions_response_init(response);
     response->api_keys = api_alloc(call, KP_API_KEY_COUNT, sizeof(*response->api_keys));
-    if (response->api_keys == NULL) {
+    if (response->api_keys == NULL || !api_features(call, response)) {
         api_close(call, "no memory for the answer");
         return;
     }

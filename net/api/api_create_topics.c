@@ -12,7 +12,7 @@ static size_t create_topics_config_count(void)
 {
     size_t count = 0;
 
-    while (count < meta_config_count() && meta_config_at(count)->is_topic) {
+    while (count < meta_config_count() && meta_config_at(count)->kind == META_KIND_TOPIC) {
         count++;
     }
     return count;

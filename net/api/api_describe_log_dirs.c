@@ -7,23 +7,6 @@ struct log_dirs_topic {
     int32_t                                              capacity;
 };
 
-static bool log_dirs_wanted(const struct kp_describe_log_dirs_request *request, const struct part *part)
-{
-    if (request->topics_count < 0) {
-        return true;
-    }
-    for (int32_t i = 0; i < request->topics_count; i++) {
-        if (view_equal(request->topics[i].topic, part_topic(part))) {
-            for (int32_t k = 0; k < request->topics[i].partitions_count; k++) {
-                if (request->topics[i].partitions[k] == part_index(part)) {
-                    return true;
-                }
-            }
-        }
-    }
-    return false;
-}
-
 /* Partitions grouped by topic: a map from name to the answer's row, which grows by doubling. False: no memory. */
 static bool log_dirs_add(struct api_call *call, struct map *rows, struct part *part,
                          struct kp_describe_log_dirs_response_results *result)
@@ -59,20 +42,47 @@ static bool log_dirs_add(struct api_call *call, struct map *rows, struct part *p
     return true;
 }
 
+/* The partitions that are asked for and here, each once however often it is named. */
+static bool log_dirs_asked(struct api_call *call, struct map *rows,
+                           struct kp_describe_log_dirs_response_results *result)
+{
+    const struct kp_describe_log_dirs_request *request = call->request;
+    struct map                                 seen;
+    bool                                       good = true;
+
+    map_init(&seen, MEM_API);
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct meta_topic *topic = meta_topic(call->shard->meta, request->topics[i].topic);
+
+        for (int32_t k = 0; good && topic != NULL && k < request->topics[i].partitions_count; k++) {
+            struct part *part = part_find_id(call->shard->parts, topic->id, request->topics[i].partitions[k]);
+
+            if (part != NULL && map_put(&seen, view_of(&part, sizeof(part)), part) == NULL) {
+                good = log_dirs_add(call, rows, part, result);
+            }
+        }
+    }
+    map_deinit(&seen);
+    return good;
+}
+
 static bool log_dirs_fill(struct api_call *call, struct kp_describe_log_dirs_response_results *result)
 {
-    struct map   rows;
-    size_t       position = 0;
-    struct part *part;
-    bool         good = true;
+    const struct kp_describe_log_dirs_request *request = call->request;
+    struct map                                 rows;
+    size_t                                     position = 0;
+    struct part                               *part;
+    bool                                       good = true;
 
     result->topics = api_alloc(call, part_table_count(call->shard->parts), sizeof(*result->topics));
     if (result->topics == NULL) {
         return false;
     }
     map_init(&rows, MEM_API);
-    while (good && (part = part_table_next(call->shard->parts, &position)) != NULL) {
-        if (log_dirs_wanted(call->request, part)) {
+    if (request->topics_count >= 0) {
+        good = log_dirs_asked(call, &rows, result);
+    } else {
+        while (good && (part = part_table_next(call->shard->parts, &position)) != NULL) {
             good = log_dirs_add(call, &rows, part, result);
         }
     }

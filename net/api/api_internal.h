@@ -10,6 +10,15 @@
 #define API_CLUSTER_OPERATIONS   0x1f7e
 #define API_OPERATIONS_NOT_ASKED INT32_MIN
 
+/* Types of resources that have settings (ConfigResource.Type). */
+enum api_resource {
+    API_RESOURCE_TOPIC = 2,
+    API_RESOURCE_BROKER = 4,
+    API_RESOURCE_LOGGER = 8,
+    API_RESOURCE_METRICS = 16,
+    API_RESOURCE_GROUP = 32,
+};
+
 /* The endpoint of `broker` that a client of this call's listener reaches; NULL when the broker does not have that
  * listener. */
 const struct meta_endpoint *api__endpoint(const struct api_call *call, const struct meta_broker *broker);
@@ -25,7 +34,17 @@ struct view api__text(struct api_call *call, const char *text);
 /* Asks a coordinator of this shard: call->request goes in as it is, `response` (initialised; NULL: no memory for it)
  * comes out and is sent. The call waits in shard->waiting meanwhile. */
 typedef void api_coord_fn(struct coord *coord, struct coord_call *call);
-void api__coord_ask(struct api_call *call, void *response, api_coord_fn *ask);
+void         api__coord_ask(struct api_call *call, void *response, api_coord_fn *ask);
+
+/* A number as text; base NULL: no memory. */
+struct view api__number(struct api_call *call, int64_t number);
+
+/* Loggers of this process (api_loggers.c), by index, "root" first; NULL at the end. */
+const char *api__logger_at(size_t index);
+const char *api__logger_level(const char *logger); /* "INFO" */
+/* All entries or none; 0, or Kafka's error with a message. */
+int16_t api__loggers_alter(const struct meta_alter_entry *entries, int32_t count, bool validate_only, char *message,
+                           size_t message_bytes);
 
 /* Producer ids without a transactional id: handed out of blocks that the controller gives. */
 struct api_producer_ids *api__producer_ids_create(void);

@@ -44,7 +44,7 @@ static bool config_is_listener_scoped(struct view key)
 static bool config_property(void *context, uint32_t line, struct view key, struct view value)
 {
     struct config_load           *load = context;
-    const struct meta_config_key *known = meta_config_find(false, key);
+    const struct meta_config_key *known = meta_config_find(META_KIND_BROKER, key);
     char                          reason[256];
 
     if (known == NULL && !config_is_listener_scoped(key)) {
@@ -138,7 +138,7 @@ bool broker_config_set(struct broker_config *config, const char *assignment, FIL
 
 const char *broker_config_get(const struct broker_config *config, const char *name)
 {
-    const struct meta_config_key *key = meta_config_find(false, view_text(name));
+    const struct meta_config_key *key = meta_config_find(META_KIND_BROKER, view_text(name));
     const char                   *text = meta_static_get(&config->statics, name);
 
     return text != NULL ? text : key == NULL ? NULL : key->default_text;
@@ -146,7 +146,7 @@ const char *broker_config_get(const struct broker_config *config, const char *na
 
 int64_t broker_config_int(const struct broker_config *config, const char *name)
 {
-    return meta_config_to_int(meta_config_find(false, view_text(name)), broker_config_get(config, name));
+    return meta_config_to_int(meta_config_find(META_KIND_BROKER, view_text(name)), broker_config_get(config, name));
 }
 
 static const char *config_source(const struct broker_config *config, const struct meta_config_key *key)
@@ -183,7 +183,7 @@ void broker_config_print(const struct broker_config *config, bool all, bool json
         const char                   *value;
         const char                   *source;
 
-        if (key->is_topic || key->effect == META_EFFECT_IGNORED) {
+        if (key->kind != META_KIND_BROKER || key->effect == META_EFFECT_IGNORED) {
             continue;
         }
         value = broker_config_get(config, key->name);

@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 
-static int check(const char *name, bool is_topic, const char *value)
+static int check(const char *name, enum meta_config_kind kind, const char *value)
 {
     char                          reason[200] = "";
-    const struct meta_config_key *key = meta_config_find(is_topic, view_text(name));
+    const struct meta_config_key *key = meta_config_find(kind, view_text(name));
     int                           result;
 
     assert_non_null(key);
@@ -19,26 +19,29 @@ static int check(const char *name, bool is_topic, const char *value)
 
 static void test_rows_are_sound(void **state)
 {
-    bool brokers_begun = false;
+    static const enum meta_config_kind order[] = {META_KIND_TOPIC, META_KIND_BROKER, META_KIND_GROUP};
+    size_t                             part = 0;
 
     (void)state;
     for (size_t i = 0; i < meta_config_count(); i++) {
         const struct meta_config_key *key = meta_config_at(i);
         char                          reason[200];
 
-        assert_ptr_equal(meta_config_find(key->is_topic, view_text(key->name)), key); /* no second one */
+        assert_ptr_equal(meta_config_find(key->kind, view_text(key->name)), key); /* no second one */
         assert_true(key->min <= key->max);
         assert_true(strlen(key->documentation) > 10);
         assert_int_equal(key->documentation[strlen(key->documentation) - 1], '.');
-        assert_false(brokers_begun && key->is_topic);
-        brokers_begun |= !key->is_topic;
+        while (part < COUNT_OF(order) && order[part] != key->kind) {
+            part++;
+        }
+        assert_in_range(part, 0, COUNT_OF(order) - 1);
         if (key->default_text != NULL &&
             meta_config_check(key, view_text(key->default_text), span_of(reason, sizeof(reason))) != ERR_OK) {
             fail_msg("default of %s: %s", key->name, reason);
         }
         if (key->effect == META_EFFECT_IGNORED) {
             assert_null(key->default_text);
-            assert_int_equal(key->update, key->is_topic ? META_CLUSTER_WIDE : META_READ_ONLY);
+            assert_int_equal(key->update, key->kind == META_KIND_BROKER ? META_READ_ONLY : META_CLUSTER_WIDE);
         }
     }
 }
@@ -52,11 +55,11 @@ static void test_synonyms_lead_somewhere(void **state)
         const char                   *at = key->synonyms == NULL ? "" : key->synonyms;
         size_t                        count = 0;
 
-        assert_true(key->synonyms == NULL || key->is_topic);
+        assert_true(key->synonyms == NULL || key->kind != META_KIND_BROKER);
         while (*at != '\0') {
             size_t                        len = strcspn(at, ",");
             size_t                        name_len = strcspn(at, ":,");
-            const struct meta_config_key *behind = meta_config_find(false, view_of(at, name_len));
+            const struct meta_config_key *behind = meta_config_find(META_KIND_BROKER, view_of(at, name_len));
 
             assert_non_null(behind);
             if (name_len == len) {
@@ -107,58 +110,58 @@ static void test_names_users_know(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(known_topics); i++) {
-        if (meta_config_find(true, view_text(known_topics[i])) == NULL) {
+        if (meta_config_find(META_KIND_TOPIC, view_text(known_topics[i])) == NULL) {
             fail_msg("topic setting %s is missing", known_topics[i]);
         }
     }
     for (size_t i = 0; i < COUNT_OF(known_brokers); i++) {
-        if (meta_config_find(false, view_text(known_brokers[i])) == NULL) {
+        if (meta_config_find(META_KIND_BROKER, view_text(known_brokers[i])) == NULL) {
             fail_msg("broker setting %s is missing", known_brokers[i]);
         }
     }
-    assert_null(meta_config_find(true, view_text("num.partitions")));
-    assert_null(meta_config_find(false, view_text("retention.ms")));
-    assert_null(meta_config_find(true, view_text("")));
+    assert_null(meta_config_find(META_KIND_TOPIC, view_text("num.partitions")));
+    assert_null(meta_config_find(META_KIND_BROKER, view_text("retention.ms")));
+    assert_null(meta_config_find(META_KIND_TOPIC, view_text("")));
 }
 
 static void test_numbers(void **state)
 {
     (void)state;
-    assert_int_equal(check("retention.ms", true, "-1"), ERR_OK);
-    assert_int_equal(check("retention.ms", true, "9223372036854775807"), ERR_OK);
-    assert_int_equal(check("retention.ms", true, "9223372036854775808"), ERR_INVALID);
-    assert_int_equal(check("retention.ms", true, "-2"), ERR_INVALID);
-    assert_int_equal(check("retention.ms", true, ""), ERR_INVALID);
-    assert_int_equal(check("retention.ms", true, "1h"), ERR_INVALID);
-    assert_int_equal(check("retention.ms", true, " 1"), ERR_INVALID);
-    assert_int_equal(check("retention.ms", true, "+1"), ERR_INVALID);
-    assert_int_equal(check("retention.ms", true, "1.0"), ERR_INVALID);
-    assert_int_equal(check("retention.ms", true, "0x10"), ERR_INVALID);
-    assert_int_equal(check("max.message.bytes", true, "2147483647"), ERR_OK);
-    assert_int_equal(check("max.message.bytes", true, "2147483648"), ERR_INVALID);
-    assert_int_equal(check("segment.bytes", true, "1048576"), ERR_OK);
-    assert_int_equal(check("segment.bytes", true, "1048575"), ERR_INVALID);
-    assert_int_equal(check("min.cleanable.dirty.ratio", true, "0.3"), ERR_OK);
-    assert_int_equal(check("min.cleanable.dirty.ratio", true, "1.1"), ERR_INVALID);
-    assert_int_equal(check("min.cleanable.dirty.ratio", true, "-0.1"), ERR_INVALID);
-    assert_int_equal(check("min.cleanable.dirty.ratio", true, "nan"), ERR_INVALID);
-    assert_int_equal(check("min.cleanable.dirty.ratio", true, "x"), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "-1"), ERR_OK);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "9223372036854775807"), ERR_OK);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "9223372036854775808"), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "-2"), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, ""), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "1h"), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, " 1"), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "+1"), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "1.0"), ERR_INVALID);
+    assert_int_equal(check("retention.ms", META_KIND_TOPIC, "0x10"), ERR_INVALID);
+    assert_int_equal(check("max.message.bytes", META_KIND_TOPIC, "2147483647"), ERR_OK);
+    assert_int_equal(check("max.message.bytes", META_KIND_TOPIC, "2147483648"), ERR_INVALID);
+    assert_int_equal(check("segment.bytes", META_KIND_TOPIC, "1048576"), ERR_OK);
+    assert_int_equal(check("segment.bytes", META_KIND_TOPIC, "1048575"), ERR_INVALID);
+    assert_int_equal(check("min.cleanable.dirty.ratio", META_KIND_TOPIC, "0.3"), ERR_OK);
+    assert_int_equal(check("min.cleanable.dirty.ratio", META_KIND_TOPIC, "1.1"), ERR_INVALID);
+    assert_int_equal(check("min.cleanable.dirty.ratio", META_KIND_TOPIC, "-0.1"), ERR_INVALID);
+    assert_int_equal(check("min.cleanable.dirty.ratio", META_KIND_TOPIC, "nan"), ERR_INVALID);
+    assert_int_equal(check("min.cleanable.dirty.ratio", META_KIND_TOPIC, "x"), ERR_INVALID);
 }
 
 static void test_words(void **state)
 {
-    const struct meta_config_key *key = meta_config_find(true, view_text("preallocate"));
+    const struct meta_config_key *key = meta_config_find(META_KIND_TOPIC, view_text("preallocate"));
     char                          reason[200];
 
     (void)state;
-    assert_int_equal(check("preallocate", true, "TRUE"), ERR_OK);
-    assert_int_equal(check("preallocate", true, "yes"), ERR_INVALID);
-    assert_int_equal(check("compression.type", true, "zstd"), ERR_OK);
-    assert_int_equal(check("compression.type", true, "none"), ERR_INVALID);
-    assert_int_equal(check("compression.type", true, "zstd,lz4"), ERR_INVALID);
-    assert_int_equal(check("cleanup.policy", true, "compact,delete"), ERR_OK);
-    assert_int_equal(check("cleanup.policy", true, "compact, delete"), ERR_OK);
-    assert_int_equal(check("cleanup.policy", true, "compact,erase"), ERR_INVALID);
+    assert_int_equal(check("preallocate", META_KIND_TOPIC, "TRUE"), ERR_OK);
+    assert_int_equal(check("preallocate", META_KIND_TOPIC, "yes"), ERR_INVALID);
+    assert_int_equal(check("compression.type", META_KIND_TOPIC, "zstd"), ERR_OK);
+    assert_int_equal(check("compression.type", META_KIND_TOPIC, "none"), ERR_INVALID);
+    assert_int_equal(check("compression.type", META_KIND_TOPIC, "zstd,lz4"), ERR_INVALID);
+    assert_int_equal(check("cleanup.policy", META_KIND_TOPIC, "compact,delete"), ERR_OK);
+    assert_int_equal(check("cleanup.policy", META_KIND_TOPIC, "compact, delete"), ERR_OK);
+    assert_int_equal(check("cleanup.policy", META_KIND_TOPIC, "compact,erase"), ERR_INVALID);
     assert_int_equal(meta_config_check(key, (struct view){0}, span_of(reason, sizeof(reason))), ERR_INVALID);
     assert_int_equal(meta_config_check(key, view_of("true\0x", 6), span_of(reason, sizeof(reason))), ERR_INVALID);
     assert_true(meta_config_to_bool("True"));
@@ -171,13 +174,14 @@ static void test_nearest_name(void **state)
     char long_name[300];
 
     (void)state;
-    assert_string_equal(meta_config_nearest(true, view_text("retention.mz")), "retention.ms");
-    assert_string_equal(meta_config_nearest(true, view_text("retension.ms")), "retention.ms");
-    assert_string_equal(meta_config_nearest(false, view_text("advertized.listeners")), "advertised.listeners");
-    assert_string_equal(meta_config_nearest(false, view_text("log.dir.s")), "log.dirs");
-    assert_null(meta_config_nearest(true, view_text("zzzzzzzzzzzzzzzzzzzzzzzz")));
+    assert_string_equal(meta_config_nearest(META_KIND_TOPIC, view_text("retention.mz")), "retention.ms");
+    assert_string_equal(meta_config_nearest(META_KIND_TOPIC, view_text("retension.ms")), "retention.ms");
+    assert_string_equal(meta_config_nearest(META_KIND_BROKER, view_text("advertized.listeners")),
+                        "advertised.listeners");
+    assert_string_equal(meta_config_nearest(META_KIND_BROKER, view_text("log.dir.s")), "log.dirs");
+    assert_null(meta_config_nearest(META_KIND_TOPIC, view_text("zzzzzzzzzzzzzzzzzzzzzzzz")));
     memset(long_name, 'a', sizeof(long_name));
-    assert_null(meta_config_nearest(false, view_of(long_name, sizeof(long_name))));
+    assert_null(meta_config_nearest(META_KIND_BROKER, view_of(long_name, sizeof(long_name))));
 }
 
 static void test_sets(void **state)

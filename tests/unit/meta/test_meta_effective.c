@@ -33,9 +33,9 @@ static int setup_with_file(void **state)
     return 0;
 }
 
-static const struct meta_config_key *key_of(bool is_topic, const char *name)
+static const struct meta_config_key *key_of(enum meta_config_kind kind, const char *name)
 {
-    const struct meta_config_key *key = meta_config_find(is_topic, view_text(name));
+    const struct meta_config_key *key = meta_config_find(kind, view_text(name));
 
     assert_non_null(key);
     return key;
@@ -44,7 +44,7 @@ static const struct meta_config_key *key_of(bool is_topic, const char *name)
 static void expect(uint32_t shard, const char *name, const char *text, enum meta_config_source source)
 {
     struct meta_config_value value =
-        meta_topic_config(rig.shards[shard].meta, rig_topic(shard, "t"), key_of(true, name));
+        meta_topic_config(rig.shards[shard].meta, rig_topic(shard, "t"), key_of(META_KIND_TOPIC, name));
 
     assert_string_equal(value.text, text);
     assert_int_equal(value.source, source);
@@ -119,18 +119,22 @@ static void test_synonyms_in_order(void **state)
     assert_int_equal(rig_set_config(4, "", "log.retention.ms", "100"), 0);
     assert_int_equal(rig_set_config(4, "11", "log.retention.ms", "200"), 0);
     assert_int_equal(rig_set_config(2, "t", "retention.ms", "300"), 0);
-    count = meta_config_synonyms(meta, rig_topic(1, "t"), 1, key_of(true, "retention.ms"), values, COUNT_OF(values));
+    count = meta_config_synonyms(meta, &rig_topic(1, "t")->configs, 1, key_of(META_KIND_TOPIC, "retention.ms"), values,
+                                 COUNT_OF(values));
     assert_int_equal(count, 5);
     expect_synonym(&values[0], "retention.ms", "300", META_SOURCE_TOPIC);
     expect_synonym(&values[1], "log.retention.ms", "200", META_SOURCE_DYNAMIC_BROKER);
     expect_synonym(&values[2], "log.retention.ms", "100", META_SOURCE_DYNAMIC_DEFAULT);
     expect_synonym(&values[3], "log.retention.hours", "2", META_SOURCE_STATIC);
     expect_synonym(&values[4], "log.retention.hours", "168", META_SOURCE_DEFAULT);
-    assert_int_equal(meta_config_synonyms(meta, rig_topic(1, "t"), 1, key_of(true, "retention.ms"), values, 2), 2);
-    count = meta_config_synonyms(meta, NULL, 0, key_of(false, "log.retention.ms"), values, COUNT_OF(values));
+    assert_int_equal(
+        meta_config_synonyms(meta, &rig_topic(1, "t")->configs, 1, key_of(META_KIND_TOPIC, "retention.ms"), values, 2),
+        2);
+    count = meta_config_synonyms(meta, NULL, 0, key_of(META_KIND_BROKER, "log.retention.ms"), values, COUNT_OF(values));
     assert_int_equal(count, 1);
     expect_synonym(&values[0], "log.retention.ms", "100", META_SOURCE_DYNAMIC_DEFAULT);
-    count = meta_config_synonyms(meta, rig_topic(1, "t"), 1, key_of(true, "remote.storage.enable"), values, 8);
+    count = meta_config_synonyms(meta, &rig_topic(1, "t")->configs, 1, key_of(META_KIND_TOPIC, "remote.storage.enable"),
+                                 values, 8);
     assert_int_equal(count, 1);
     expect_synonym(&values[0], "remote.storage.enable", "false", META_SOURCE_DEFAULT);
 }
@@ -138,12 +142,12 @@ static void test_synonyms_in_order(void **state)
 static void test_broker_values(void **state)
 {
     const struct meta       *meta = rig.shards[0].meta;
-    struct meta_config_value value = meta_broker_config(meta, 1, key_of(false, "log.retention.hours"));
+    struct meta_config_value value = meta_broker_config(meta, 1, key_of(META_KIND_BROKER, "log.retention.hours"));
 
     (void)state;
     assert_string_equal(value.text, "2");
     assert_int_equal(value.source, META_SOURCE_STATIC);
-    value = meta_broker_config(meta, 1, key_of(false, "broker.rack"));
+    value = meta_broker_config(meta, 1, key_of(META_KIND_BROKER, "broker.rack"));
     assert_null(value.text);
     assert_int_equal(value.source, META_SOURCE_DEFAULT);
     assert_int_equal(meta_broker_int(meta, "message.max.bytes"), 7000);
@@ -152,7 +156,7 @@ static void test_broker_values(void **state)
     assert_string_equal(meta_broker_text(meta, "log.cleanup.policy"), "delete");
     /* another shard's own value is its own */
     assert_int_equal(rig_set_config(4, "11", "message.max.bytes", "9000"), 0);
-    assert_string_equal(meta_broker_config(meta, 1, key_of(false, "message.max.bytes")).text, "9000");
+    assert_string_equal(meta_broker_config(meta, 1, key_of(META_KIND_BROKER, "message.max.bytes")).text, "9000");
     assert_int_equal(meta_broker_int(meta, "message.max.bytes"), 7000);
     assert_int_equal(meta_broker_int(rig.shards[1].meta, "message.max.bytes"), 9000);
 }

@@ -1,0 +1,15 @@
+/* ListPartitionReassignments: none is ever under way. */
+#include "net/api/api_internal.h"
+
+void api_list_partition_reassignments(struct api_call *call)
+{
+    struct kp_list_partition_reassignments_response *response = api_alloc(call, 1, sizeof(*response));
+
+    if (response == NULL) {
+        api_close(call, "no memory for the answer");
+        return;
+    }
+    kp_list_partition_reassignments_response_init(response);
+    response->error_message = (struct view){0};
+    api_reply(call, response);
+}
