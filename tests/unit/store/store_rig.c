@@ -80,7 +80,7 @@ int rig_start(void)
     return rig.result;
 }
 
-static void rig_bury(void)
+void rig_bury(void)
 {
     store_destroy(rig.store);
     rig.store = NULL;
@@ -221,7 +221,7 @@ int rig_log_open(struct rig_log *log)
 {
     struct store_log_options options = {.topic = view_text(log->topic), .partition = 3, .create = true};
 
-    options.topic_id.bytes[0] = 1;
+    options.topic_id.bytes[0] = (uint8_t)(1 + log->id_salt);
     for (size_t i = 0; log->topic[i] != 0; i++) {
         options.topic_id.bytes[1 + i % 15] = (uint8_t)(options.topic_id.bytes[1 + i % 15] * 31 + log->topic[i]);
     }

@@ -28,6 +28,7 @@ struct rig_log {
     size_t             append_count;
     size_t             appends_max;
     size_t             acked;
+    uint8_t            id_salt;     /* another topic of the same name has another one */
     bool               append_time; /* batches say LogAppendTime */
     int64_t            hook_durable, hook_start;
     int                offline_reason;
@@ -61,6 +62,8 @@ void rig_stop_clean(void);
 /* Power cut, or kill -9 (the disk's caches survive); then the process is buried. */
 void rig_crash(uint64_t seed, enum sim_crash_style style);
 void rig_kill(uint64_t seed);
+/* The process after its store was closed. */
+void rig_bury(void);
 /* After a cut that came by itself (sim_cut_at). */
 void rig_abandon(void);
 
