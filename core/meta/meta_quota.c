@@ -168,7 +168,8 @@ int meta__quota_apply(struct meta_image *image, const struct kp_client_quota_rec
 static int16_t quota_refuse(struct meta_alter_quota *alter, const char *before, struct view what, const char *after)
 {
     return meta__refuse(alter->message, sizeof(alter->message), KP_ERR_INVALID_REQUEST, "%s%.*s%s", before,
-                        (int)MIN(what.len, (size_t)QUOTA_SHOWN_MAX), (const char *)what.base, after);
+                        (int)MIN(what.len, (size_t)QUOTA_SHOWN_MAX), what.base == NULL ? "" : (const char *)what.base,
+                        after);
 }
 
 /* An IPv4 or IPv6 address, near enough: names are not resolved here. */
