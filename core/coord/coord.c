@@ -45,6 +45,9 @@ void coord_destroy(struct coord *coord)
     for (int kind = 0; kind < COORD_KIND_COUNT; kind++) {
         mem_free(MEM_COORD, coord->slots[kind]);
     }
+    for (size_t i = 0; i < COUNT_OF(coord->scratch); i++) {
+        mem_free(MEM_COORD, coord->scratch[i].base);
+    }
     mem_free(MEM_COORD, coord);
 }
 
@@ -313,6 +316,7 @@ void coord__finish(struct coord_call *call)
 
     CHECK(coord != NULL);
     call->waits_for_ = NULL;
+    call->cancel_ = NULL;
     list_init(&call->link_);
     list_push_back(&coord->finished, &call->link_);
     coord__post(coord);
@@ -364,6 +368,32 @@ void coord__commit(struct coord_slot *slot, struct coord_call *call)
     coord_log_commit(slot->log, &call->write_);
 }
 
+/* Into scratch memory that grows until it is large enough. */
+static struct view coord_encode(struct coord_scratch *scratch, coord_write_fn *write, const void *in)
+{
+    for (;;) {
+        struct kp_writer writer;
+
+        kp_writer_init_span(&writer, span_of(scratch->base, scratch->capacity));
+        write(&writer, in);
+        if (writer.error == ERR_OK) {
+            return view_of(scratch->base, writer.bytes_total);
+        }
+        CHECK(writer.error == ERR_NO_SPACE); /* texts came through the protocol: they are not too long for it */
+        scratch->capacity = MAX(scratch->capacity * 2, (size_t)1024);
+        scratch->base = mem_realloc(MEM_COORD, scratch->base, scratch->capacity);
+    }
+}
+
+void coord__add(struct coord_slot *slot, coord_write_fn *key, const void *key_in, coord_write_fn *value,
+                const void *value_in)
+{
+    struct coord_scratch *scratch = slot->coord->scratch;
+    struct view           key_bytes = coord_encode(&scratch[0], key, key_in);
+
+    coord_log_add(slot->log, key_bytes, value == NULL ? (struct view){0} : coord_encode(&scratch[1], value, value_in));
+}
+
 void *coord__alloc(struct coord_call *call, size_t count, size_t bytes)
 {
     return arena_alloc_array(call->arena, count, bytes);
@@ -377,7 +407,7 @@ struct view coord__text(struct coord_call *call, struct view text)
 void coord_cancel(struct coord_call *call)
 {
     call->canceled = true;
-    if (call->coord_ != NULL && call->waits_for_ != NULL) {
-        group__cancel(call);
+    if (call->coord_ != NULL && call->cancel_ != NULL) {
+        call->cancel_(call);
     }
 }

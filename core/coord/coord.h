@@ -41,9 +41,10 @@ struct coord_call {
     /* The client has gone: may be set by the caller while it waits (then coord_cancel() says so to the coordinator). */
     bool canceled;
     /* private */
-    struct list_node   link_;
-    struct coord      *coord_;
-    void              *waits_for_; /* the group member whose answer this is */
+    struct list_node link_;
+    struct coord    *coord_;
+    void            *waits_for_;              /* whose answer this is, while it waits for others */
+    void (*cancel_)(struct coord_call *call); /* what ends the wait early; NULL: nothing does */
     struct coord_write write_;
 };
 

@@ -33,6 +33,11 @@ struct coord_settings {
     int64_t offsets_retention_ms, offsets_check_ms;
 };
 
+struct coord_scratch {
+    uint8_t *base;
+    size_t   capacity;
+};
+
 struct coord {
     struct io_shard      *shard;
     struct meta          *meta;
@@ -44,6 +49,7 @@ struct coord {
     struct io_op          post;
     struct coord_settings settings;
     struct meta_watch     watch;
+    struct coord_scratch  scratch[2]; /* a record's key and value while they are encoded */
     struct txn_shard     *txns;
     bool                  closing;
     uint32_t              logs_open;
@@ -70,7 +76,8 @@ static inline int64_t coord__now_ns(const struct coord *coord)
 
 /* --- calls ------------------------------------------------------------------------------------------------------- */
 
-/* Each call ends exactly once, by one of these; done() runs on a later turn. */
+/* Each call ends exactly once, by one of these; done() runs on a later turn. A call that waits for others names them in
+ * waits_for_ and says in cancel_ how it is ended early; coord__finish() clears both. */
 void coord__finish(struct coord_call *call);
 /* Calls that are finished end on the next turn; so does closing, when nothing is out any more. */
 void coord__post(struct coord *coord);
@@ -89,6 +96,12 @@ void group__fill_error(struct coord_call *call, int16_t error);
 void group_modern__fill_error(struct coord_call *call, int16_t error); /* ConsumerGroupHeartbeat, ...Describe */
 void txn__fill_error(struct coord_call *call, int16_t error);          /* everything else */
 
+/* A key or a value: calls kp_<entry>_key_write() and the like. */
+typedef void coord_write_fn(struct kp_writer *writer, const void *in);
+/* Encodes both and adds the record to the log's event. value NULL: tombstone. */
+void coord__add(struct coord_slot *slot, coord_write_fn *key, const void *key_in, coord_write_fn *value,
+                const void *value_in);
+
 /* --- machines ---------------------------------------------------------------------------------------------------- */
 
 struct coord_machine *group__machine_create(struct coord_slot *slot);
@@ -98,7 +111,5 @@ void                  txn__machine_destroy(struct coord_machine *machine);
 
 /* A topic is gone: its committed offsets, too. */
 void group__topic_removed(struct coord_machine *machine, struct view topic);
-/* The client of a call that waits for a member has gone. */
-void group__cancel(struct coord_call *call);
 
 #endif

@@ -33,16 +33,20 @@ enum group_type { GROUP_CLASSIC, GROUP_CONSUMER };
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD, GROUP_STATE_COUNT };
 
 struct group;
-struct group_modern; /* group_modern.h */
+struct group_modern;      /* group_modern_serve.h */
+struct group_modern_host; /* the same */
 
 struct groups {
-    struct coord_machine machine;
+    struct coord_machine      machine;
+    struct group_modern_host *modern_host; /* of all groups of type GROUP_CONSUMER; NULL before the first */
     struct coord_slot   *slot;
     struct coord        *coord;
     struct map           by_id;   /* struct group */
     struct map           pending; /* producer id, 8 bytes -> struct offset_producer: open transactions' offsets */
     struct timer         expiry;
-    int64_t              order; /* of the next change, above every offset replayed: newer beats older */
+    struct arena         arena;   /* of one record's decoding */
+    uint64_t             damaged; /* records of the last load that do not decode: left out */
+    int64_t              order;   /* of the next change, above every offset replayed: newer beats older */
 };
 
 struct group_protocol {
@@ -84,12 +88,15 @@ struct group {
     struct map           by_member_id;
     struct map           by_instance_id;
     uint32_t             member_count, pending_count, joined_count;
+    bool                 recorded; /* has a record of its own in the log, not only offsets */
     int64_t              state_ms; /* wall clock: since when in this state; -1 unknown */
     struct timer         join_timer, sync_timer;
     int32_t              initial_delay_ms, initial_left_ms; /* of the first rebalance */
     bool                 initial, new_member_added;
     /* all types */
-    struct map offsets; /* topic -> struct offset_topic */
+    struct map       offsets;         /* topic -> struct offset_topic */
+    struct list_node pending_offsets; /* struct offset_pending.by_group */
+    uint8_t          id_bytes_[];
 };
 
 static inline struct coord_log *group__log(const struct group *group)
@@ -113,10 +120,6 @@ void group__add_record(struct group *group, bool with_members);
 /* The machine that has the group id, its group (NULL: none), or false after the call was failed. */
 bool group__route(struct coord *coord, struct coord_call *call, struct view group_id, struct groups **out_groups,
                   struct group **out_group);
-/* An entry of the log: key and value as the generated writers make them. */
-typedef void group_write_fn(struct kp_writer *writer, const void *in);
-void         group__add(struct groups *groups, group_write_fn *key, const void *key_in, group_write_fn *value,
-                        const void *value_in); /* value NULL: tombstone */
 /* 0; or why an id is none. empty_allowed: for what old clients commit and fetch. */
 int16_t group__check_id(struct view group_id, bool empty_allowed);
 /* client_id or instance_id, '-' and a random UUID, in the call's arena. */
@@ -129,6 +132,10 @@ void group__commit_all(struct coord *coord, struct coord_call *call, const struc
 /* Copies everything. Counted at once; the first becomes leader. instance_id.base NULL: dynamic. */
 struct group_member *group__member_add(struct group *group, struct view id, struct view instance_id,
                                        struct view client_id, struct view client_host);
+/* One that has been told its id and has not come with it yet. */
+struct group_member *group__member_add_pending(struct group *group, struct view id);
+/* Answers what waits for the member. */
+void group__member_end_calls(struct group_member *member, int16_t error);
 /* Answers what waits with `error`, drops it from all counts. A leader's place goes to the next. */
 void group__member_remove(struct group_member *member, int16_t error);
 /* NULL: unknown; pending ones are not found. */
@@ -185,20 +192,48 @@ struct offset_topic {
     struct view          name;
     struct offset_entry *entries; /* by partition */
     uint32_t             count, capacity;
+    uint8_t              name_bytes_[];
 };
 
-struct offset_entry *group__offset_find(struct group *group, struct view topic, int32_t partition);
-void                 group__offsets_clear(struct group *group);
+/* An offset that an open transaction has committed. */
+struct offset_pending {
+    struct list_node        by_producer, by_group;
+    struct offset_producer *producer;
+    struct group           *group;
+    uint64_t                hash; /* of topic and partition */
+    struct offset_entry     entry;
+    struct view             topic;
+    uint8_t                 topic_bytes_[];
+};
+
+struct offset_producer {
+    int64_t          producer_id;
+    struct list_node pending; /* struct offset_pending.by_producer, in the order of the log */
+};
+
+struct offset_entry *group__offset_find(const struct group *group, struct view topic, int32_t partition);
+/* Copies name and metadata; an entry that is newer (order) stays. */
+void group__offset_put(struct group *group, struct view topic, const struct offset_entry *entry);
+/* What open transactions hold for it goes, too. */
+void group__offset_remove(struct group *group, struct view topic, int32_t partition);
+void group__offset_put_pending(struct group *group, int64_t producer_id, struct view topic,
+                               const struct offset_entry *entry);
+/* Some open transaction has an offset for it. */
+bool group__offset_is_pending(const struct group *group, struct view topic, int32_t partition);
+/* Frees all of them; no record. */
+void group__offsets_clear(struct group *group);
+/* Adds the record to the log's event. */
+void group__offset_add_record(struct group *group, struct view topic, const struct offset_entry *entry);
+void group__offset_add_tombstone(struct group *group, struct view topic, int32_t partition);
+/* Adds tombstones for all of the group's offsets. */
+void group__offset_add_tombstones(struct group *group);
 /* Replay of one entry; value NULL: tombstone. */
 void group__offset_replay(struct groups *groups, const struct kp_offset_commit_key *key,
                           const struct kp_offset_commit_value *value, const struct coord_record *record);
-void group__offset_marker(struct groups *groups, int64_t producer_id, int16_t producer_epoch, bool commit);
-void group__offset_pending_clear(struct groups *groups);
-/* Some open transaction has offsets for the group (and the partition). */
-bool group__offset_pending(struct groups *groups, struct view group_id, const struct view *topic, int32_t partition);
+void group__offset_marker(struct groups *groups, int64_t producer_id, bool commit);
+void group__offset_producers_clear(struct groups *groups);
+/* What is too old goes, and then groups that have nothing left. Commits what it adds. */
 void group__offset_expire(struct groups *groups, int64_t now_ms);
-/* Adds tombstones for all of the group's offsets. */
-void group__offset_add_tombstones(struct group *group);
 void group__offset_topic_removed(struct group *group, struct view topic);
 /* Offsets of topics that do not exist any more. */
 void group__offset_check_topics(struct groups *groups);
@@ -227,7 +262,5 @@ void group_modern__classic_join(struct group *group, struct coord_call *call);
 void group_modern__classic_sync(struct group *group, struct coord_call *call);
 void group_modern__classic_heartbeat(struct group *group, struct coord_call *call);
 void group_modern__classic_leave(struct group *group, struct coord_call *call);
-/* The client of a call whose waits_for_ is the consumer protocol's has gone. */
-void group_modern__cancel(struct coord_call *call);
 
 #endif

@@ -54,6 +54,7 @@ struct api_call {
     bool    version_unsupported; /* ApiVersions only: answer UNSUPPORTED_VERSION in the form of version 0 (KIP-511) */
     int32_t correlation_id;
     struct view      client_id;
+    const struct io_address *peer; /* of the connection; NULL: none (tests) */
     struct view      listener; /* name of the listener the connection came through: which endpoint to show */
     const void      *request;  /* struct kp_<name>_request */
     struct arena    *arena;

@@ -19,6 +19,30 @@ static void coord_canceled(struct api_call *call)
     coord_cancel(&asked->coord);
 }
 
+/* "/127.0.0.1", as Kafka shows the host of a member; a member's alone, because it costs. */
+static struct view coord_host(struct api_call *call)
+{
+    char   text[IO_ADDRESS_TEXT_BYTES + 1] = "/";
+    char  *end;
+    size_t skip = 0;
+
+    if (call->peer == NULL ||
+        (call->api->key != KP_JOIN_GROUP_KEY && call->api->key != KP_CONSUMER_GROUP_HEARTBEAT_KEY)) {
+        return view_text("");
+    }
+    io_address_format(call->peer, text + 1);
+    end = strrchr(text, ':');
+    if (end != NULL) {
+        *end = '\0';
+    }
+    if (text[1] == '[' && end != NULL && end[-1] == ']') {
+        end[-1] = '\0';
+        text[1] = '/';
+        skip = 1;
+    }
+    return arena_copy(call->arena, view_text(text + skip));
+}
+
 void api__coord_ask(struct api_call *call, void *response, api_coord_fn *ask)
 {
     struct api_coord_call *asked = api_alloc(call, 1, sizeof(*asked));
@@ -33,6 +57,7 @@ void api__coord_ask(struct api_call *call, void *response, api_coord_fn *ask)
                                        .api_key = call->api->key,
                                        .version = call->version,
                                        .client_id = call->client_id,
+                                       .client_host = coord_host(call),
                                        .arena = call->arena,
                                        .done = coord_done};
     call->state = asked;

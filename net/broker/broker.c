@@ -2,6 +2,7 @@
 #include "net/broker/broker.h"
 
 #include "core/base/slog.h"
+#include "core/coord/coord.h"
 #include "net/broker/broker_format.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ enum broker_phase {
     PHASE_META,      /* replaying metadata, opening partitions */
     PHASE_SERVE,     /* accepting */
     PHASE_STOP_NET,  /* answering what is under way */
+    PHASE_STOP_COORD, /* writing what the coordinators have decided */
     PHASE_STOP_META, /* before the partitions: a change under way may still open some */
     PHASE_STOP_PARTS,
     PHASE_STOP_STORE,
@@ -30,6 +32,7 @@ struct broker_shard {
     struct store      *store;
     struct part_table *parts;
     struct meta       *meta;
+    struct coord      *coord;
     struct api_shard   api;
     struct net_server *server;
     char              *directory;
@@ -52,6 +55,7 @@ struct broker {
     struct broker_shard    *shards;
     struct meta_host        meta_host;
     struct meta_broker     *brokers;
+    struct coord          **coords; /* by shard */
     struct arena            arena;
     uint64_t                memory_bytes;
     size_t                  hot_bytes;
@@ -148,12 +152,16 @@ static void broker_shard_enter(struct io_mail *mail, struct io_shard *to)
         break;
     case PHASE_SERVE:
         shard->partition_count = part_table_count(shard->parts);
+        coord_open(shard->coord);
         net_server_start(shard->server);
         broker_phase_over(shard, ERR_OK);
         break;
     case PHASE_STOP_NET:
         api_shard_stop(&shard->api);
         net_server_stop(shard->server, BROKER_STOP_GRACE_NS, broker_net_stopped, shard);
+        break;
+    case PHASE_STOP_COORD:
+        coord_close(shard->coord, broker_step_done, shard);
         break;
     case PHASE_STOP_PARTS:
         part_table_close(shard->parts, broker_parts_closed, shard);
@@ -352,7 +360,10 @@ static int broker_build_shard(struct broker *broker, uint32_t index, struct io *
     store_set_retention_check_ms(shard->store, broker_setting(broker, "log.retention.check.interval.ms"));
     shard->parts = part_table_create(shard->shard, shard->store);
     shard->meta = meta_create(shard->shard, &broker->meta_host, shard->store, shard->parts);
+    shard->coord = coord_create(shard->shard, shard->meta, shard->parts, broker->coords);
     shard->api = (struct api_shard){.shard = shard->shard,
+                                    .coord = shard->coord,
+                                    .verify_append = coord_verify_append,
                                     .meta = shard->meta,
                                     .parts = shard->parts,
                                     .store = shard->store,
@@ -391,6 +402,7 @@ int broker_create(const struct broker_options *options, struct io *boot, struct 
         return result;
     }
     broker->brokers = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(*broker->brokers));
+    broker->coords = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(struct coord *));
     broker->shards = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(*broker->shards));
     broker->meta_host =
         (struct meta_host){.cluster_id = broker->format.cluster_id,
@@ -422,6 +434,9 @@ static void broker_shard_destroy(struct broker_shard *shard)
         net_server_destroy(shard->server);
         api_shard_deinit(&shard->api);
     }
+    if (shard->coord != NULL) {
+        coord_destroy(shard->coord);
+    }
     if (shard->meta != NULL) {
         meta_destroy(shard->meta);
     }
@@ -451,6 +466,7 @@ void broker_destroy(struct broker *broker)
     mem_free(MEM_BROKER, broker->shards);
     mem_free(MEM_BROKER, broker->brokers);
     mem_free(MEM_BROKER, broker->meta_host.shards);
+    mem_free(MEM_BROKER, broker->coords);
     arena_deinit(&broker->arena);
     mem_free(MEM_BROKER, broker);
 }

@@ -97,6 +97,7 @@ static void net_call_start(struct net_conn *conn, struct net_call *call, const s
     call->api.version = header->api_version;
     call->api.correlation_id = header->correlation_id;
     call->api.client_id = header->client_id;
+    call->api.peer = &conn->peer;
     call->api.listener = conn->listener;
     call->api.arena = &call->arena;
     call->api.received_ns = io_now_ns(conn->server->io);
