@@ -23,6 +23,7 @@ enum mem_tag {
     MEM_API,
     MEM_NET,
     MEM_BROKER,
+    MEM_CLI,
     MEM_TEST,
     MEM_TAG_COUNT,
 };

@@ -1,5 +1,7 @@
-/* millrace: the command line. `start` makes one thread per core over io/uring, prints the banner when every shard
- * serves, and stops on SIGTERM or SIGINT; the other commands are short. */
+/* The commands around the broker itself. `start` makes one thread per core over io/uring, prints the banner when every
+ * shard serves, and stops on SIGTERM or SIGINT; the others are short. */
+#include "net/broker/broker_main.h"
+
 #include "core/base/slog.h"
 #include "core/record/rec.h"
 #include "io/uring/uring.h"
@@ -40,35 +42,6 @@ struct main_state {
     bool                 stop_asked;
     bool                 done;
 };
-
-static const char usage_text[] =
-    "millrace: a Kafka-protocol broker on io_uring\n"
-    "\n"
-    "usage: millrace COMMAND [options]\n"
-    "\n"
-    "  start    start a broker; without options: loopback only, data in ./millrace-data\n"
-    "  config   print the settings in force and where each comes from\n"
-    "             --all         those at their default, too\n"
-    "             --json        as JSON\n"
-    "             --reference   every setting with type, default and meaning, as Markdown\n"
-    "  version  print the version\n"
-    "  help     print this\n"
-    "\n"
-    "options of start and config:\n"
-    "  --config FILE     settings from a Java properties file, by Kafka's names\n"
-    "  --set KEY=VALUE   one setting; stronger than the file; may be repeated\n"
-    "\n"
-    "examples:\n"
-    "  millrace start\n"
-    "  millrace start --config server.properties --set log.dirs=/var/lib/millrace\n"
-    "  millrace start --set listeners=PLAINTEXT://:9092 --set advertised.listeners=PLAINTEXT://db1.example:9092\n"
-    "  millrace config --set millrace.shards=2 --all\n"
-    "\n"
-    "environment:\n"
-    "  MILLRACE_URING_DISABLE   io_uring features not to use, as a bit mask (io/uring/uring.h); for tests\n"
-    "\n"
-    "exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 io_uring cannot be used,\n"
-    "            4 the data directory or a listener cannot be used\n";
 
 /* --- threads and signals ----------------------------------------------------------------------------------------- */
 
@@ -354,40 +327,37 @@ static int main_config(struct main_state *state, int count, char **words)
     return EXIT_GOOD;
 }
 
-static bool main_wants_help(int count, char **words)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0 || strcmp(words[i], "help") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int main(int argument_count, char **arguments)
+int broker_main_start(int word_count, char **words)
 {
     static struct main_state state;
     int                      code = EXIT_USAGE;
 
-    if (argument_count < 2) {
-        (void)fputs(usage_text, stderr);
-        return EXIT_USAGE;
-    }
-    if (main_wants_help(argument_count - 1, arguments + 1)) {
-        (void)fputs(usage_text, stdout);
-        return EXIT_GOOD;
-    }
     broker_config_init(&state.config);
-    if (strcmp(arguments[1], "start") == 0) {
-        code = main_options(&state, argument_count - 2, arguments + 2, NULL) ? main_start(&state) : EXIT_USAGE;
-    } else if (strcmp(arguments[1], "config") == 0) {
-        code = main_config(&state, argument_count - 2, arguments + 2);
-    } else if (strcmp(arguments[1], "version") == 0 || strcmp(arguments[1], "--version") == 0) {
-        (void)printf("millrace %s\n", MILLRACE_VERSION);
-        code = EXIT_GOOD;
-    } else {
-        (void)fprintf(stderr, "millrace: unknown command '%s'; see millrace help\n", arguments[1]);
+    if (main_options(&state, word_count, words, NULL)) {
+        code = main_start(&state);
     }
     broker_config_deinit(&state.config);
     return code;
+}
+
+int broker_main_config(int word_count, char **words)
+{
+    static struct main_state state;
+    int                      code;
+
+    broker_config_init(&state.config);
+    code = main_config(&state, word_count, words);
+    broker_config_deinit(&state.config);
+    return code;
+}
+
+int broker_main_version(int word_count, char **words)
+{
+    (void)words;
+    if (word_count > 0) {
+        (void)fprintf(stderr, "millrace: version takes no options\n");
+        return EXIT_USAGE;
+    }
+    (void)printf("millrace %s\n", MILLRACE_VERSION);
+    return EXIT_GOOD;
 }

@@ -4,8 +4,8 @@
     kgen.py --out DIR FILE.kp ...           writes the generated files into DIR
     kgen.py --check-kafka DIR FILE.kp ...   compares the schemas with Kafka's own JSON files below DIR
 
-Files: kp_messages.h .c, kp_records.h .c, kp_entries.h .c, kp_table.c, api_table.c, kp_random.h .c (for tests) and
-protocol.md.
+Files: kp_messages.h .c, kp_records.h .c, kp_entries.h .c, kp_table.c, api_table.c, kp_random.h .c (for tests),
+kp_show.c and protocol.md.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import kgen_emit
 import kgen_entry
 import kgen_parse
 import kgen_random
+import kgen_show
 import kgen_table
 from kgen_model import SchemaError
 
@@ -35,6 +36,7 @@ def outputs(apis, records, entries):
         "api_table.c": kgen_table.emit_api_table(apis),
         "kp_random.h": kgen_random.emit_header(apis + records + entries),
         "kp_random.c": kgen_random.emit_source(apis + records + entries),
+        "kp_show.c": kgen_show.emit_source(records, entries),
         "protocol.md": kgen_table.emit_protocol(apis, records, entries),
     }
 
