@@ -35,6 +35,7 @@ struct broker_shard {
     struct coord      *coord;
     struct api_shard   api;
     struct net_server *server;
+    struct meta_watch  settings; /* broker settings have changed */
     char              *directory;
     struct io_address  bound[BROKER_LISTENERS_MAX];
     size_t             partition_count; /* when serving began: the banner is printed by a thread of its own */
@@ -138,6 +139,37 @@ static void broker_parts_closed(void *context, int16_t error)
     broker_phase_over(shard, ERR_OK);
 }
 
+static int64_t broker_setting(const struct broker *broker, const char *name)
+{
+    const struct meta_config_key *key = meta_config_find(META_KIND_BROKER, view_text(name));
+    const char                   *text = meta_static_get(broker->options.statics, name);
+
+    CHECK(key != NULL);
+    return meta_config_to_int(key, text != NULL ? text : key->default_text);
+}
+
+static struct net_limits broker_net_limits(const struct broker *broker)
+{
+    struct net_limits limits = net_limits_default();
+
+    limits.request_bytes_max = (uint32_t)broker_setting(broker, "socket.request.max.bytes");
+    limits.idle_ns = broker_setting(broker, "connections.max.idle.ms") * NS_PER_MS;
+    return limits;
+}
+
+/* Dynamic settings that no partition has: at the start of serving and whenever one changes. */
+static void broker_apply_settings(struct meta_watch *watch)
+{
+    const struct broker_shard *shard = CONTAINER_OF(watch, struct broker_shard, settings);
+    const struct broker       *broker = shard->broker;
+    struct net_limits          limits = broker_net_limits(broker);
+    uint64_t by_memory = broker->memory_bytes / broker->format.shard_count / BROKER_CONNECTION_BYTES * 2;
+
+    limits.connections_max = (uint32_t)MIN((uint64_t)meta_broker_int(shard->meta, "max.connections"), by_memory);
+    limits.connections_per_ip_max = (uint32_t)meta_broker_int(shard->meta, "max.connections.per.ip");
+    net_server_set_limits(shard->server, &limits);
+}
+
 static void broker_shard_enter(struct io_mail *mail, struct io_shard *to)
 {
     struct broker_shard *shard = CONTAINER_OF(mail, struct broker_shard, order);
@@ -153,6 +185,7 @@ static void broker_shard_enter(struct io_mail *mail, struct io_shard *to)
     case PHASE_SERVE:
         shard->partition_count = part_table_count(shard->parts);
         coord_open(shard->coord);
+        broker_apply_settings(&shard->settings); /* what the log of metadata has said meanwhile */
         net_server_start(shard->server);
         broker_phase_over(shard, ERR_OK);
         break;
@@ -315,27 +348,6 @@ static void broker_describe_node(struct broker *broker, uint32_t index, struct i
     io_random(boot, span_of(node->incarnation_id.bytes, sizeof(node->incarnation_id.bytes)));
 }
 
-static int64_t broker_setting(const struct broker *broker, const char *name)
-{
-    const struct meta_config_key *key = meta_config_find(false, view_text(name));
-    const char                   *text = meta_static_get(broker->options.statics, name);
-
-    CHECK(key != NULL);
-    return meta_config_to_int(key, text != NULL ? text : key->default_text);
-}
-
-static struct net_limits broker_net_limits(const struct broker *broker)
-{
-    struct net_limits limits = net_limits_default();
-    uint64_t          by_memory = broker->memory_bytes / broker->format.shard_count / BROKER_CONNECTION_BYTES * 2;
-
-    limits.connections_max = (uint32_t)MIN((uint64_t)broker_setting(broker, "max.connections"), by_memory);
-    limits.connections_per_ip_max = (uint32_t)broker_setting(broker, "max.connections.per.ip");
-    limits.request_bytes_max = (uint32_t)broker_setting(broker, "socket.request.max.bytes");
-    limits.idle_ns = broker_setting(broker, "connections.max.idle.ms") * NS_PER_MS;
-    return limits;
-}
-
 static int broker_build_shard(struct broker *broker, uint32_t index, struct io *boot, struct span out_why)
 {
     struct broker_shard *shard = &broker->shards[index];
@@ -360,6 +372,8 @@ static int broker_build_shard(struct broker *broker, uint32_t index, struct io *
     store_set_retention_check_ms(shard->store, broker_setting(broker, "log.retention.check.interval.ms"));
     shard->parts = part_table_create(shard->shard, shard->store);
     shard->meta = meta_create(shard->shard, &broker->meta_host, shard->store, shard->parts);
+    shard->settings.settings_changed = broker_apply_settings;
+    meta_watch_add(shard->meta, &shard->settings);
     shard->coord = coord_create(shard->shard, shard->meta, shard->parts, broker->coords);
     shard->api = (struct api_shard){.shard = shard->shard,
                                     .coord = shard->coord,

@@ -38,6 +38,11 @@ struct net_server *net_server_create(struct api_shard *api, const struct net_lim
     return server;
 }
 
+void net_server_set_limits(struct net_server *server, const struct net_limits *limits)
+{
+    server->limits = *limits;
+}
+
 int net_server_listen(struct net_server *server, const struct io_address *address, struct view listener,
                       struct io_address *out_bound)
 {

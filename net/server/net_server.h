@@ -44,6 +44,8 @@ struct net_server *net_server_create(struct api_shard *api, const struct net_lim
  * ERR_ADDRESS_IN_USE, ... */
 MUST_USE int net_server_listen(struct net_server *server, const struct io_address *address, struct view listener,
                                struct io_address *out_bound);
+/* Any time. The limits hold for connections that come from now on; those that are there stay. */
+void net_server_set_limits(struct net_server *server, const struct net_limits *limits);
 /* Starts accepting on all listeners. */
 void net_server_start(struct net_server *server);
 /* Clean stop: no more accepting or reading; what is under way is answered (grace_ns at most), then everything is
