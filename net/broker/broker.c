@@ -3,6 +3,7 @@
 
 #include "core/base/slog.h"
 #include "core/coord/coord.h"
+#include "net/broker/broker_compact.h"
 #include "net/broker/broker_format.h"
 
 #include <stdio.h>
@@ -43,6 +44,8 @@ struct broker_shard {
     struct io_mail     report;          /* to shard 0: the phase is over */
     enum broker_phase  phase;
     int                result;
+
+    struct broker_compact compact;
 };
 
 struct broker {
@@ -375,6 +378,7 @@ static int broker_build_shard(struct broker *broker, uint32_t index, struct io *
     shard->settings.settings_changed = broker_apply_settings;
     meta_watch_add(shard->meta, &shard->settings);
     shard->coord = coord_create(shard->shard, shard->meta, shard->parts, broker->coords);
+    broker_compact_init(&shard->compact, shard->meta, shard->store, broker->format.shard_count);
     shard->api = (struct api_shard){.shard = shard->shard,
                                     .coord = shard->coord,
                                     .verify_append = coord_verify_append,

@@ -343,6 +343,12 @@ void keyed_compact(struct keyed_log *keyed)
 {
     store_set_compaction(rig.store, &keyed->settings);
     rig_until(compacted, keyed);
+    if (!sim_is_down(rig.sim, 0)) { /* not by itself, until the next call */
+        struct store_compact_settings off = keyed->settings;
+
+        off.enabled = false;
+        store_set_compaction(rig.store, &off);
+    }
 }
 
 /* --- the oracle --------------------------------------------------------------------------------------------------- */
