@@ -108,7 +108,7 @@ struct txn_road {
 struct txn_shard {
     struct coord    *coord;
     struct txn_road *roads; /* by shard */
-    struct list_node again; /* struct txn_marker.link: refused for now */
+    struct list_node again; /* struct txn_marker.link: refused, tried again soon */
     struct timer     again_timer;
     struct list_node parked; /* struct coord_verify.link_: find the transaction before theirs not complete */
     uint32_t         parked_count;

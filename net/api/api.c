@@ -38,14 +38,11 @@ void api_shard_init(struct api_shard *shard)
     list_init(&shard->waiting);
     shard->settings_at = INT64_MIN;
     shard->sessions = api__sessions_create();
-    shard->producer_ids = api__producer_ids_create();
 }
 
 void api_shard_deinit(struct api_shard *shard)
 {
     CHECK(list_empty(&shard->waiting));
-    api__producer_ids_destroy(shard->producer_ids);
-    shard->producer_ids = NULL;
     api__sessions_destroy(shard->sessions);
     shard->sessions = NULL;
 }

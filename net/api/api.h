@@ -40,11 +40,10 @@ struct api_shard {
     const char *log_dir;  /* as configured, for DescribeLogDirs */
     bool        stopping; /* clean stop: long polls are answered at once */
     /* the room's own */
-    struct api_sessions     *sessions; /* fetch sessions */
-    struct api_producer_ids *producer_ids;
-    struct list_node         waiting;         /* calls that wait (long polls), for the stop */
-    int64_t                  settings_at;     /* last_offset of the image the next was read from */
-    int64_t                  fetch_bytes_max; /* fetch.max.bytes */
+    struct api_sessions *sessions;        /* fetch sessions */
+    struct list_node     waiting;         /* calls that wait (long polls), for the stop */
+    int64_t              settings_at;     /* last_offset of the image the next was read from */
+    int64_t              fetch_bytes_max; /* fetch.max.bytes */
 };
 
 struct api_call {
@@ -53,16 +52,16 @@ struct api_call {
     int16_t              version;
     bool    version_unsupported; /* ApiVersions only: answer UNSUPPORTED_VERSION in the form of version 0 (KIP-511) */
     int32_t correlation_id;
-    struct view      client_id;
-    const struct io_address *peer; /* of the connection; NULL: none (tests) */
-    struct view      listener; /* name of the listener the connection came through: which endpoint to show */
-    const void      *request;  /* struct kp_<name>_request */
-    struct arena    *arena;
-    int64_t          received_ns;
-    void            *state; /* the handler's, from the arena */
-    api_call_fn     *canceled;
-    api_call_fn     *release; /* after the reply's bytes were sent or thrown away */
-    struct list_node link;    /* the handler's */
+    struct view              client_id;
+    const struct io_address *peer;     /* of the connection; NULL: none (tests) */
+    struct view              listener; /* name of the listener the connection came through: which endpoint to show */
+    const void              *request;  /* struct kp_<name>_request */
+    struct arena            *arena;
+    int64_t                  received_ns;
+    void                    *state; /* the handler's, from the arena */
+    api_call_fn             *canceled;
+    api_call_fn             *release; /* after the reply's bytes were sent or thrown away */
+    struct list_node         link;    /* the handler's */
     /* net/server's: how the answer gets back */
     void (*finish)(struct api_call *call, int outcome, const void *response);
 };

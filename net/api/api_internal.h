@@ -46,8 +46,4 @@ const char *api__logger_level(const char *logger); /* "INFO" */
 int16_t api__loggers_alter(const struct meta_alter_entry *entries, int32_t count, bool validate_only, char *message,
                            size_t message_bytes);
 
-/* Producer ids without a transactional id: handed out of blocks that the controller gives. */
-struct api_producer_ids *api__producer_ids_create(void);
-void                     api__producer_ids_destroy(struct api_producer_ids *ids);
-
 #endif

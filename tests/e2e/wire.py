@@ -461,9 +461,9 @@ class Wire:
                 return batches
             offset = found[-1].last_offset + 1
 
-    def list_offset(self, topic, partition, timestamp, version=5):
+    def list_offset(self, topic, partition, timestamp, version=5, isolation_level=0):
         """(error code, offset, timestamp)"""
-        reply = self.call("ListOffsets", version, {"replica_id": -1, "isolation_level": 0, "topics": [
+        reply = self.call("ListOffsets", version, {"replica_id": -1, "isolation_level": isolation_level, "topics": [
             {"name": topic, "partitions": [{"partition_index": partition, "timestamp": timestamp}]}]})
         row = reply["topics"][0]["partitions"][0]
         return row["error_code"], row["offset"], row["timestamp"]

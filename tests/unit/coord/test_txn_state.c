@@ -345,7 +345,74 @@ static void knows_the_time(void **state)
 }
 
 /* A producer, another one that takes over, clocks and retries, at random. The model knows only this: an epoch is never
- * given out twice, an answer to a commit is never contradicted later, and who has been fenced gets nothing done. */
+ * given out twice, and who has been fenced gets nothing done. */
+struct duel {
+    struct txn_values now;
+    bool              exists;
+    int64_t           fresh, id[2];
+    int16_t           epoch[2];
+    int               owner; /* whose InitProducerId came last; -1: nobody, the coordinator has fenced */
+};
+
+static void duel_init(struct duel *duel, int who, int16_t version, int64_t now_ms, struct txn_decision *decision)
+{
+    txn__decide_init(duel->exists ? &duel->now : NULL,
+                     &(struct txn_init){.timeout_ms = 1000,
+                                        .producer_id = -1,
+                                        .producer_epoch = -1,
+                                        .fresh_producer_id = duel->fresh,
+                                        .server_version = version,
+                                        .now_ms = now_ms},
+                     decision);
+    if (decision->error == 0) {
+        duel->owner = who;
+        duel->id[who] = decision->reply_producer_id;
+        duel->epoch[who] = decision->reply_epoch;
+        assert_false(duel->id[who] == duel->id[!who] && duel->epoch[who] <= duel->epoch[!who]);
+    }
+}
+
+static void duel_add(struct duel *duel, int who, int16_t version, int64_t now_ms, struct txn_decision *decision)
+{
+    txn__decide_add(&duel->now,
+                    &(struct txn_add){.producer_id = duel->id[who],
+                                      .producer_epoch = duel->epoch[who],
+                                      .client_version = version,
+                                      .now_ms = now_ms},
+                    decision);
+    assert_true(IMPLIES(who != duel->owner, decision->error != 0));
+}
+
+static void duel_end(struct duel *duel, int who, int16_t version, bool commit, int64_t now_ms,
+                     struct txn_decision *decision)
+{
+    txn__decide_end(&duel->now,
+                    &(struct txn_end){.producer_id = duel->id[who],
+                                      .producer_epoch = duel->epoch[who],
+                                      .commit = commit,
+                                      .client_version = version,
+                                      .fresh_producer_id = duel->fresh,
+                                      .now_ms = now_ms},
+                    decision);
+    assert_true(IMPLIES(who != duel->owner, !decision->append));
+    if (decision->append && version == 2) {
+        duel->id[who] = decision->reply_producer_id;
+        duel->epoch[who] = decision->reply_epoch;
+    }
+}
+
+static void duel_move(struct duel *duel, const struct txn_decision *decision)
+{
+    assert_true(txn__move_allowed(duel->exists ? &duel->now : NULL, &decision->values));
+    duel->fresh += decision->values.producer_id == duel->fresh || decision->values.next_producer_id == duel->fresh;
+    duel->owner = decision->fence ? -1 : duel->owner;
+    duel->now = decision->values;
+    duel->exists = true;
+    if (duel->now.producer_epoch == 3 && duel->now.state == TXN_EMPTY) { /* near the end, so that ids roll */
+        duel->now.producer_epoch = duel->epoch[duel->owner] = TXN_EPOCH_LAST - 3;
+    }
+}
+
 static void keeps_its_promises_at_random(void **state)
 {
     struct prng prng;
@@ -353,79 +420,31 @@ static void keeps_its_promises_at_random(void **state)
     (void)state;
     prng_init(&prng, 20260);
     for (int run = 0; run < 300; run++) {
-        struct txn_values   now;
-        struct txn_decision decision;
-        int64_t             fresh = 100, id[2] = {-1, -1};
-        int16_t             epoch[2] = {-1, -1};
-        int                 owner = -1; /* whose InitProducerId came last */
-        bool                exists = false;
+        struct duel duel = {.fresh = 100, .id = {-1, -1}, .epoch = {-1, -1}, .owner = -1};
 
         for (int step = 0; step < 200; step++) {
-            int      who = (int)prng_below(&prng, 2);
-            int16_t  version = prng_below(&prng, 2) == 0 ? 0 : 2;
-            uint64_t event = prng_below(&prng, 6);
+            int                 who = (int)prng_below(&prng, 2);
+            int16_t             version = prng_below(&prng, 2) == 0 ? 0 : 2;
+            uint64_t            event = prng_below(&prng, 6);
+            bool                commit = prng_below(&prng, 2) == 0;
+            struct txn_decision decision = {0};
 
-            decision = (struct txn_decision){0};
             if (event == 0) {
-                txn__decide_init(exists ? &now : NULL,
-                                 &(struct txn_init){.timeout_ms = 1000,
-                                                    .producer_id = -1,
-                                                    .producer_epoch = -1,
-                                                    .fresh_producer_id = fresh,
-                                                    .server_version = version,
-                                                    .now_ms = NOW + step},
-                                 &decision);
-                if (decision.error == 0) {
-                    owner = who;
-                    id[who] = decision.reply_producer_id;
-                    epoch[who] = decision.reply_epoch;
-                    assert_false(id[who] == id[!who] && epoch[who] <= epoch[!who]);
-                }
-            } else if (!exists) {
+                duel_init(&duel, who, version, NOW + step, &decision);
+            } else if (!duel.exists) {
                 continue;
             } else if (event <= 2) {
-                txn__decide_add(&now,
-                                &(struct txn_add){.producer_id = id[who],
-                                                  .producer_epoch = epoch[who],
-                                                  .client_version = version,
-                                                  .now_ms = NOW + step},
-                                &decision);
-                assert_true(IMPLIES(who != owner, decision.error != 0));
+                duel_add(&duel, who, version, NOW + step, &decision);
             } else if (event == 3) {
-                txn__decide_end(&now,
-                                &(struct txn_end){.producer_id = id[who],
-                                                  .producer_epoch = epoch[who],
-                                                  .commit = prng_below(&prng, 2) == 0,
-                                                  .client_version = version,
-                                                  .fresh_producer_id = fresh,
-                                                  .now_ms = NOW + step},
-                                &decision);
-                assert_true(IMPLIES(who != owner, !decision.append));
-                if (decision.append && version == 2) {
-                    id[who] = decision.reply_producer_id;
-                    epoch[who] = decision.reply_epoch;
-                }
-            } else if (event == 4 && now.state == TXN_ONGOING) {
-                txn__decide_fence(&now, version, fresh, NOW + step, &decision);
-                owner = -1;
-            } else if (event == 5 && txn__state_prepares(now.state)) {
-                txn__decide_complete(&now, NOW + step, &decision);
+                duel_end(&duel, who, version, commit, NOW + step, &decision);
+            } else if (event == 4 && duel.now.state == TXN_ONGOING) {
+                txn__decide_fence(&duel.now, version, duel.fresh, NOW + step, &decision);
+            } else if (event == 5 && txn__state_prepares(duel.now.state)) {
+                txn__decide_complete(&duel.now, NOW + step, &decision);
             }
             assert_false(decision.needs_producer_id);
             if (decision.append) {
-                assert_true(txn__move_allowed(exists ? &now : NULL, &decision.values));
-                if (decision.values.producer_id == fresh || decision.values.next_producer_id == fresh) {
-                    fresh++;
-                }
-                if (decision.fence) {
-                    owner = -1;
-                }
-                now = decision.values;
-                exists = true;
-                /* Near the end of the epochs, so that ids roll. */
-                if (now.producer_epoch == 3 && now.state == TXN_EMPTY) {
-                    now.producer_epoch = epoch[owner] = TXN_EPOCH_LAST - 3;
-                }
+                duel_move(&duel, &decision);
             }
         }
     }

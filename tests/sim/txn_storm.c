@@ -1,0 +1,258 @@
+/* The course of a storm of transactions: start, tellers, cut or kill, start, check, again. */
+#include "tests/sim/txn_storm.h"
+
+#include "core/base/slog.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define ROUNDS_MAX      5
+#define TRANSFERS_ROUND 60
+#define BOOT_TRIES      50
+#define FIND_VERSION    4
+
+static struct txn_storm *current; /* whose lines these are */
+
+static void sink(enum slog_level level, const char *room, const char *text)
+{
+    MAYBE(level == SLOG_ERROR);
+    if (current != NULL && current->verbose) {
+        (void)fprintf(stderr, "    [%" PRId64 " us] %s %s\n", sim_now_ns(current->rig.sim) / NS_PER_US, room, text);
+    }
+}
+
+void txn_storm_fail(struct txn_storm *storm, const char *format, ...)
+{
+    va_list arguments;
+
+    if (storm->failure[0] != '\0') {
+        return;
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(storm->failure, sizeof(storm->failure), format, arguments);
+    va_end(arguments);
+}
+
+bool txn_storm_ok(const struct txn_storm *storm)
+{
+    return storm->failure[0] == '\0';
+}
+
+bool txn_storm_is_down(const struct txn_storm *storm)
+{
+    return storm->rig.broker == NULL || sim_is_down(storm->rig.sim, 0);
+}
+
+/* --- connections ---------------------------------------------------------------------------------------------------
+ */
+
+struct rig_client *txn_storm_client(struct txn_storm *storm, uint32_t shard)
+{
+    struct rig_client **place = &storm->clients[shard];
+
+    if (*place != NULL && (*place)->closed) {
+        rig_client_free(*place);
+        *place = NULL;
+    }
+    if (*place == NULL && !txn_storm_is_down(storm)) {
+        *place = rig_connect(&storm->rig, shard);
+    }
+    return *place;
+}
+
+void txn_storm_hang_up(struct txn_storm *storm)
+{
+    for (uint32_t i = 0; i < RIG_SHARDS_MAX; i++) {
+        if (storm->clients[i] != NULL) {
+            rig_client_free(storm->clients[i]);
+            storm->clients[i] = NULL;
+        }
+    }
+}
+
+int txn_storm_coordinator(struct txn_storm *storm, int8_t key_type, const char *id)
+{
+    struct kp_find_coordinator_request         request;
+    const struct kp_find_coordinator_response *response;
+    struct view                                key = view_text(id);
+    struct rig_client                         *client = txn_storm_client(storm, 0);
+
+    if (client == NULL) {
+        return -1;
+    }
+    rig_client_reset(client);
+    kp_find_coordinator_request_init(&request);
+    request.key_type = key_type;
+    request.coordinator_keys = &key;
+    request.coordinator_keys_count = 1;
+    response = rig_ask(client, KP_FIND_COORDINATOR_KEY, FIND_VERSION, &request);
+    return response == NULL || response->coordinators[0].error_code != 0 ? -1 : response->coordinators[0].node_id;
+}
+
+/* --- the course ----------------------------------------------------------------------------------------------------
+ */
+
+static void arm(struct txn_storm *storm, uint64_t changes_max)
+{
+    sim_cut_at(storm->rig.sim, 0, 1 + prng_below(&storm->prng, changes_max),
+               (enum sim_cut_when)prng_below(&storm->prng, SIM_CUT_WHEN_COUNT), prng_next(&storm->prng),
+               (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
+}
+
+static void disarm(struct txn_storm *storm)
+{
+    sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
+}
+
+static void boot(struct txn_storm *storm)
+{
+    for (uint32_t tries = 0; tries < BOOT_TRIES && txn_storm_ok(storm); tries++) {
+        int result;
+
+        if (prng_chance(&storm->prng, 1, 6)) {
+            arm(storm, 200);
+        }
+        result = rig_start(&storm->rig);
+        disarm(storm);
+        if (result == ERR_OK && !sim_is_down(storm->rig.sim, 0)) {
+            return;
+        }
+        if (!sim_is_down(storm->rig.sim, 0)) {
+            txn_storm_fail(storm, "the broker does not start: %s %s", err_name(result), storm->rig.why);
+            return;
+        }
+        storm->cuts++;
+        if (storm->rig.broker != NULL) {
+            rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
+        }
+    }
+    txn_storm_fail(storm, "the broker never came up");
+}
+
+static void end_process(struct txn_storm *storm)
+{
+    uint64_t dice = prng_below(&storm->prng, 4);
+
+    disarm(storm);
+    if (sim_is_down(storm->rig.sim, 0)) {
+        rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
+        storm->cuts++;
+    } else if (dice == 0) {
+        rig_kill(&storm->rig, prng_next(&storm->prng));
+    } else if (dice == 1) {
+        rig_cut(&storm->rig, prng_next(&storm->prng),
+                (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
+        storm->cuts++;
+    } else {
+        int result = rig_stop(&storm->rig);
+
+        if (result < 0) {
+            txn_storm_fail(storm, "the clean stop ended with %s", err_name(result));
+        }
+    }
+}
+
+/* The topic and its leaders; not there when the power goes off meanwhile. */
+static bool prepare(struct txn_storm *storm)
+{
+    struct kp_metadata_request         request;
+    struct kp_metadata_request_topics  topic;
+    const struct kp_metadata_response *response;
+    struct rig_client                 *client = txn_storm_client(storm, 0);
+    int16_t                            error;
+
+    if (client == NULL) {
+        return false;
+    }
+    error = rig_create_topic(client, TXN_TOPIC, TXN_PARTITIONS, NULL);
+    if (error != 0 && error != KP_ERR_TOPIC_ALREADY_EXISTS) {
+        return false;
+    }
+    rig_client_reset(client);
+    kp_metadata_request_init(&request);
+    kp_metadata_request_topics_init(&topic);
+    topic.name = view_text(TXN_TOPIC);
+    request.topics = &topic;
+    request.topics_count = 1;
+    response = rig_ask(client, KP_METADATA_KEY, 9, &request);
+    if (response == NULL || response->topics[0].error_code != 0) {
+        return false;
+    }
+    for (int32_t i = 0; i < TXN_PARTITIONS; i++) {
+        storm->leaders[response->topics[0].partitions[i].partition_index] =
+            (uint32_t)response->topics[0].partitions[i].leader_id;
+    }
+    return true;
+}
+
+static void one_round(struct txn_storm *storm, bool last)
+{
+    uint64_t transfers = 1 + prng_below(&storm->prng, TRANSFERS_ROUND);
+
+    boot(storm);
+    if (txn_storm_ok(storm) && prng_chance(&storm->prng, 1, 3) && storm->prepared) {
+        txn_storm_check(storm);
+    }
+    if (!last && prng_chance(&storm->prng, 3, 4)) {
+        arm(storm, 600);
+    }
+    if (txn_storm_ok(storm) && !txn_storm_is_down(storm) && (storm->prepared || prepare(storm))) {
+        storm->prepared = true;
+        for (uint64_t i = 0; i < transfers && txn_storm_ok(storm) && !txn_storm_is_down(storm); i++) {
+            txn_teller_transfer(&storm->tellers[prng_below(&storm->prng, TXN_TELLERS)]);
+        }
+    }
+    if (last && txn_storm_ok(storm) && storm->prepared) {
+        txn_storm_check(storm);
+    }
+    txn_storm_hang_up(storm);
+    end_process(storm);
+}
+
+static void init(struct txn_storm *storm, uint64_t seed, bool verbose)
+{
+    static const char *const settings[] = {"offsets.topic.num.partitions=5", "transaction.state.log.num.partitions=5",
+                                           "transaction.abort.timed.out.transaction.cleanup.interval.ms=500", NULL};
+    struct sim_options       world;
+    uint32_t                 shards;
+
+    *storm = (struct txn_storm){.verbose = verbose};
+    prng_init(&storm->prng, seed ^ UINT64_C(0x74786e));
+    sim_options_swarm(&world, seed, false);
+    if (prng_chance(&storm->prng, 1, 2)) {
+        world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->prng, 1000)};
+    }
+    shards = 1 + (uint32_t)prng_below(&storm->prng, RIG_SHARDS_MAX);
+    current = storm;
+    slog_set_sink(sink);
+    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards), settings);
+    for (int32_t i = 0; i < TXN_TELLERS; i++) {
+        struct txn_teller *teller = &storm->tellers[i];
+
+        teller->storm = storm;
+        teller->index = i;
+        teller->producer_id = -1;
+        teller->position = teller->position_maybe = -1;
+        teller->newer = prng_chance(&storm->prng, 1, 2);
+        teller->grouped = prng_chance(&storm->prng, 1, 2);
+        (void)snprintf(teller->id, sizeof(teller->id), "teller-%d", i);
+    }
+}
+
+uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose)
+{
+    uint64_t rounds;
+    uint64_t hash;
+
+    init(storm, seed, verbose);
+    rounds = 2 + prng_below(&storm->prng, ROUNDS_MAX - 1);
+    for (uint64_t i = 0; i < rounds && txn_storm_ok(storm); i++) {
+        one_round(storm, i + 1 == rounds);
+    }
+    hash = sim_trace_hash(storm->rig.sim);
+    txn_storm_hang_up(storm);
+    rig_destroy(&storm->rig);
+    slog_set_sink(NULL);
+    current = NULL;
+    return hash;
+}

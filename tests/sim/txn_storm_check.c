@@ -1,0 +1,276 @@
+/* What must hold when all is quiet: no transaction holds readers back, and readers of committed records see each
+ * transfer whole or not at all, as their tellers were told. */
+#include "tests/sim/txn_storm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define QUIET_NS      (60 * NS_PER_S) /* timeouts of transactions and several looks for them */
+#define LOOK_NS       (200 * NS_PER_MS)
+#define FETCH_VERSION 12
+#define FETCH_BYTES   200000
+#define TRIES         50
+
+static const struct kp_fetch_response_responses_partitions *fetch(struct txn_storm *storm, int32_t partition,
+                                                                  int64_t offset, bool committed)
+{
+    struct rig_client              *client = txn_storm_client(storm, storm->leaders[partition]);
+    struct kp_fetch_request        *request;
+    const struct kp_fetch_response *response;
+
+    if (client == NULL) {
+        return NULL;
+    }
+    rig_client_reset(client);
+    request = rig_fetch_request(&client->scratch, TXN_TOPIC, partition, offset, 0, 1, FETCH_BYTES);
+    request->isolation_level = committed;
+    response = rig_ask(client, KP_FETCH_KEY, FETCH_VERSION, request);
+    return response == NULL || response->responses_count == 0 ? NULL : &response->responses[0].partitions[0];
+}
+
+static bool quiet(struct txn_storm *storm, int32_t partition)
+{
+    const struct kp_fetch_response_responses_partitions *answer = fetch(storm, partition, 0, true);
+
+    return answer != NULL && answer->error_code == 0 && answer->last_stable_offset == answer->high_watermark;
+}
+
+static void wait_until_quiet(struct txn_storm *storm)
+{
+    int64_t deadline_ns = sim_now_ns(storm->rig.sim) + QUIET_NS;
+    int32_t partition = 0;
+
+    while (partition < TXN_PARTITIONS) {
+        if (quiet(storm, partition)) {
+            partition++;
+        } else if (sim_now_ns(storm->rig.sim) > deadline_ns) {
+            txn_storm_fail(storm, "partition %d: a transaction holds readers back for ever", partition);
+            return;
+        } else {
+            rig_run(&storm->rig, LOOK_NS);
+        }
+    }
+}
+
+/* --- the reader ----------------------------------------------------------------------------------------------------
+ */
+
+/* As a client does it: records of a producer are skipped from the first offset of its aborted transaction on, until
+ * its abort marker. */
+#define SKIPPED_MAX 64
+
+struct reader {
+    struct txn_storm                                    *storm;
+    int32_t                                              partition;
+    int64_t                                              skipped[SKIPPED_MAX]; /* producers */
+    uint32_t                                             skipped_count;
+    const struct kp_fetch_response_responses_partitions *answer;
+    int32_t                                              next_aborted;
+};
+
+static uint32_t skipped_at(const struct reader *reader, int64_t producer_id)
+{
+    uint32_t i = 0;
+
+    while (i < reader->skipped_count && reader->skipped[i] != producer_id) {
+        i++;
+    }
+    return i;
+}
+
+static void reader_enter(struct reader *reader, const struct rec_batch *batch)
+{
+    while (reader->next_aborted < reader->answer->aborted_transactions_count &&
+           reader->answer->aborted_transactions[reader->next_aborted].first_offset <= rec_batch_last_offset(batch)) {
+        int64_t producer_id = reader->answer->aborted_transactions[reader->next_aborted++].producer_id;
+
+        if (skipped_at(reader, producer_id) == reader->skipped_count) {
+            CHECK(reader->skipped_count < SKIPPED_MAX);
+            reader->skipped[reader->skipped_count++] = producer_id;
+        }
+    }
+}
+
+static void reader_leave(struct reader *reader, const struct rec_batch *batch)
+{
+    struct rec_marker marker;
+    uint32_t          at = skipped_at(reader, batch->producer_id);
+
+    if (rec_marker_parse(batch, &marker) != ERR_OK) {
+        txn_storm_fail(reader->storm, "partition %d offset %" PRId64 " is no marker", reader->partition,
+                       batch->base_offset);
+    } else if (marker.type == REC_CONTROL_ABORT && at < reader->skipped_count) {
+        reader->skipped[at] = reader->skipped[--reader->skipped_count];
+    }
+}
+
+static void take(struct reader *reader, const struct rec_record *record)
+{
+    struct txn_storm    *storm = reader->storm;
+    char                 text[64] = "";
+    int                  who = -1, number = -1;
+    unsigned             leg = 99, legs = 0;
+    struct txn_transfer *transfer;
+
+    memcpy(text, record->value.base, MIN(record->value.len, sizeof(text) - 1));
+    if (sscanf(text, "%d:%d:%u:%u", &who, &number, &leg, &legs) != 4 || who < 0 || who >= TXN_TELLERS || number < 0 ||
+        number >= storm->tellers[who].count) {
+        txn_storm_fail(storm, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent", reader->partition,
+                       record->offset, text);
+        return;
+    }
+    transfer = &storm->tellers[who].transfers[number];
+    if (leg >= transfer->legs || (transfer->seen & (1U << leg)) != 0) {
+        txn_storm_fail(storm, "partition %d offset %" PRId64 ": leg %u of transfer %d:%d again", reader->partition,
+                       record->offset, leg, who, number);
+    }
+    transfer->seen |= 1U << leg;
+}
+
+static void read_records(struct reader *reader, struct view records, int64_t *offset)
+{
+    struct rec_batch  batch;
+    struct rec_record record = {0};
+    struct rec_iter   iter;
+
+    while (txn_storm_ok(reader->storm) && rec_batch_parse(records, &batch) == ERR_OK) {
+        reader_enter(reader, &batch);
+        if ((batch.attributes & REC_ATTR_CONTROL) != 0) {
+            reader_leave(reader, &batch);
+        } else if (skipped_at(reader, batch.producer_id) == reader->skipped_count) {
+            rec_iter_init(&iter, &batch,
+                          view_of(batch.bytes.base + REC_HEADER_BYTES, batch.bytes.len - REC_HEADER_BYTES));
+            while (rec_iter_next(&iter, &record) == 1) {
+                take(reader, &record);
+            }
+        }
+        *offset = rec_batch_last_offset(&batch) + 1;
+        records = view_of(records.base + batch.bytes.len, records.len - batch.bytes.len);
+    }
+}
+
+static void read_partition(struct txn_storm *storm, int32_t partition)
+{
+    struct reader reader = {.storm = storm, .partition = partition};
+    int64_t       offset = 0;
+
+    for (int tries = 0; tries < TRIES && txn_storm_ok(storm);) {
+        reader.answer = fetch(storm, partition, offset, true);
+        reader.next_aborted = 0;
+        if (reader.answer == NULL || reader.answer->error_code != 0) {
+            tries++;
+            rig_run(&storm->rig, LOOK_NS);
+            continue;
+        }
+        if (offset >= reader.answer->high_watermark) {
+            return;
+        }
+        tries = 0;
+        if (reader.answer->records.len == 0) {
+            txn_storm_fail(storm, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition, offset,
+                           reader.answer->high_watermark);
+        }
+        read_records(&reader, reader.answer->records, &offset);
+    }
+    if (txn_storm_ok(storm)) {
+        txn_storm_fail(storm, "partition %d cannot be read at offset %" PRId64, partition, offset);
+    }
+}
+
+static void check_transfers(struct txn_storm *storm)
+{
+    for (int who = 0; who < TXN_TELLERS && txn_storm_ok(storm); who++) {
+        for (int number = 0; number < storm->tellers[who].count && txn_storm_ok(storm); number++) {
+            const struct txn_transfer *transfer = &storm->tellers[who].transfers[number];
+            uint32_t                   all = (1U << transfer->legs) - 1;
+
+            if (transfer->seen != 0 && transfer->seen != all) {
+                txn_storm_fail(storm, "transfer %d:%d: legs %x of %x can be read", who, number, transfer->seen, all);
+            } else if (transfer->outcome == OUTCOME_COMMITTED && transfer->seen == 0) {
+                txn_storm_fail(storm, "transfer %d:%d was committed and cannot be read", who, number);
+            } else if (transfer->outcome == OUTCOME_ABORTED && transfer->seen != 0) {
+                txn_storm_fail(storm, "transfer %d:%d was aborted and can be read", who, number);
+            }
+        }
+    }
+}
+
+/* --- positions -----------------------------------------------------------------------------------------------------
+ */
+
+/* -2: no answer yet. */
+static int64_t position_of(struct txn_storm *storm, const char *group)
+{
+    struct kp_offset_fetch_request_groups_topics topic;
+    struct kp_offset_fetch_request_groups        row;
+    struct kp_offset_fetch_request               request;
+    const struct kp_offset_fetch_response       *response;
+    const int32_t                                partition = 0;
+    int                                          shard = txn_storm_coordinator(storm, 0, group);
+    struct rig_client                           *client = shard < 0 ? NULL : txn_storm_client(storm, (uint32_t)shard);
+
+    if (client == NULL) {
+        return -2;
+    }
+    rig_client_reset(client);
+    kp_offset_fetch_request_init(&request);
+    kp_offset_fetch_request_groups_init(&row);
+    kp_offset_fetch_request_groups_topics_init(&topic);
+    topic.name = view_text(TXN_TOPIC);
+    topic.partition_indexes = &partition;
+    topic.partition_indexes_count = 1;
+    row.group_id = view_text(group);
+    row.topics = &topic;
+    row.topics_count = 1;
+    request.groups = &row;
+    request.groups_count = 1;
+    request.require_stable = true;
+    response = rig_ask(client, KP_OFFSET_FETCH_KEY, 8, &request);
+    if (response == NULL || response->groups[0].error_code != 0 ||
+        response->groups[0].topics[0].partitions[0].error_code != 0) {
+        return -2;
+    }
+    return response->groups[0].topics[0].partitions[0].committed_offset;
+}
+
+static void check_position(struct txn_storm *storm, const struct txn_teller *teller)
+{
+    int64_t deadline_ns = sim_now_ns(storm->rig.sim) + QUIET_NS;
+    int64_t found = -2;
+    char    group[24];
+
+    (void)snprintf(group, sizeof(group), "group-%d", teller->index);
+    while (found == -2 && sim_now_ns(storm->rig.sim) < deadline_ns) {
+        found = position_of(storm, group);
+        if (found == -2) {
+            rig_run(&storm->rig, LOOK_NS);
+        }
+    }
+    if (found == -2) {
+        txn_storm_fail(storm, "%s: the position is never told", group);
+    } else if (found < teller->position || found > MAX(teller->position, teller->position_maybe)) {
+        txn_storm_fail(storm, "%s stands at %" PRId64 ", committed was %" PRId64 ", perhaps %" PRId64, group, found,
+                       teller->position, teller->position_maybe);
+    }
+}
+
+void txn_storm_check(struct txn_storm *storm)
+{
+    for (int who = 0; who < TXN_TELLERS; who++) {
+        for (int number = 0; number < storm->tellers[who].count; number++) {
+            storm->tellers[who].transfers[number].seen = 0;
+        }
+    }
+    wait_until_quiet(storm);
+    for (int32_t i = 0; i < TXN_PARTITIONS && txn_storm_ok(storm); i++) {
+        read_partition(storm, i);
+    }
+    if (txn_storm_ok(storm)) {
+        check_transfers(storm);
+    }
+    for (int who = 0; who < TXN_TELLERS && txn_storm_ok(storm); who++) {
+        if (storm->tellers[who].grouped && storm->tellers[who].position_maybe >= 0) {
+            check_position(storm, &storm->tellers[who]);
+        }
+    }
+}
