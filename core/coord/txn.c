@@ -77,6 +77,11 @@ int64_t txn__now_ms(const struct coord *coord)
     return io_wall_ms(coord->shard->io);
 }
 
+int16_t txn__server_version(const struct coord *coord)
+{
+    return meta_feature_level(coord->meta, META_FEATURE_TRANSACTION_VERSION);
+}
+
 int32_t txn__coordinator_epoch(const struct txn_machine *machine)
 {
     const struct coord_slot *slot = machine->slot;

@@ -63,7 +63,7 @@ static void init_run(struct coord_slot *slot, struct coord_call *call)
                                         .producer_id = request->producer_id,
                                         .producer_epoch = request->producer_epoch,
                                         .fresh_producer_id = txn__fresh_producer_id(coord),
-                                        .server_version = TXN_SERVER_VERSION,
+                                        .server_version = txn__server_version(coord),
                                         .now_ms = txn__now_ms(coord)},
                      &decision);
     if (decision.needs_producer_id) {

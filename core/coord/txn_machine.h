@@ -11,11 +11,10 @@
 #include "core/coord/coord_internal.h"
 #include "core/coord/txn.h"
 
-#define TXN_COURIER_ITEMS  32
-#define TXN_COURIERS_MAX   4 /* per pair of shards; what finds none waits in the queue of its shard */
-#define TXN_RETRY_NS       (100 * NS_PER_MS)
-#define TXN_SERVER_VERSION 2 /* transaction.version in force */
-#define TXN_ID_BYTES_MAX   INT16_MAX
+#define TXN_COURIER_ITEMS 32
+#define TXN_COURIERS_MAX  4 /* per pair of shards; what finds none waits in the queue of its shard */
+#define TXN_RETRY_NS      (100 * NS_PER_MS)
+#define TXN_ID_BYTES_MAX  INT16_MAX
 
 struct txn_fan;
 
@@ -156,6 +155,7 @@ void    txn__settle(struct txn *txn);
 void    txn__expire(struct txn *txn); /* and forgets it */
 int32_t txn__coordinator_epoch(const struct txn_machine *machine);
 int64_t txn__now_ms(const struct coord *coord);
+int16_t txn__server_version(const struct coord *coord); /* transaction.version in force */
 
 /* txn_marker.c */
 void txn__fan_out(struct txn *txn, bool durable); /* durable: the record stands in the log already */

@@ -66,7 +66,7 @@ static void scan_abort(struct txn *txn, int64_t now_ms)
     struct view         id = txn__id(txn);
     struct txn_decision decision;
 
-    txn__decide_fence(&txn->values, TXN_SERVER_VERSION, txn__fresh_producer_id(coord), now_ms, &decision);
+    txn__decide_fence(&txn->values, txn__server_version(coord), txn__fresh_producer_id(coord), now_ms, &decision);
     if (decision.needs_producer_id) { /* at the next look */
         txn__await_producer_id(coord, NULL);
         return;

@@ -9,7 +9,7 @@
 #define METADATA_VERSION_MAX 30
 #define KRAFT_VERSION        1
 /* 2: producers may use transactions v2 (KIP-890): Produce 12, TxnOffsetCommit 5 and EndTxn 5 must be served. */
-#define TRANSACTION_VERSION_INITIAL 0
+#define TRANSACTION_VERSION_INITIAL 2
 
 static const struct meta_feature_info feature_infos[META_FEATURE_COUNT] = {
     [META_FEATURE_METADATA_VERSION] = {.name = "metadata.version",
