@@ -146,6 +146,16 @@ void cli_json_number(struct cli_json *json, int64_t value)
     (void)fprintf(json->to, "%" PRId64, value);
 }
 
+void cli_json_float(struct cli_json *json, double value)
+{
+    cli_json_value(json);
+    if (value - value == 0) { /* neither infinite nor no number: JSON knows none of those */
+        (void)fprintf(json->to, "%.17g", value);
+    } else {
+        (void)fputs("null", json->to);
+    }
+}
+
 void cli_json_bool(struct cli_json *json, bool value)
 {
     cli_json_value(json);

@@ -58,6 +58,7 @@ void cli_json_view(struct cli_json *json,
                    struct view      text); /* bytes that are not UTF-8 become U+FFFD; null view: null */
 void cli_json_text(struct cli_json *json, const char *text);
 void cli_json_number(struct cli_json *json, int64_t value);
+void cli_json_float(struct cli_json *json, double value);
 void cli_json_bool(struct cli_json *json, bool value);
 void cli_json_null(struct cli_json *json);
 /* `name` as text when it is UTF-8, else `name`_base64. */
