@@ -58,6 +58,7 @@ DOORS = {
     "snappy": (CODEC, "one"),
     "libdeflate": (CODEC, "one"),
     "zlib.h": (CODEC, "one"),
+    "pcre2.h": (("core/",), "one"),
     "cmocka.h": (("tests/",), ""),
     "librdkafka/": (("tests/", "tools/", "bench/"), ""),
     "openssl/": (("net/",), ""),

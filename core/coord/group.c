@@ -38,6 +38,7 @@ void group__machine_destroy(struct coord_machine *machine)
     map_deinit(&groups->by_id);
     map_deinit(&groups->pending);
     arena_deinit(&groups->arena);
+    group_modern__host_free(groups);
     mem_free(MEM_COORD, groups);
 }
 

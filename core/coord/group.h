@@ -247,15 +247,20 @@ void group_modern__replay(struct groups *groups, int16_t type, struct kp_reader 
 void group_modern__loaded(struct group *group);
 /* Frees group->modern, answering what waits with `error`; type stays. NULL is allowed. */
 void group_modern__free(struct group *group, int16_t error);
+/* With the machine. */
+void group_modern__host_free(struct groups *groups);
 bool group_modern__is_empty(const struct group *group);
 /* Tombstones of all its records, to the log's event. */
 void group_modern__add_tombstones(struct group *group);
 /* "Stable", "Assigning", "Reconciling", "Empty". */
 const char *group_modern__state_name(const struct group *group);
 bool        group_modern__subscribed(const struct group *group, struct view topic);
-/* Offset commits: 0, UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ... ; topic and partition for KIP-1251's rule. */
-int16_t group_modern__check_commit(struct group *group, struct view member_id, struct view instance_id, int32_t epoch,
-                                   bool transactional, int16_t version);
+/* Offset commits: 0, UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION, UNSUPPORTED_VERSION. An epoch that is
+ * over still counts when all the partitions have been the member's since (KIP-1251). */
+int16_t group_modern__check_commit(struct group *group, const struct kp_offset_commit_request *request,
+                                   int16_t version);
+int16_t group_modern__check_txn_commit(struct group *group, const struct kp_txn_offset_commit_request *request,
+                                       int16_t version);
 int16_t group_modern__check_fetch(struct group *group, struct view member_id, int32_t epoch);
 /* Classic requests to a group of type GROUP_CONSUMER that has members: the call is theirs to end. */
 void group_modern__classic_join(struct group *group, struct coord_call *call);

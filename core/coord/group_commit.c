@@ -62,8 +62,7 @@ static int16_t commit_check(struct groups *groups, struct group **group, struct 
         return KP_ERR_NONE;
     }
     if ((*group)->type == GROUP_CONSUMER) {
-        return group_modern__check_commit(*group, request->member_id, request->group_instance_id,
-                                          request->generation_id_or_member_epoch, false, call->version);
+        return group_modern__check_commit(*group, request, call->version);
     }
     return group__classic_check_commit(*group, request->member_id, request->group_instance_id,
                                        request->generation_id_or_member_epoch, false);
@@ -181,8 +180,7 @@ static int16_t txn_commit_check(struct groups *groups, struct group **group, str
         return KP_ERR_NONE;
     }
     if ((*group)->type == GROUP_CONSUMER) {
-        error = group_modern__check_commit(*group, request->member_id, request->group_instance_id,
-                                           request->generation_id, true, call->version);
+        error = group_modern__check_txn_commit(*group, request, call->version);
         return error == KP_ERR_STALE_MEMBER_EPOCH ? (int16_t)KP_ERR_ILLEGAL_GENERATION : error;
     }
     return group__classic_check_commit(*group, request->member_id, request->group_instance_id, request->generation_id,

@@ -1,0 +1,12 @@
+/* ConsumerGroupHeartbeat: a member of the consumer protocol (core/coord/group_modern_serve.c). */
+#include "net/api/api_internal.h"
+
+void api_consumer_group_heartbeat(struct api_call *call)
+{
+    struct kp_consumer_group_heartbeat_response *response = api_alloc(call, 1, sizeof(*response));
+
+    if (response != NULL) {
+        kp_consumer_group_heartbeat_response_init(response);
+    }
+    api__coord_ask(call, response, coord_consumer_group_heartbeat);
+}
