@@ -24,7 +24,7 @@ static void alter_quotas_done(struct meta_change *change)
         const struct meta_alter_quota                       *altered = &change->alter_quotas[i];
         struct kp_alter_client_quotas_response_entries      *out = &response->entries[response->entries_count++];
 
-        kp_alter_client_quotas_response_entries_init(out);
+        *out = (struct kp_alter_client_quotas_response_entries){0};
         out->error_code = change->error != 0 ? change->error : altered->error;
         if (out->error_code != 0) {
             out->error_message =

@@ -112,7 +112,6 @@ static bool reassign_answer(struct api_call *call, struct kp_alter_partition_rea
             struct kp_alter_partition_reassignments_response_responses_partitions *one =
                 &out->partitions[out->partitions_count++];
 
-            kp_alter_partition_reassignments_response_responses_partitions_init(one);
             one->partition_index = asked->partitions[k].partition_index;
             one->error_code = reassign_one(call, asked->name, &asked->partitions[k], &one->error_message);
         }
@@ -126,7 +125,6 @@ void api_alter_partition_reassignments(struct api_call *call)
     struct kp_alter_partition_reassignments_response      *response = api_alloc(call, 1, sizeof(*response));
 
     if (response != NULL) {
-        kp_alter_partition_reassignments_response_init(response);
         response->allow_replication_factor_change = request->allow_replication_factor_change;
     }
     if (response == NULL || !reassign_answer(call, response)) {

@@ -87,7 +87,6 @@ static bool quorum_answer(struct api_call *call, struct kp_describe_quorum_respo
         for (int32_t k = 0; k < asked->partitions_count; k++) {
             struct kp_describe_quorum_response_topics_partitions *out = &topic->partitions[topic->partitions_count++];
 
-            kp_describe_quorum_response_topics_partitions_init(out);
             out->partition_index = asked->partitions[k].partition_index;
             out->error_code = known ? 0 : KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
             if (known && !quorum_fill(call, out)) {

@@ -8,6 +8,19 @@ static int describe_order(const void *a, const void *b)
     return view_compare(*(const struct view *)a, *(const struct view *)b);
 }
 
+/* Sorted names, each once. */
+static size_t describe_unique(struct view *names, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || !view_equal(names[kept - 1], names[i])) {
+            names[kept++] = names[i];
+        }
+    }
+    return kept;
+}
+
 /* The names asked for, or all, sorted; those before the cursor left out. False: no memory. */
 static bool describe_names(struct api_call *call, struct view **out_names, size_t *out_count)
 {
@@ -29,6 +42,7 @@ static bool describe_names(struct api_call *call, struct view **out_names, size_
         }
     }
     qsort(names, count, sizeof(*names), describe_order);
+    count = describe_unique(names, count);
     *out_names = names;
     while (request->cursor != NULL && count > 0 && view_compare((*out_names)[0], request->cursor->topic_name) < 0) {
         (*out_names)++;

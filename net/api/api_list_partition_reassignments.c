@@ -9,7 +9,5 @@ void api_list_partition_reassignments(struct api_call *call)
         api_close(call, "no memory for the answer");
         return;
     }
-    kp_list_partition_reassignments_response_init(response);
-    response->error_message = (struct view){0};
     api_reply(call, response);
 }
