@@ -516,6 +516,7 @@ static void append_commit(struct part *part, struct part_append *append, struct 
     part__epoch_assign(part, part->leader_epoch, append->base_offset);
     if (batch->producer_id >= 0) {
         part__producer_commit(part, part->head_producer, batch, append->base_offset);
+        part__verification_over(part, batch, append->marker_version);
     }
     part->state_offset = append->last_offset + 1;
     part__mark(part, place.len);

@@ -226,10 +226,10 @@ bool part__aborted_list(const struct part *part, int64_t from, int64_t to, struc
 
 /* part_verify.c */
 struct part_verification *part__verification_find(const struct part *part, int64_t producer_id);
-void                      part__verification_drop(struct part *part, int64_t producer_id);
-void                      part__verifications_expire(struct part *part, int64_t before_ns);
-void                      part__verifications_init(struct part *part);
-void                      part__verifications_clear(struct part *part);
+void part__verification_over(struct part *part, const struct rec_batch *batch, int16_t marker_version);
+void part__verifications_expire(struct part *part, int64_t before_ns);
+void part__verifications_init(struct part *part);
+void part__verifications_clear(struct part *part);
 
 /* part_epoch.c */
 void    part__epoch_assign(struct part *part, int32_t epoch, int64_t start_offset);

@@ -340,9 +340,6 @@ void part__producer_commit(struct part *part, struct part_producer *producer, co
         producer->durable = producer_durable(producer, durable_end);
     }
     producer_set_epoch(producer, batch->producer_epoch);
-    if ((batch->attributes & REC_ATTR_TRANSACTIONAL) != 0) {
-        part__verification_drop(part, batch->producer_id);
-    }
     if ((batch->attributes & REC_ATTR_CONTROL) != 0) {
         producer_commit_marker(part, producer, batch, base_offset);
     } else {

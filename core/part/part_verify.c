@@ -3,7 +3,7 @@
  *
  * Facts: Kafka's VerificationGuard, VerificationStateEntry and AddPartitionsToTxnManager. Whoever wants in gets a guard
  * and asks; the batch is appended under it. A marker takes the guard away. So an answer from before the marker cannot
- * open a transaction behind it, which nobody would end.
+ * open a transaction behind it, which nobody would end. (Not the guard of a later epoch than that of what it ends.)
  *
  * Order: while one batch of a producer asks, the producer's next ones wait behind it, and go on in the order they came.
  * One answer is enough for all of them. Batches of other producers pass.
@@ -45,11 +45,18 @@ static void verify_free(struct part *part, struct part_verification *verificatio
     mem_free(MEM_PART, verification);
 }
 
-void part__verification_drop(struct part *part, int64_t producer_id)
+/* The batch stands in the log. A marker of version 2 carries the epoch of the producer's next transaction: whoever asks
+ * for that one already, because the end was answered before the marker came here, gets an answer from behind it. */
+void part__verification_over(struct part *part, const struct rec_batch *batch, int16_t marker_version)
 {
-    struct part_verification *verification = part__verification_find(part, producer_id);
+    struct part_verification *verification;
 
-    if (verification != NULL) {
+    if ((batch->attributes & REC_ATTR_TRANSACTIONAL) == 0) {
+        return;
+    }
+    verification = part__verification_find(part, batch->producer_id);
+    if (verification != NULL && ((batch->attributes & REC_ATTR_CONTROL) == 0 || marker_version < 2 ||
+                                 verification->epoch < batch->producer_epoch)) {
         verify_free(part, verification);
     }
 }

@@ -124,6 +124,21 @@ static void late_answers_open_nothing(void **state)
     assert_int_equal(part_last_stable_offset(fixture->part), part_high_watermark(fixture->part));
 }
 
+/* Transactions v2: the end is answered, the next transaction's first batch asks, the marker comes, then the answer. */
+static void the_next_transaction_may_ask_before_the_marker(void **state)
+{
+    struct fixture *fixture = *state;
+    struct asked    asked = {0};
+    struct try      attempt;
+
+    assert_int_equal(fixture_append_internal(fixture, &attempt, fixture_txn_batch(fixture, PID, 0, 0)), 0);
+    assert_int_equal(admit(fixture, &asked, PID, 1, 0), PART_ADMIT_ASK);
+    assert_int_equal(
+        fixture_mark(fixture, &(struct part_marker){.producer_id = PID, .producer_epoch = 1, .version = 2}), 0);
+    answer(fixture, &asked, 0);
+    assert_int_equal(append_with(fixture, asked.ticket.guard, fixture_txn_batch(fixture, PID, 1, 0)), 0);
+}
+
 static void waits_in_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -257,6 +272,7 @@ int main(void)
         PART_TEST(refuses_what_nobody_has_asked_for),
         PART_TEST(lets_in_what_the_coordinator_knows),
         PART_TEST(late_answers_open_nothing),
+        PART_TEST(the_next_transaction_may_ask_before_the_marker),
         PART_TEST(waits_in_order),
         PART_TEST(one_error_is_everybodys),
         PART_TEST(a_batch_that_comes_again_goes_first),
