@@ -208,9 +208,15 @@ void meta__change_run(struct meta_controller *controller)
 
         if (controller->closing) {
             meta__change_fail_all(controller, KP_ERR_NOT_CONTROLLER);
+            if (controller->snapshot.busy) {
+                break; /* its end comes back here */
+            }
             meta__log_close(controller);
             controller->serving = false;
             break;
+        }
+        if (meta__snapshot_due(controller)) {
+            meta__snapshot_take(controller);
         }
         node = list_pop_front(&controller->queue);
         if (node == NULL) {

@@ -80,6 +80,17 @@ void meta__feature_bootstrap(const struct meta_image *image, struct rec_builder 
     }
 }
 
+void meta__features_each(const struct meta_image *image, meta_emit_fn *emit, void *context)
+{
+    for (int i = 0; image->features_known && i < META_FEATURE_COUNT; i++) {
+        struct meta_record record = feature_record((enum meta_feature)i, image->feature_levels[i]);
+
+        if (i != META_FEATURE_KRAFT_VERSION && image->feature_levels[i] >= feature_infos[i].min) {
+            emit(context, &record);
+        }
+    }
+}
+
 /* --- changes ----------------------------------------------------------------------------------------------------- */
 
 static int16_t feature_refuse(struct meta_update_feature *update, const char *why)

@@ -12,6 +12,7 @@
 #include "core/base/slog.h"
 #include "core/meta/meta.h"
 #include "core/proto/kp_records.h"
+#include "io/io_file.h"
 
 #define META_CONTROLLER_SHARD 0
 #define META_LOG_TOPIC        "__cluster_metadata"
@@ -21,6 +22,7 @@
 #define META_BATCH_BYTES_MAX       ((size_t)(3 * MIB / 2))
 #define META_ARENA_BYTES_MAX       ((size_t)(64 * MIB))
 #define META_REPLAY_BYTES          ((size_t)(1 * MIB)) /* of the log read at a time */
+#define META_SEGMENT_BYTES         (16 * MIB)          /* of the log: what snapshots let go, goes by these */
 #define META_OPENS_MAX             64                  /* partitions of a shard being opened or deleted at a time */
 #define META_PROGRESS_NS           NS_PER_S            /* between lines about a long start */
 #define META_PRODUCER_ID_BLOCK     1000
@@ -56,6 +58,14 @@ struct meta_record {
 void meta__record_add(struct rec_builder *builder, int64_t now_ms, const struct meta_record *record);
 /* ERR_CORRUPT, ERR_UNSUPPORTED (a type or version this release does not know), ERR_NO_MEMORY. */
 MUST_USE int meta__record_decode(struct view value, struct arena *arena, struct meta_record *out_record);
+/* A partition of a broker of this host. The views are the arguments'. */
+void meta__record_of_partition(struct uuid topic_id, int32_t partition, const struct meta_broker *broker,
+                               int32_t leader_epoch, int32_t partition_epoch, struct meta_record *out_record);
+/* endpoints: room for META_LISTENERS_MAX, as long as the record is used. */
+void meta__record_of_broker(const struct meta_broker *broker, int64_t broker_epoch,
+                            struct kp_register_broker_record_end_points *endpoints, struct meta_record *out_record);
+/* Takes the records that make an image, one by one. */
+typedef void meta_emit_fn(void *context, const struct meta_record *record);
 /* Every record of the batches, in order; control batches are passed over. Ends with the first negative result of
  * `each`. *out_last_offset: of the last batch, untouched when there is none. */
 typedef int  meta_record_fn(void *context, const struct meta_record *record);
@@ -85,7 +95,10 @@ MUST_USE int      meta__feature_apply(struct meta_image *image, const struct kp_
 void meta__feature_bootstrap(const struct meta_image *image, struct rec_builder *builder, int64_t now_ms);
 
 MUST_USE int meta__quota_apply(struct meta_image *image, const struct kp_client_quota_record *record);
-void         meta__quotas_deinit(struct meta_image *image);
+/* The records that make what the image knows of them. */
+void meta__quotas_each(const struct meta_image *image, meta_emit_fn *emit, void *context);
+void meta__features_each(const struct meta_image *image, meta_emit_fn *emit, void *context);
+void meta__quotas_deinit(struct meta_image *image);
 
 /* --- application on a shard ---------------------------------------------------------------------------------- */
 
@@ -141,6 +154,20 @@ void meta__apply_deliver(struct io_mail *mail, struct io_shard *to);
 
 /* --- controller ---------------------------------------------------------------------------------------------- */
 
+/* Of the image, beside the log (meta_snapshot.c). */
+struct meta_snapshot {
+    struct io_file_op file;
+    char             *path;  /* while it is written or read */
+    uint8_t          *bytes; /* while it is written */
+    size_t            len;   /* of the newest one; 0: none */
+    int64_t           end_offset;
+    uint64_t          log_bytes; /* of the log behind the newest one */
+    bool              busy;      /* being written, or the log behind it trimmed */
+    struct buf       *buf;       /* start-up: the file */
+    struct view       rest;      /* and what of it is not yet published */
+    void (*loaded)(struct meta_controller *controller, int result);
+};
+
 struct meta_controller {
     struct meta             *meta;
     struct store_log        *log;
@@ -153,6 +180,7 @@ struct meta_controller {
     struct store_read        read;
     int64_t                  replay_offset;
     uint8_t                 *replay_bytes; /* what is being published at start */
+    struct meta_snapshot     snapshot;
     struct meta_publication  publication;
     bool                     serving;    /* start-up is over, changes may run */
     bool                     log_failed; /* an append's fate is unknown: no change until the next start */
@@ -171,6 +199,17 @@ void meta__log_append(struct meta_controller *controller,
                       void (*appended)(struct meta_controller *controller, int result));
 void meta__publish(struct meta_controller *controller, enum meta_publication_kind kind, struct view batches,
                    void (*done)(struct meta_controller *controller, int result));
+/* Start-up: publishes the snapshot, if there is one; controller->snapshot.end_offset says where the log goes on.
+ * `loaded` gets ERR_CORRUPT and the like when it is needed and cannot be used. */
+void meta__snapshot_load(struct meta_controller *controller,
+                         void (*loaded)(struct meta_controller *controller, int result));
+/* Between two changes. Taken in the background; meta__change_run() is called at its end. */
+bool meta__snapshot_due(const struct meta_controller *controller);
+void meta__snapshot_take(struct meta_controller *controller);
+/* The file's bytes, freed with mem_free(MEM_META). False: over the limits of memory. */
+MUST_USE bool meta__snapshot_encode(const struct meta_image *image, int64_t now_ms, uint8_t **out_bytes,
+                                    size_t *out_len);
+MUST_USE int  meta__snapshot_decode(struct view file, int64_t *out_end_offset, struct view *out_batches);
 /* A shard has applied its share. */
 void meta__answer(struct meta_slot *slot);
 /* Takes the next change up, when nothing is under way. */

@@ -1,7 +1,7 @@
 /* The controller's log: partition 0 of __cluster_metadata in the controller shard's store, outside of its partition
  * table. Opened and replayed at start, appended to by changes, and what is durable goes to every shard.
  *
- *   open -> [read -> publish]* -> registrations appended -> publish and open -> serving -> close
+ *   open -> snapshot -> [read -> publish]* -> registrations appended -> publish and open -> serving -> close
  *
  * A damaged or unreadable log ends the start: topics that nobody knows of any more must not look deleted. */
 #include "core/meta/meta_internal.h"
@@ -124,6 +124,7 @@ static void log_try_append(struct meta_controller *controller)
                                                .last_offset = rec_batch_last_offset(&batch),
                                                .max_timestamp_ms = batch.max_timestamp_ms,
                                                .done = log_append_done};
+    controller->snapshot.log_bytes += controller->batch.len;
     store_log_commit(controller->log, &controller->append, controller->batch.len);
 }
 
@@ -170,33 +171,6 @@ static void log_registered(struct meta_controller *controller, int result)
     }
 }
 
-static void log_register_broker(struct meta_controller *controller, struct rec_builder *builder,
-                                const struct meta_broker *broker)
-{
-    struct kp_register_broker_record_end_points endpoints[META_LISTENERS_MAX];
-    struct meta_record                          record = {.key = KP_REGISTER_BROKER_RECORD_KEY,
-                                                          .version = KP_REGISTER_BROKER_RECORD_VERSION_MAX};
-    struct kp_register_broker_record           *registration = &record.register_broker;
-
-    for (uint32_t i = 0; i < broker->endpoint_count; i++) {
-        kp_register_broker_record_end_points_init(&endpoints[i]);
-        endpoints[i].name = broker->endpoints[i].listener;
-        endpoints[i].host = broker->endpoints[i].host;
-        endpoints[i].port = broker->endpoints[i].port;
-    }
-    kp_register_broker_record_init(registration);
-    registration->broker_id = broker->node_id;
-    registration->incarnation_id = broker->incarnation_id;
-    registration->broker_epoch = store_log_end_offset(controller->log); /* as a KRaft controller gives it */
-    registration->end_points = endpoints;
-    registration->end_points_count = (int32_t)broker->endpoint_count;
-    registration->rack = broker->rack;
-    registration->fenced = false;
-    registration->log_dirs = &broker->directory_id;
-    registration->log_dirs_count = 1;
-    meta__record_add(builder, io_wall_ms(controller->meta->shard->io), &record);
-}
-
 static void log_register(struct meta_controller *controller)
 {
     const struct meta_host *host = controller->meta->host;
@@ -207,7 +181,12 @@ static void log_register(struct meta_controller *controller)
     arena_reset(&controller->arena);
     rec_builder_init(&builder, &controller->arena);
     for (uint32_t i = 0; i < host->shard_count; i++) {
-        log_register_broker(controller, &builder, &host->brokers[i]);
+        struct kp_register_broker_record_end_points endpoints[META_LISTENERS_MAX];
+        struct meta_record                          record;
+
+        /* the epoch as a KRaft controller gives it */
+        meta__record_of_broker(&host->brokers[i], store_log_end_offset(controller->log), endpoints, &record);
+        meta__record_add(&builder, io_wall_ms(controller->meta->shard->io), &record);
     }
     meta__feature_bootstrap(&controller->meta->image, &builder, io_wall_ms(controller->meta->shard->io));
     result = rec_builder_finish(&builder, REC_NONE, 0, &batch);
@@ -250,6 +229,7 @@ static void log_read_done(struct store_read *read)
         len += read->slices[i].len;
     }
     CHECK(len == read->bytes);
+    controller->snapshot.log_bytes += read->bytes;
     controller->replay_offset = read->next_offset;
     store_read_release(read);
     meta__publish(controller, META_PUBLISH_REPLAY, view_of(controller->replay_bytes, len), log_replayed);
@@ -271,6 +251,16 @@ static void log_replay(struct meta_controller *controller)
     }
 }
 
+static void log_snapshot_loaded(struct meta_controller *controller, int result)
+{
+    if (result < 0) {
+        log_fail(controller, result);
+        return;
+    }
+    controller->replay_offset = controller->snapshot.end_offset;
+    log_replay(controller);
+}
+
 static void log_opened(void *context, int result)
 {
     struct meta_controller *controller = context;
@@ -279,8 +269,7 @@ static void log_opened(void *context, int result)
         log_fail(controller, result);
         return;
     }
-    controller->replay_offset = store_log_start_offset(controller->log);
-    log_replay(controller);
+    meta__snapshot_load(controller, log_snapshot_loaded);
 }
 
 void meta__log_open(struct meta_controller *controller)
@@ -291,7 +280,7 @@ void meta__log_open(struct meta_controller *controller)
                                         .policy = {.durable_on_append = true,
                                                    .flush_messages = 1,
                                                    .flush_ms = INT64_MAX,
-                                                   .segment_bytes = 64 * MIB,
+                                                   .segment_bytes = META_SEGMENT_BYTES,
                                                    .segment_ms = INT64_MAX,
                                                    .index_interval_bytes = 4096,
                                                    .retention_ms = -1,

@@ -254,8 +254,8 @@ static bool quota_is_set(const struct meta_image *image, const struct meta_quota
     return quota != NULL && at < COUNT_OF(quota_keys) && quota->set[at];
 }
 
-static void quota_record(struct meta_draft *draft, const struct meta_quota_entity *entity,
-                         const struct meta_quota_op *op)
+static void quota_record(const struct meta_quota_entity *entity, const struct meta_quota_op *op, meta_emit_fn *emit,
+                         void *context)
 {
     struct kp_client_quota_record_entity names[META_QUOTA_TYPE_COUNT];
     struct meta_record                   record = {.key = KP_CLIENT_QUOTA_RECORD_KEY};
@@ -271,7 +271,27 @@ static void quota_record(struct meta_draft *draft, const struct meta_quota_entit
     record.client_quota.key = op->key;
     record.client_quota.value = op->remove ? 0 : op->value;
     record.client_quota.remove = op->remove;
-    meta__draft_add(draft, &record);
+    emit(context, &record);
+}
+
+static void quota_draft_add(void *context, const struct meta_record *record)
+{
+    meta__draft_add(context, record);
+}
+
+void meta__quotas_each(const struct meta_image *image, meta_emit_fn *emit, void *context)
+{
+    MAP_EACH(&image->quotas, entry) {
+        const struct meta_quota *quota = entry->value;
+
+        for (size_t i = 0; i < COUNT_OF(quota_keys); i++) {
+            if (quota->set[i]) {
+                quota_record(&quota->entity,
+                             &(struct meta_quota_op){.key = view_text(quota_keys[i].name), .value = quota->values[i]},
+                             emit, context);
+            }
+        }
+    }
 }
 
 static int16_t quota_check(struct meta_alter_quota *alter)
@@ -295,7 +315,7 @@ void meta__draft_alter_quotas(struct meta_draft *draft, struct meta_change *chan
         }
         for (int32_t k = 0; alter->error == KP_ERR_NONE && k < alter->op_count; k++) {
             if (!alter->ops[k].remove || quota_is_set(&draft->meta->image, &alter->entity, alter->ops[k].key)) {
-                quota_record(draft, &alter->entity, &alter->ops[k]);
+                quota_record(&alter->entity, &alter->ops[k], quota_draft_add, draft);
             }
         }
     }

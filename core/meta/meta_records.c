@@ -232,3 +232,50 @@ int meta__records_each(struct view batches, struct arena *arena, meta_record_fn 
     }
     return ERR_OK;
 }
+
+/* --- some records ------------------------------------------------------------------------------------------------ */
+
+void meta__record_of_partition(struct uuid topic_id, int32_t partition, const struct meta_broker *broker,
+                               int32_t leader_epoch, int32_t partition_epoch, struct meta_record *out_record)
+{
+    struct kp_partition_record *record = &out_record->partition;
+
+    *out_record = (struct meta_record){.key = KP_PARTITION_RECORD_KEY, .version = KP_PARTITION_RECORD_VERSION_MAX};
+    kp_partition_record_init(record);
+    record->partition_id = partition;
+    record->topic_id = topic_id;
+    record->leader = broker->node_id;
+    record->leader_epoch = leader_epoch;
+    record->partition_epoch = partition_epoch;
+    record->replicas = &broker->node_id;
+    record->replicas_count = 1;
+    record->isr = &broker->node_id;
+    record->isr_count = 1;
+    record->directories = &broker->directory_id;
+    record->directories_count = 1;
+}
+
+void meta__record_of_broker(const struct meta_broker *broker, int64_t broker_epoch,
+                            struct kp_register_broker_record_end_points *endpoints, struct meta_record *out_record)
+{
+    struct kp_register_broker_record *record = &out_record->register_broker;
+
+    *out_record =
+        (struct meta_record){.key = KP_REGISTER_BROKER_RECORD_KEY, .version = KP_REGISTER_BROKER_RECORD_VERSION_MAX};
+    for (uint32_t i = 0; i < broker->endpoint_count; i++) {
+        kp_register_broker_record_end_points_init(&endpoints[i]);
+        endpoints[i].name = broker->endpoints[i].listener;
+        endpoints[i].host = broker->endpoints[i].host;
+        endpoints[i].port = broker->endpoints[i].port;
+    }
+    kp_register_broker_record_init(record);
+    record->broker_id = broker->node_id;
+    record->incarnation_id = broker->incarnation_id;
+    record->broker_epoch = broker_epoch;
+    record->end_points = endpoints;
+    record->end_points_count = (int32_t)broker->endpoint_count;
+    record->rack = broker->rack;
+    record->fenced = false;
+    record->log_dirs = &broker->directory_id;
+    record->log_dirs_count = 1;
+}

@@ -37,20 +37,9 @@ static uint32_t topics_first_shard(const struct meta_draft *draft)
 static void topics_partition_record(struct meta_draft *draft, struct uuid topic_id, int32_t partition, uint32_t shard)
 {
     const struct meta_broker *broker = &draft->meta->host->brokers[shard];
-    struct meta_record        record = {.key = KP_PARTITION_RECORD_KEY, .version = KP_PARTITION_RECORD_VERSION_MAX};
+    struct meta_record        record;
 
-    kp_partition_record_init(&record.partition);
-    record.partition.partition_id = partition;
-    record.partition.topic_id = topic_id;
-    record.partition.leader = broker->node_id;
-    record.partition.leader_epoch = 0;
-    record.partition.partition_epoch = 0;
-    record.partition.replicas = &broker->node_id;
-    record.partition.replicas_count = 1;
-    record.partition.isr = &broker->node_id;
-    record.partition.isr_count = 1;
-    record.partition.directories = &broker->directory_id;
-    record.partition.directories_count = 1;
+    meta__record_of_partition(topic_id, partition, broker, 0, 0, &record);
     meta__draft_add(draft, &record);
     draft->shard_partitions[shard]++;
     draft->partitions_added++;

@@ -102,6 +102,11 @@ void store_destroy(struct store *store)
     mem_free(MEM_STORE, store);
 }
 
+const char *store_directory(const struct store *store)
+{
+    return store->directory;
+}
+
 void store_stats(const struct store *store, struct store_stats *out_stats)
 {
     struct store_journal_stats journal;

@@ -73,6 +73,8 @@ void store_logs_opened(struct store *store);
 void store_close(struct store *store, store_done_fn *done, void *context);
 void store_destroy(struct store *store);
 void store_stats(const struct store *store, struct store_stats *out_stats);
+/* Where the logs' directories are: for what a room keeps beside one of them. */
+const char *store_directory(const struct store *store);
 /* Calls back once memory has been released since the last ERR_AGAIN. Several waiters allowed; the node is the caller's.
  */
 struct store_memory_wait {
