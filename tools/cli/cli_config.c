@@ -107,10 +107,30 @@ static void config_rows(struct cli_section *table, const struct kp_describe_conf
     }
 }
 
+/* Says which of the settings that were asked for do not exist, and how many. */
+static int config_missing(struct cli *cli, const struct kp_describe_configs_response_results *result,
+                          const struct view *keys, int key_count)
+{
+    int missing = 0;
+
+    for (int k = 0; k < key_count; k++) {
+        bool found = false;
+
+        for (int32_t i = 0; i < result->configs_count && !found; i++) {
+            found = view_equal(result->configs[i].name, keys[k]);
+        }
+        if (!found) {
+            missing++;
+            cli_fail(cli, CLI_NOT_FOUND, "there is no setting '%.*s'", (int)keys[k].len, (const char *)keys[k].base);
+        }
+    }
+    return missing;
+}
+
 static void config_show(struct cli *cli, int8_t type, const char *const *resources, int count, const struct view *keys,
                         int key_count, bool all)
 {
-    struct cli_section                 *table = cli_table(cli, NULL, "nothing but defaults; -a shows them");
+    struct cli_section *table = cli_table(cli, NULL, key_count > 0 ? NULL : "nothing but defaults; -a shows them");
     struct kp_describe_configs_request *request =
         CLI_NEW(cli, kp_describe_configs_request, kp_describe_configs_request_init);
 
@@ -133,9 +153,8 @@ static void config_show(struct cli *cli, int8_t type, const char *const *resourc
                         response->results_count < 1 ? (struct view){0} : response->results->error_message);
             continue;
         }
-        if (key_count > 0 && response->results->configs_count < key_count) {
-            cli_fail(cli, CLI_NOT_FOUND, "%d of the %d settings named do not exist",
-                     key_count - response->results->configs_count, key_count);
+        if (config_missing(cli, response->results, keys, key_count) == key_count && key_count > 0) {
+            continue;
         }
         config_rows(table, response->results, resources[i], all || key_count > 0);
         cli->good++;
