@@ -216,8 +216,7 @@ struct sql_with {
     struct sql_query *query;
 };
 
-/* --- statements
- * -------------------------------------------------------------------------------------------------------- */
+/* --- statements --------------------------------------------------------------------------------------------------- */
 
 enum sql_column_kind { SQL_COLUMN_PHYSICAL, SQL_COLUMN_METADATA, SQL_COLUMN_COMPUTED };
 

@@ -1,8 +1,7 @@
 /* Statements. */
 #include "compute/sql/sql_parse.h"
 
-/* --- INSERT and statement sets
- * ------------------------------------------------------------------------------------------- */
+/* --- INSERT and statement sets ------------------------------------------------------------------------------------ */
 
 static struct sql_insert *insert_rule(struct sql_parser *parser)
 {
@@ -64,8 +63,7 @@ static bool statement_set(struct sql_parser *parser, struct sql_statement *state
     return true;
 }
 
-/* --- the others
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- the others --------------------------------------------------------------------------------------------------- */
 
 static bool create_view(struct sql_parser *parser, struct sql_statement *statement)
 {

@@ -190,8 +190,7 @@ static struct sql_expr *constructor(struct sql_parser *parser, enum sql_expr_kin
     return expr;
 }
 
-/* --- calls
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static struct sql_expr *symbol(struct sql_parser *parser)
 {
@@ -416,8 +415,7 @@ static struct sql_expr *niladic(struct sql_parser *parser, struct sql_name *name
     return NULL;
 }
 
-/* --- names and the rest
- * -------------------------------------------------------------------------------------------------- */
+/* --- names and the rest ------------------------------------------------------------------------------------------- */
 
 /* a, a.b.c, t.*, f(..): the first token is a name or a reserved word that is a function. */
 static struct sql_expr *name_rule(struct sql_parser *parser)

@@ -58,8 +58,7 @@ static struct sql_expr *binary(struct sql_parser *parser, enum sql_op op, struct
     return right == NULL ? NULL : operation(parser, SQL_BINARY, op, (struct sql_expr *[3]){left, right});
 }
 
-/* --- operators behind a value
- * ------------------------------------------------------------------------------------------ */
+/* --- operators behind a value ------------------------------------------------------------------------------------- */
 
 struct infix {
     enum sql_op op;
@@ -230,8 +229,7 @@ static struct sql_expr *between_family(struct sql_parser *parser, struct sql_exp
     return expr;
 }
 
-/* --- levels
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- levels ------------------------------------------------------------------------------------------------------- */
 
 static struct sql_expr *unary_rule(struct sql_parser *parser, enum sql_op op, int level)
 {

@@ -65,8 +65,7 @@ static bool hints_rule(struct sql_parser *parser, struct sql_source *source)
     return true;
 }
 
-/* --- windows
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------------------------------------------------ */
 
 static const struct {
     const char     *word;
@@ -184,8 +183,7 @@ static struct sql_source *window_rule(struct sql_parser *parser)
     return source;
 }
 
-/* --- sources
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- sources ------------------------------------------------------------------------------------------------------ */
 
 static struct sql_source *unnest_rule(struct sql_parser *parser)
 {
@@ -290,8 +288,7 @@ static struct sql_source *source_rule(struct sql_parser *parser)
     return table_rule(parser);
 }
 
-/* --- joins
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- joins -------------------------------------------------------------------------------------------------------- */
 
 /* The kind of join that begins here, its words taken; false when none does. */
 static bool join_words(struct sql_parser *parser, enum sql_join *out_join)

@@ -250,6 +250,14 @@ static void copy_list(struct arena *arena, struct vec *target, size_t target_row
     target->child_rows = need_rows;
 }
 
+static void null_value(struct arena *arena, struct vec *target, size_t row)
+{
+    vec_bit_clear(vec_need_validity(target, arena), row);
+    for (uint32_t i = 0; target->type.kind == VEC_ROW && i < target->type.child_count; i++) {
+        null_value(arena, &target->children[i], row);
+    }
+}
+
 void vec_copy_value(struct arena *arena, struct vec *target, size_t target_row, const struct vec *source, size_t row)
 {
     struct vec_access access = vec_access_of(source);
@@ -262,6 +270,9 @@ void vec_copy_value(struct arena *arena, struct vec *target, size_t target_row, 
         vec_bit_clear(vec_need_validity(target, arena), target_row);
         if (bytes > 0) {
             memset((uint8_t *)target->data + target_row * bytes, 0, bytes);
+        }
+        for (uint32_t i = 0; target->type.kind == VEC_ROW && i < target->type.child_count; i++) {
+            null_value(arena, &target->children[i], target_row);
         }
         return;
     }

@@ -27,7 +27,7 @@
 #define VEC_DECIMAL_DIGITS_MAX 38
 #define VEC_LENGTH_UNLIMITED   INT32_MAX
 
-/* --- types ------------------------------------------------------------------------------------------------------- */
+/* --- types -------------------------------------------------------------------------------------------------------- */
 
 /* Flink's logical types (LogicalTypeRoot.java), as far as the dialect has them. */
 enum vec_kind {
@@ -140,7 +140,7 @@ static inline bool vec_kind_is_numeric(enum vec_kind kind)
 /* Values of a TIMESTAMP type per second: 1,000,000 or 1,000,000,000. */
 int64_t vec_timestamp_units(struct vec_type type);
 
-/* --- texts ------------------------------------------------------------------------------------------------------- */
+/* --- texts -------------------------------------------------------------------------------------------------------- */
 
 #define VEC_STRING_INLINE_MAX 12
 
@@ -185,7 +185,7 @@ bool vec_string_equal(const struct vec_string *a, const struct vec_string *b);
 /* Bytewise, which is code point order in UTF-8: Flink's BinaryStringData.compareTo. */
 int vec_string_compare(const struct vec_string *a, const struct vec_string *b);
 
-/* --- vectors ----------------------------------------------------------------------------------------------------- */
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
 
 enum vec_form { VEC_FLAT, VEC_CONSTANT, VEC_DICTIONARY };
 
@@ -200,9 +200,10 @@ struct vec {
     void           *data;     /* array of the layout's values; NULL for VEC_LAYOUT_NONE */
     uint64_t       *validity; /* by position in data; NULL = no nulls */
     const uint16_t *indices;  /* DICTIONARY: row -> position in data */
-    struct vec     *children; /* ROW: one per field, row p of a child belongs to position p; ARRAY: one, the elements */
-    uint32_t        child_rows; /* ARRAY: rows of the element vector, which may be more than VEC_ROWS_MAX */
-    uint32_t        capacity;   /* positions there is room for in data and validity */
+    struct vec *children; /* ROW: one per field, row p of a child belongs to position p, and is null where the ROW is;
+                             ARRAY: one, the elements */
+    uint32_t child_rows;  /* ARRAY: rows of the element vector, which may be more than VEC_ROWS_MAX */
+    uint32_t capacity;    /* positions there is room for in data and validity */
 };
 
 static inline bool vec_bit_get(const uint64_t *bits, size_t at)
@@ -255,7 +256,7 @@ struct vec vec_pick(struct arena *arena, const struct vec *source, const uint16_
 /* Copies a value, texts included (into the arena): the target is FLAT with validity where needed. */
 void vec_copy_value(struct arena *arena, struct vec *target, size_t target_row, const struct vec *source, size_t row);
 
-/* --- chunks ------------------------------------------------------------------------------------------------------ */
+/* --- chunks ------------------------------------------------------------------------------------------------------- */
 
 /* What a row means in a changelog (Flink's RowKind, same values). */
 enum vec_change { VEC_INSERT = 0, VEC_UPDATE_BEFORE = 1, VEC_UPDATE_AFTER = 2, VEC_DELETE = 3 };
@@ -283,7 +284,7 @@ static inline enum vec_change vec_chunk_change(const struct vec_chunk *chunk, si
 /* A chunk of its own, selected rows only, texts copied: for whoever keeps rows or sends them to another worker. */
 struct vec_chunk vec_chunk_copy(struct arena *arena, const struct vec_chunk *chunk);
 
-/* --- hashing and order ------------------------------------------------------------------------------------------- */
+/* --- hashing and order -------------------------------------------------------------------------------------------- */
 
 /* hashes[row] for each selected row; combine = mix into what stands there (further columns of a key). Equal values
  * have equal hashes in every form; null is a value. */
@@ -292,7 +293,7 @@ void vec_hash(const struct vec *vec, const struct vec_chunk *chunk, uint64_t *ha
  * DOUBLE and FLOAT as Java's compare (-0.0 < 0.0, NaN highest). */
 int vec_compare(const struct vec *a, size_t a_row, const struct vec *b, size_t b_row);
 
-/* --- verification ------------------------------------------------------------------------------------------------ */
+/* --- verification ------------------------------------------------------------------------------------------------- */
 
 /* Tests: rewrites a vector into another shape that means the same (constant where all rows are equal, dictionary with
  * shuffled values, validity where none is needed, garbage behind nulls, texts moved so that their old bytes are dead).

@@ -5,8 +5,7 @@
 
 #include "core/base/check.h"
 
-/* --- 256-bit magnitudes
- * ------------------------------------------------------------------------------------------------ */
+/* --- 256-bit magnitudes ------------------------------------------------------------------------------------------- */
 
 struct wide {
     vec_uint128 high, low;
@@ -99,8 +98,7 @@ static bool wide_divide_half_up(struct wide a, vec_uint128 divisor, vec_uint128 
     return true;
 }
 
-/* --- powers, digits
- * ---------------------------------------------------------------------------------------------------- */
+/* --- powers, digits ----------------------------------------------------------------------------------------------- */
 
 vec_uint128 vec_power_of_ten(int digits)
 {
@@ -154,8 +152,7 @@ bool vec_decimal_fits(vec_int128 value, int precision)
     return magnitude(value) < vec_power_of_ten(precision);
 }
 
-/* --- results
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- results ------------------------------------------------------------------------------------------------------ */
 
 /* A magnitude of some scale, which may be negative or beyond 38, as a value of DECIMAL(precision, scale). */
 static bool settle(struct wide value, bool negative, int value_scale, int precision, int scale, vec_int128 *out_value)
@@ -295,8 +292,7 @@ int vec_decimal_compare(struct vec_decimal a, struct vec_decimal b)
     return a.value < 0 ? -order : order;
 }
 
-/* --- texts
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- texts -------------------------------------------------------------------------------------------------------- */
 
 static bool is_digit(uint8_t c)
 {

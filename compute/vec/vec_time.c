@@ -8,8 +8,7 @@
 #define DAYS_TO_EPOCH   719468 /* from 0000-03-01 to 1970-01-01 */
 #define YEAR_DIGITS_MAX 9      /* java.time.Year.MAX_VALUE is 999,999,999 */
 
-/* --- calendar
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- calendar ----------------------------------------------------------------------------------------------------- */
 
 /* Years begin in March here, so that the leap day is the last of its year. */
 int64_t vec_days_from_civil(int64_t year, int64_t month, int64_t day)
@@ -69,8 +68,7 @@ struct vec_civil vec_civil_of_timestamp(vec_int128 value, int64_t units_per_seco
     return civil;
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct scan {
     struct view text;
@@ -231,8 +229,7 @@ bool vec_time_parse(struct view text, int32_t *out_ms)
     return true;
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static char *put_two(char *out, int32_t value)
 {

@@ -182,8 +182,7 @@ void sql_print_expr(struct sql_text *text, const struct sql_expr *expr)
     print(text, ")");
 }
 
-/* --- queries
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- queries ------------------------------------------------------------------------------------------------------ */
 
 static void print_source(struct sql_text *text, const struct sql_source *source)
 {

@@ -14,6 +14,9 @@ static inline void random_value(struct arena *arena, struct prng *prng, struct v
 
     if (target->type.nullable && prng_chance(prng, 1, 5)) {
         vec_bit_clear(vec_need_validity(target, arena), row);
+        for (uint32_t i = 0; target->type.kind == VEC_ROW && i < target->type.child_count; i++) {
+            vec_bit_clear(vec_need_validity(&target->children[i], arena), row);
+        }
         return;
     }
     switch (vec_type_layout(target->type)) {

@@ -1,0 +1,309 @@
+/* Casts from and to text. */
+#include <stdio.h>
+
+#include "compute/expr/expr_internal.h"
+#include "compute/vec/vec_decimal.h"
+#include "compute/vec/vec_number.h"
+#include "compute/vec/vec_time.h"
+#include "core/base/check.h"
+
+#define SHOWN_BYTES 60 /* of a text in a message */
+
+static bool trying(const struct expr_call *call)
+{
+    return call->expr->try_cast;
+}
+
+/* The text at a row does not read as the target. */
+static bool malformed(struct expr_call *call, size_t row, struct view text)
+{
+    char type[64];
+
+    if (trying(call)) {
+        expr__set_null(call, row);
+        return true;
+    }
+    return expr__fail(call, row, "'%.*s%s' cannot be cast to %s", (int)MIN(text.len, SHOWN_BYTES),
+                      (const char *)text.base, text.len > SHOWN_BYTES ? "..." : "",
+                      expr__type_text(call->expr->type, type));
+}
+
+/* --- from text ---------------------------------------------------------------------------------------------------- */
+
+/* Java's String.trim(): everything up to a space. */
+static struct view trim(struct view text)
+{
+    while (text.len > 0 && text.base[0] <= ' ') {
+        text = view_of(text.base + 1, text.len - 1);
+    }
+    while (text.len > 0 && text.base[text.len - 1] <= ' ') {
+        text.len--;
+    }
+    return text;
+}
+
+static bool equal_fold(struct view text, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (size_t i = 0; i < text.len && i < len; i++) {
+        if ((text.base[i] | 0x20) != (uint8_t)word[i]) {
+            return false;
+        }
+    }
+    return text.len == len;
+}
+
+/* Flink's BinaryStringDataUtil.toBoolean. */
+static bool parse_bool(struct view text, uint8_t *out_value)
+{
+    static const char *const yes[] = {"t", "true", "y", "yes", "1"};
+    static const char *const no[] = {"f", "false", "n", "no", "0"};
+
+    for (size_t i = 0; i < COUNT_OF(yes); i++) {
+        if (equal_fold(text, yes[i]) || equal_fold(text, no[i])) {
+            *out_value = equal_fold(text, yes[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Digits behind a point are allowed and cut (BinaryStringDataUtil.toLong). */
+static bool parse_integer(struct view text, int64_t min, int64_t max, int64_t *out_value)
+{
+    bool       negative = text.len > 0 && text.base[0] == '-';
+    size_t     at = negative || (text.len > 0 && text.base[0] == '+');
+    vec_int128 value = 0;
+    size_t     digits = 0;
+
+    for (; at < text.len && text.base[at] >= '0' && text.base[at] <= '9'; at++, digits++) {
+        value = MIN(value * 10 + (text.base[at] - '0'), (vec_int128)1 << 100);
+    }
+    if (at < text.len && text.base[at] == '.') {
+        for (at++; at < text.len && text.base[at] >= '0' && text.base[at] <= '9'; at++) {
+            digits++;
+        }
+    }
+    value = negative ? -value : value;
+    if (digits == 0 || at != text.len || value < min || value > max) {
+        return false;
+    }
+    *out_value = (int64_t)value;
+    return true;
+}
+
+bool expr__text_to_integer(struct expr_call *call)
+{
+    static const int64_t mins[] = {
+        [VEC_TINYINT] = INT8_MIN, [VEC_SMALLINT] = INT16_MIN, [VEC_INT] = INT32_MIN, [VEC_BIGINT] = INT64_MIN};
+    static const int64_t maxs[] = {
+        [VEC_TINYINT] = INT8_MAX, [VEC_SMALLINT] = INT16_MAX, [VEC_INT] = INT32_MAX, [VEC_BIGINT] = INT64_MAX};
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    enum vec_kind     kind = call->expr->type.kind;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t                   row = expr__row(call, i);
+        const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
+        int64_t                  value = 0;
+        uint8_t                  flag = 0;
+        bool                     ok;
+
+        if (kind == VEC_BOOLEAN) {
+            ok = parse_bool(trim(vec_string_view(string)), &flag);
+            value = flag;
+        } else {
+            ok = parse_integer(trim(vec_string_view(string)), mins[kind], maxs[kind], &value);
+        }
+        if (!ok && !malformed(call, row, vec_string_view(string))) {
+            return false;
+        }
+        expr__put_integer(call, row, value);
+    }
+    return true;
+}
+
+bool expr__text_to_double(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t                   row = expr__row(call, i);
+        const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
+        double                   value = 0;
+
+        if (!vec_double_parse(trim(vec_string_view(string)), &value) &&
+            !malformed(call, row, vec_string_view(string))) {
+            return false;
+        }
+        if (call->expr->type.kind == VEC_FLOAT) {
+            ((float *)call->result->data)[row] = (float)value;
+        } else {
+            ((double *)call->result->data)[row] = value;
+        }
+    }
+    return true;
+}
+
+bool expr__text_to_decimal(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    struct vec_type   to = call->expr->type;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t                   row = expr__row(call, i);
+        const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
+        vec_int128               value = 0;
+        enum vec_parse parse = vec_decimal_parse(trim(vec_string_view(string)), to.precision, to.scale, &value);
+
+        if (parse == VEC_PARSE_OVERFLOW) {
+            expr__set_null(call, row);
+        } else if (parse == VEC_PARSE_MALFORMED && !malformed(call, row, vec_string_view(string))) {
+            return false;
+        }
+        expr__put_int128(call, row, value);
+    }
+    return true;
+}
+
+bool expr__text_to_time(struct expr_call *call)
+{
+    struct vec_access      access = vec_access_of(&call->arguments[0]);
+    struct vec_type        to = call->expr->type;
+    struct vec_time_format format = {.separator = ' ', .lenient = true};
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t                   row = expr__row(call, i);
+        const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
+        struct view              text = trim(vec_string_view(string));
+        struct vec_civil         civil = {.year = 1970, .month = 1, .day = 1};
+        int32_t                  value = 0;
+        bool                     ok;
+
+        if (to.kind == VEC_DATE) {
+            ok = vec_date_parse(text, true, &value);
+            expr__put_integer(call, row, value);
+        } else if (to.kind == VEC_TIME) {
+            ok = vec_time_parse(text, &value);
+            expr__put_integer(call, row, value);
+        } else {
+            ok = vec_timestamp_parse(text, format, &civil);
+            expr__put_int128(call, row, vec_timestamp_of(civil, vec_timestamp_units(to)));
+        }
+        if (!ok && !malformed(call, row, vec_string_view(string))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- to text ------------------------------------------------------------------------------------------------------ */
+
+/* Bytes of the first `characters` characters. */
+static size_t cut_characters(struct view text, int32_t characters, int32_t *out_found)
+{
+    size_t  at = 0;
+    int32_t found = 0;
+
+    for (; at < text.len; at++) {
+        if ((text.base[at] & 0xc0) != 0x80) {
+            if (found == characters) {
+                break;
+            }
+            found++;
+        }
+    }
+    *out_found = found;
+    return at;
+}
+
+/* The text as CHAR(n) or VARCHAR(n), in memory of the call. */
+static bool put_text(struct expr_call *call, size_t row, struct view text)
+{
+    struct vec_type    to = call->expr->type;
+    struct vec_string *result = (struct vec_string *)call->result->data + row;
+    int32_t            found = 0;
+    size_t             len = to.length == VEC_LENGTH_UNLIMITED ? text.len : cut_characters(text, to.length, &found);
+    size_t             padding = to.kind == VEC_CHAR ? (size_t)(to.length - found) : 0;
+    char              *room;
+
+    if (len + padding <= VEC_STRING_INLINE_MAX) {
+        char inline_text[VEC_STRING_INLINE_MAX];
+
+        memset(inline_text, ' ', sizeof(inline_text));
+        memcpy(inline_text, text.base, len);
+        *result = vec_string_of(inline_text, (uint32_t)(len + padding));
+        return true;
+    }
+    room = expr__text_room(call, row, len + padding);
+    if (room == NULL) {
+        return false;
+    }
+    memcpy(room, text.base, len);
+    memset(room + len, ' ', padding);
+    *result = vec_string_of(room, (uint32_t)(len + padding));
+    return true;
+}
+
+bool expr__text_to_text(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t                   row = expr__row(call, i);
+        const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
+
+        if (call->expr->type.length == VEC_LENGTH_UNLIMITED) {
+            ((struct vec_string *)call->result->data)[row] = *string; /* shows the same bytes */
+        } else if (!put_text(call, row, vec_string_view(string))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t format_value(const struct vec_access *access, size_t row, struct vec_type from,
+                           char text[VEC_DECIMAL_TEXT_BYTES])
+{
+    size_t at = vec_access_at(access, row);
+
+    switch (from.kind) {
+    case VEC_BOOLEAN:
+        return (size_t)snprintf(text, VEC_DECIMAL_TEXT_BYTES, "%s",
+                                ((const uint8_t *)access->data)[at] != 0 ? "TRUE" : "FALSE");
+    case VEC_FLOAT:
+        return vec_float_format(((const float *)access->data)[at], text);
+    case VEC_DOUBLE:
+        return vec_double_format(((const double *)access->data)[at], text);
+    case VEC_DATE:
+        return vec_date_format((int64_t)expr__integer_at(access, row, VEC_LAYOUT_INT32), text);
+    case VEC_TIME:
+        return vec_time_format_ms((int32_t)expr__integer_at(access, row, VEC_LAYOUT_INT32), from.precision, text);
+    case VEC_TIMESTAMP:
+    case VEC_TIMESTAMP_LTZ:
+        return vec_timestamp_format(
+            vec_civil_of_timestamp(expr__integer_at(access, row, vec_type_layout(from)), vec_timestamp_units(from)),
+            ' ', from.precision, text);
+    default:
+        return vec_decimal_format((struct vec_decimal){expr__integer_at(access, row, vec_type_layout(from)),
+                                                       from.kind == VEC_DECIMAL ? from.scale : 0},
+                                  text);
+    }
+}
+
+bool expr__to_text(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    struct vec_type   from = call->arguments[0].type;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t row = expr__row(call, i);
+        char   text[VEC_DECIMAL_TEXT_BYTES];
+        size_t len = format_value(&access, row, from, text);
+
+        if (!put_text(call, row, view_of(text, len))) {
+            return false;
+        }
+    }
+    return true;
+}
