@@ -33,6 +33,8 @@ static const char start_options_text[] = "options:\n"
                                          "  MILLRACE_URING_DISABLE   io_uring features not to use, as a bit mask "
                                          "(io/uring/uring.h); for tests\n";
 
+static int cli_reference_run(int word_count, char **words);
+
 static const struct cli_command root_commands[] = {
     {.name = "start",
      .summary = "start a broker; without options: loopback only, data in ./millrace-data",
@@ -106,6 +108,7 @@ static const struct cli_command root_commands[] = {
     {.name = "txn", .summary = "list, describe, abort transactions", .children = cli_txn_commands},
     {.name = "log", .summary = "dump a data directory, without a broker", .children = cli_log_commands},
     {.name = "completion", .summary = "completion for bash and zsh", .children = cli_completion_commands},
+    {.name = "reference", .needs = CLI_RAW, .run_raw = cli_reference_run}, /* docs/generated/cli.md */
     {.name = "version", .summary = "print the version", .needs = CLI_RAW, .run_raw = broker_main_version},
     CLI_COMMANDS_END,
 };
@@ -203,7 +206,7 @@ static void cli_help_children(FILE *to, const struct cli_command *children)
         if (at->summary != NULL) {
             (void)snprintf(name, sizeof(name), "%s%s%s", at->name, at->alias == NULL ? "" : ", ",
                            at->alias == NULL ? "" : at->alias);
-            (void)fprintf(to, "  %-20s%s\n", name, at->summary);
+            (void)fprintf(to, "  %-21s%s\n", name, at->summary);
         }
     }
     (void)fputs("\n", to);
@@ -261,4 +264,39 @@ void cli_help(FILE *to, const struct cli_command *command, const char *path)
         (void)fputs("examples:\n", to);
         cli_help_lines(to, command->examples, "  ");
     }
+}
+
+/* --- the page ---------------------------------------------------------------------------------------------------- */
+
+static void reference_command(const struct cli_command *command, const char *path)
+{
+    (void)printf("\n## millrace %s\n\n```\n", path);
+    cli_help(stdout, command, path);
+    (void)printf("```\n");
+}
+
+/* All help texts as Markdown. */
+static int cli_reference_run(int word_count, char **words)
+{
+    char path[64];
+
+    (void)word_count;
+    (void)words;
+    (void)printf("# Commands\n\nMade by `millrace reference` from the tables of tools/cli. "
+                 "[docs/cli](../cli/README.md) has the rest.\n\n```\n");
+    cli_help(stdout, &cli_root, "");
+    (void)printf("```\n");
+    for (const struct cli_command *at = root_commands; at->name != NULL; at++) {
+        if (at->summary == NULL || at->run_raw == broker_main_version) {
+            continue;
+        }
+        reference_command(at, at->name);
+        for (const struct cli_command *child = at->children; child != NULL && child->name != NULL; child++) {
+            if (child->summary != NULL) {
+                (void)snprintf(path, sizeof(path), "%s %s", at->name, child->name);
+                reference_command(child, path);
+            }
+        }
+    }
+    return CLI_DONE;
 }

@@ -25,17 +25,18 @@ struct dump_counts {
 };
 
 struct dump {
-    struct cli        *cli;
-    FILE              *to;
-    bool               json;
-    enum dump_depth    depth;
-    enum dump_log      log;
-    int64_t            from, end; /* offsets to show; end exclusive */
-    const char        *file;      /* its name, for items */
-    struct cli_json    writer;
-    struct dump_counts counts;
-    struct map         topics;  /* topic id -> name, as far as directories tell */
-    struct arena       scratch; /* one batch's records */
+    struct cli         *cli;
+    FILE               *to;
+    bool                json;
+    enum dump_depth     depth;
+    enum dump_log       log;
+    int64_t             from, end; /* offsets to show; end exclusive */
+    const char         *file;      /* its name, for items */
+    struct cli_json     writer;
+    struct dump_counts  counts;
+    struct map          topics;  /* topic id -> name, as far as directories tell */
+    struct arena        scratch; /* one batch's records */
+    struct cli_progress progress;
 };
 
 /* --- items ------------------------------------------------------------------------------------------------------- */
@@ -83,6 +84,8 @@ bool dump_segment_header(struct dump_source *source, struct store_segment_header
 void dump_index(struct dump *dump, struct dump_source *source, const struct store_segment_header *segment);
 void dump_snapshot(struct dump *dump, struct dump_source *source, const struct store_segment_header *segment);
 void dump_checkpoint(struct dump *dump, struct dump_source *source);
+/* image.snapshot beside the metadata log. */
+void dump_image(struct dump *dump, struct dump_source *source);
 void dump_journal(struct dump *dump, struct dump_source *source);
 /* Whole batches, one after the other, as far as they parse. */
 void dump_batches(struct dump *dump, int level, struct view batches, uint64_t position);

@@ -264,6 +264,10 @@ static void segment_frames(struct dump *dump, struct dump_source *source, const 
             gap_at = 0;
         }
         segment_frame(dump, source, &frame, limit);
+        if (cli_progress_due(&dump->progress)) {
+            cli_progress_show(&dump->progress, "%s: %" PRIu64 " of %" PRIu64 " MiB", dump->file, at / MIB,
+                              source->size / MIB);
+        }
         end_offset = MAX(end_offset, frame.last_offset + 1);
         at += MAX(frame.frame_bytes, header->block_bytes);
     }

@@ -19,6 +19,8 @@
 #define CHECKPOINT_HEAD_BYTES   ((size_t)32)
 #define CHECKPOINT_LOG_BYTES    ((size_t)56)
 #define CHECKPOINT_SEGMENT_MORE ((size_t)48)
+#define IMAGE_MAGIC             0x50414e534154454dULL /* "METASNAP" */
+#define IMAGE_HEAD_BYTES        ((size_t)40)
 #define FILE_BYTES_MAX          ((uint64_t)(1 * GIB))
 
 static struct view side_read(struct dump *dump, struct dump_source *source)
@@ -227,6 +229,26 @@ void dump_snapshot(struct dump *dump, struct dump_source *source, const struct s
         dump_damage(dump, 0, "the snapshot belongs to another segment; the log is read instead");
     }
     side_state(dump, view_of(file.base + SNAPSHOT_HEAD_BYTES, file.len - SNAPSHOT_HEAD_BYTES), SNAPSHOT_HEAD_BYTES);
+}
+
+/* --- the metadata's snapshot ------------------------------------------------------------------------------------- */
+
+void dump_image(struct dump *dump, struct dump_source *source)
+{
+    struct view file = side_read(dump, source);
+
+    if (file.len < IMAGE_HEAD_BYTES || load_le64(file.base) != IMAGE_MAGIC || load_le32(file.base + 8) != 1 ||
+        load_le64(file.base + 24) != file.len - IMAGE_HEAD_BYTES ||
+        load_le32(file.base + 12) != crc32c_update(0, file.base + 16, file.len - 16)) {
+        dump_damage(dump, 0, "the snapshot of the metadata is damaged");
+        return;
+    }
+    dump_begin(dump, 0, "metadata_snapshot");
+    dump_text(dump, "file", dump->file);
+    dump_number(dump, "end_offset", (int64_t)load_le64(file.base + 16));
+    dump_number(dump, "records", (int64_t)load_le64(file.base + 32));
+    dump_end(dump);
+    dump_batches(dump, 1, view_of(file.base + IMAGE_HEAD_BYTES, file.len - IMAGE_HEAD_BYTES), IMAGE_HEAD_BYTES);
 }
 
 /* --- checkpoint -------------------------------------------------------------------------------------------------- */

@@ -83,10 +83,11 @@ static bool log_file(struct dump *dump, const char *path, int64_t limit)
     struct dump_source          source;
     bool                        segment = log_ends_with(name, ".seg");
     bool                        index = log_ends_with(name, ".idx"), snapshot = log_ends_with(name, ".snp");
-    bool journal = strcmp(name, "journal.ring") == 0, checkpoint = strcmp(name, "checkpoint") == 0;
-    bool beside;
+    bool                        image = strcmp(name, "image.snapshot") == 0;
+    bool                        journal = strcmp(name, "journal.ring") == 0;
+    bool                        beside;
 
-    if (!segment && !index && !snapshot && !journal && !checkpoint) {
+    if (!segment && !index && !snapshot && !image && !journal && strcmp(name, "checkpoint") != 0) {
         return false;
     }
     dump->file = path;
@@ -101,6 +102,9 @@ static bool log_file(struct dump *dump, const char *path, int64_t limit)
         dump_index(dump, &source, beside ? &header : NULL);
     } else if (snapshot) {
         dump_snapshot(dump, &source, beside ? &header : NULL);
+    } else if (image) {
+        dump->log = DUMP_METADATA;
+        dump_image(dump, &source);
     } else if (journal) {
         dump->log = DUMP_PLAIN;
         dump_journal(dump, &source);
@@ -213,7 +217,7 @@ static void log_directory(struct dump *dump, const char *path, int level)
                 log_directory(dump, inner, level + 1);
             } else if (pass == 2 && !directory && log_wanted(dump->cli, path) &&
                        (!filtered || log_ends_with(inner, ".seg") || log_ends_with(inner, ".idx") ||
-                        log_ends_with(inner, ".snp"))) {
+                        log_ends_with(inner, ".snp") || log_ends_with(inner, "image.snapshot"))) {
                 (void)log_file(dump, inner,
                                log_ends_with(inner, ".seg") ? log_limit(dump, path, entries, count, i) : INT64_MAX);
             }
@@ -279,6 +283,7 @@ static int log_dump_run(struct cli *cli)
     map_init(&dump.topics, MEM_CLI);
     log_offsets(&dump);
     cli_catch_signals();
+    cli_progress_init(&dump.progress, !isatty(STDOUT_FILENO));
     for (int i = 0; i < cli_operand_count(cli); i++) {
         char       *path = cli_text_copy(cli, view_text(cli_operand(cli, i)));
         struct stat facts;
@@ -297,11 +302,13 @@ static int log_dump_run(struct cli *cli)
             log_directory(&dump, path, 0);
         } else if (!log_file(&dump, path, INT64_MAX)) {
             cli_fail(cli, CLI_USAGE,
-                     "%s is no file of a data directory: *.seg, *.idx, *.snp, journal.ring or checkpoint", path);
+                     "%s is no file of a data directory: *.seg, *.idx, *.snp, image.snapshot, journal.ring, checkpoint",
+                     path);
             continue;
         }
         cli->good++;
     }
+    cli_progress_end(&dump.progress);
     if (cli->good > 0) {
         log_summary(&dump);
     }
