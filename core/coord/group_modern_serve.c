@@ -366,8 +366,8 @@ bool group_modern__remove(struct group *group, const struct modern_member *const
     struct modern_group *state = group->modern->state;
 
     for (uint32_t i = 0; i < count; i++) {
-        slog_info("coord", "group %.*s: member %.*s goes: %s", (int)group->id.len, (const char *)group->id.base,
-                  (int)leavers[i]->id.len, (const char *)leavers[i]->id.base, reason);
+        slog_debug("coord", "group %.*s: member %.*s goes: %s", (int)group->id.len, (const char *)group->id.base,
+                   (int)leavers[i]->id.len, (const char *)leavers[i]->id.base, reason);
     }
     if (group_modern__can_downgrade(group, leavers, count)) {
         return group_modern__downgrade(group, leavers, count);
