@@ -1,5 +1,5 @@
 /* Client quotas: whom they are for and what they say. They are kept in the log and shown as Kafka shows them; nothing
- * is throttled by them yet, which docs/CONFIGURATION.md and a line in the broker's log say. */
+ * is throttled by them yet, which docs/ADMINISTRATION.md and a line in the broker's log say. */
 #include "core/base/bytes.h"
 #include "core/meta/meta_internal.h"
 
