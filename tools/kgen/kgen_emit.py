@@ -178,6 +178,8 @@ class MessageEmitter:
         if field.is_pointer():
             read = [f"{name} = kp_read_alloc(reader, 1, sizeof(*{name}));", f"if ({name} != NULL) {{",
                     f"    {field.struct.c_name}_read(reader, version, {name});", "}"]
+            if field.tag is not None:  # Kafka has another marker there, an unsigned varint
+                return self.wrap(read, "kp_read_uvarint(reader) != 0", 0)
             return self.wrap(read, "kp_read_present(reader)" if nullable == "true"
                              else f"!({nullable}) || kp_read_present(reader)", 0)
         if field.is_struct():
@@ -223,6 +225,9 @@ class MessageEmitter:
                     f"    {field.struct.c_name}_write(writer, version, &{name}[i]);", "}"]
         if field.array:
             return [f"kp_write_{field.base}_array(writer, compact, {nullable}, {name}, {name}_count);"]
+        if field.is_pointer() and field.tag is not None:
+            write = f"    {field.struct.c_name}_write(writer, version, {name});"
+            return [f"kp_write_uvarint(writer, {name} != NULL ? 1 : 0);", f"if ({name} != NULL) {{", write, "}"]
         if field.is_pointer():
             present = self.wrap([f"kp_write_present(writer, {name} != NULL);"],
                                 None if nullable == "true" else nullable, 0)
@@ -286,8 +291,8 @@ class MessageEmitter:
         name = f"in->{field.name}"
         if field.array:
             return f"{name}_count < 0" if field.default == "null" else f"{name}_count == 0"
-        if field.is_pointer():
-            return f"{name} == NULL"
+        if field.is_pointer():  # without a default of null, Kafka reads an absent tag as an empty struct
+            return f"{name} == NULL" if field.tag is None or field.default == "null" else "false"
         if field.is_struct():
             return f"{field.struct.c_name}_is_default(&{name})"
         if field.base == "uuid":
