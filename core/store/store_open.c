@@ -184,6 +184,54 @@ static bool opening_segment_kept(const struct store_opening *opening, uint32_t o
            segment->header.base_offset < opening->result.in_place_end;
 }
 
+/* One entry's batches from `from` on, as a frame that stays in memory. False: not that. */
+static bool opening_hold_entry(struct store_opening *opening, const struct store_held_entry *entry, int64_t from)
+{
+    struct store_log   *log = opening->log;
+    struct view         rest = view_of(entry->bytes, entry->len);
+    struct view         wanted = rest;
+    struct store_frame *frame;
+    struct rec_batch    batch;
+
+    while (store__batch_next(&rest, &batch) && rec_batch_last_offset(&batch) < from) {
+        wanted = rest;
+    }
+    if (wanted.len == 0 || batch.base_offset != from) {
+        return false;
+    }
+    frame = store__frame_new(log);
+    frame->buf = store__buf(opening->store, STORE_FRAME_HEADER_BYTES + wanted.len);
+    if (frame->buf == NULL) {
+        store__frame_free(frame);
+        return false;
+    }
+    memcpy(frame->buf->data + STORE_FRAME_HEADER_BYTES, wanted.base, wanted.len);
+    frame->header = (struct store_frame_header){.first_offset = from, .last_offset = entry->last_offset};
+    frame->used = STORE_FRAME_HEADER_BYTES + wanted.len;
+    frame->state = FRAME_WRITTEN; /* of no segment: never stored, so it stays until the log is closed */
+    store__frames_push(log, frame);
+    return true;
+}
+
+/* A damaged log: what the journal holds whole below the damage cannot be moved to a segment, since nothing may be
+ * changed, but it can be read. At most as much as the ring is large. */
+static void opening_hold_copies(struct store_opening *opening)
+{
+    struct store_log *log = opening->log;
+
+    for (size_t i = 0; i < opening->result.copy_count; i++) {
+        const struct store_copy  *copy = &opening->copies[i];
+        const struct store_piece *piece = &opening->pieces[copy->piece];
+
+        if (piece->kind != PIECE_JOURNAL || copy->from_offset != opening->result.in_place_end ||
+            !opening_hold_entry(opening, piece->entry, copy->from_offset)) {
+            break;
+        }
+        opening->result.in_place_end = piece->last_offset + 1;
+    }
+    log->durable_end = log->end_offset = log->pending_from = MAX(opening->result.in_place_end, opening->start_offset);
+}
+
 /* The segments of the run become the log's; the others have nothing to say any more (unless nothing may be touched). */
 static void opening_take_over(struct store_opening *opening)
 {
@@ -212,6 +260,9 @@ static void opening_take_over(struct store_opening *opening)
     log->start_offset = MIN(opening->result.first_offset, opening->start_offset);
     log->durable_end = MAX(damaged ? opening->result.in_place_end : opening->result.end_offset, opening->start_offset);
     log->end_offset = log->pending_from = log->durable_end;
+    if (damaged) {
+        opening_hold_copies(opening);
+    }
 }
 
 static void opening_report(struct store_opening *opening)

@@ -115,10 +115,12 @@ bool store_log_read(struct store_log *log, struct store_read *read)
     read->first_offset = -1;
     read->next_offset = read->offset;
     read->end_offset = MIN(read->end_offset, log->durable_end);
+    if (log->damaged && read->offset >= log->damage_from && read->offset < log->end_offset) {
+        read->result = ERR_CORRUPT; /* nobody is to wait there for something new */
+        return true;
+    }
     if (read->offset < log->start_offset || read->offset > log->durable_end) {
-        read->result = log->damaged && read->offset >= log->damage_from && read->offset < log->end_offset
-                           ? ERR_CORRUPT
-                           : ERR_OUT_OF_RANGE;
+        read->result = ERR_OUT_OF_RANGE;
         return true;
     }
     if (read->offset >= read->end_offset) {

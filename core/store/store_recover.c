@@ -61,15 +61,18 @@ static struct journal_range journal_range(const struct store_recover_input *inpu
     return range;
 }
 
-/* Largest durable end that frames declare: everything below had been written, durably, by then. */
-static int64_t frames_end(const struct store_recover_input *input)
+/* Largest offset below which everything had been written, durably, when something that was found was submitted: frames
+ * say it, and an entry of the journal is submitted only when all before it is durable. */
+static int64_t known_durable_end(const struct store_recover_input *input)
 {
     int64_t end = 0;
 
     for (size_t i = 0; i < input->piece_count; i++) {
         const struct store_piece *piece = &input->pieces[i];
 
-        if (piece->kind != PIECE_JOURNAL && piece->first_offset < segment_bound(input, piece->segment)) {
+        if (piece->kind == PIECE_JOURNAL) {
+            end = MAX(end, piece->first_offset);
+        } else if (piece->first_offset < segment_bound(input, piece->segment)) {
             end = MAX(end, piece->durable_end);
         }
     }
@@ -92,7 +95,7 @@ static bool piece_settled(const struct store_piece *piece, struct journal_range 
 static size_t run_in_place(const struct store_recover_input *input, int64_t begin, struct store_recover_result *result)
 {
     struct journal_range journal = journal_range(input);
-    int64_t              known_end = frames_end(input);
+    int64_t              known_end = known_durable_end(input);
     int64_t              next = begin;
     uint64_t place = input->data_start; /* where the next frame of the segment must stand, to be found by walking */
     uint32_t segment = UINT32_MAX;

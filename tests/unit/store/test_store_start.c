@@ -196,6 +196,70 @@ static void test_an_opening_that_is_short_of_means(void **state)
     }
 }
 
+/* Where the bytes of an append stand in a file; SIZE_MAX: nowhere. */
+static size_t find_in(const char *path, const struct rig_append *append)
+{
+    static uint8_t content[2 * MIB];
+    size_t         wanted = rig_batch_bytes(append->payload_bytes);
+    uint8_t       *batch = mem_alloc(MEM_TEST, wanted);
+    size_t         len = sim_disk_peek(rig.sim, 0, path, 0, span_of(content, sizeof(content)));
+    size_t         at = 0;
+
+    rig_batch_make(batch, append);
+    while (at + wanted <= len && memcmp(content + at, batch, wanted) != 0) {
+        at++;
+    }
+    mem_free(MEM_TEST, batch);
+    return at + wanted <= len ? at : SIZE_MAX;
+}
+
+/* One batch that stands only in the journal has rotted: those before it are served, it and those behind it are not,
+ * nothing is appended, and nothing is changed: the next start says the same. */
+static void test_damage_in_the_journal_spares_what_lies_before_it(void **state)
+{
+    struct rig_log log, other;
+    size_t         at;
+
+    (void)state;
+    begin(600, &log, "rotten", true);
+    rig_log_init(&other, "healthy");
+    assert_int_equal(rig_log_open(&other), ERR_OK);
+    append_some(&log, 1, 100 * KIB); /* in its segment */
+    rig_settle(&log);
+    for (int i = 0; i < 6; i++) {
+        append_some(&log, 1, 700);
+        append_some(&other, 1, 700);
+        rig_settle(&log);
+        rig_settle(&other);
+    }
+    rig_crash(1, SIM_CRASH_KEEP);
+    at = find_in("data/shard-0/journal.ring", &log.appends[4]);
+    assert_true(at != SIZE_MAX);
+    assert_true(sim_disk_flip(rig.sim, 0, "data/shard-0/journal.ring", at + 200, 1));
+    for (int start = 0; start < 2; start++) {
+        assert_int_equal(rig_start(), ERR_CORRUPT);
+        assert_int_equal(rig_log_open(&log), ERR_CORRUPT);
+        assert_int_equal(rig_log_open(&other), ERR_OK);
+        assert_int_equal(store_log_durable_offset(log.log), 40);
+        assert_int_equal(log.state_end, 40); /* and the partition above knows of them */
+        (void)rig_verify(&log, 0, 40, 1 * MIB);
+        (void)rig_verify(&log, 5, 40, 100);
+        assert_int_equal(rig_read_result(&log, 40), ERR_CORRUPT);
+        assert_int_equal(rig_read_result(&log, 69), ERR_CORRUPT);
+        assert_false(store_log_online(log.log));
+        (void)rig_verify(&other, 0, 60, 1 * MIB);
+        assert_true(rig.store->stats.damaged_ranges > 0);
+        if (start == 0) {
+            rig_log_close(&log); /* opened again while the store runs: the same */
+            assert_int_equal(rig_log_open(&log), ERR_CORRUPT);
+            (void)rig_verify(&log, 0, 40, 1 * MIB);
+            rig_crash(2, SIM_CRASH_DROP);
+        }
+    }
+    rig_log_free(&other);
+    end(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_files_made_at_the_same_time),
         cmocka_unit_test(test_a_cold_read_beside_writes),
         cmocka_unit_test(test_an_opening_that_is_short_of_means),
+        cmocka_unit_test(test_damage_in_the_journal_spares_what_lies_before_it),
     };
 
     slog_set_sink(count_reports);
