@@ -53,7 +53,7 @@ static void index_entries(struct dump *dump, struct view file, int64_t base_offs
         }
         dump_begin(dump, 1, "index_entry");
         dump_number(dump, "offset", (int64_t)((uint64_t)base_offset + load_le32(file.base + at)));
-        dump_number(dump, "position", (int64_t)load_le32(file.base + at + 4) * block);
+        dump_number(dump, "position", (int64_t)((uint64_t)load_le32(file.base + at + 4) * block));
         dump_time(dump, "max_timestamp", (int64_t)load_le64(file.base + at + 8));
         dump_end(dump);
     }
