@@ -9,6 +9,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
+#include "core/store/store_frame.h"
 
 #define HEADER_MAGIC UINT64_C(0x31474e5245434c4d) /* "MLCERNG1" in the file */
 #define FRAME_MAGIC  UINT32_C(0x464a524d)         /* "MRJF" in the file */
@@ -139,7 +140,9 @@ size_t store_journal_entry_bytes(size_t batches_bytes)
     return align_up(STORE_JOURNAL_ENTRY_HEADER_BYTES + batches_bytes, STORE_JOURNAL_ENTRY_ALIGN);
 }
 
-/* Length of the batch at the head of `rest` by its own length field, or 0 when it cannot be one. */
+/* Length of the batch at the head of `rest` by its own length field, or 0 when it cannot be one. Not by parsing it:
+ * what the entry's check covers must be enough to walk over batches whose rest is damaged, to tell whose they were and
+ * to go on behind them. */
 static size_t batch_bytes(const uint8_t *rest, size_t rest_bytes)
 {
     uint32_t length;
@@ -204,17 +207,14 @@ bool store_journal_entry_encode(const struct store_journal_header *ring, uint64_
 
 static bool batches_intact(struct view batches)
 {
-    for (size_t at = 0; at < batches.len;) {
-        const uint8_t *batch = batches.base + at;
-        size_t         bytes = batch_bytes(batch, batches.len - at);
+    struct rec_batch batch;
 
-        if (bytes == 0 ||
-            crc32c_update(0, batch + REC_UNCHECKED_BYTES, bytes - REC_UNCHECKED_BYTES) != load_be32(batch + 17)) {
+    while (store__batch_next(&batches, &batch)) {
+        if (!rec_batch_crc_ok(&batch)) {
             return false;
         }
-        at += bytes;
     }
-    return true;
+    return batches.len == 0;
 }
 
 int store_journal_entry_decode(const struct store_journal_header *ring, const struct store_journal_frame *frame,
