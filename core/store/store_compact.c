@@ -120,10 +120,11 @@ static void compaction_report(const struct store_compaction *compaction)
 
     slog_info("store",
               "%s: compacted below offset %" PRId64 " (new since %" PRId64 "): %" PRIu64 " KiB to %" PRIu64
-              " KiB, %" PRIu64 " records to %" PRIu64 ", %" PRIu64 " keys in %" PRIu64 " KiB, in %.3f s",
+              " KiB, %" PRIu64 " records to %" PRIu64 ", %" PRIu64 " keys in %" PRIu64
+              " KiB, in %.3f s, longest turn %" PRId64 " us",
               compaction->job.log->path, compaction->map_end, compaction->range.dirty, compaction->read_bytes / KIB,
               compaction->written_bytes / KIB, compaction->records_before, compaction->records_after,
-              compaction->map.count, compaction->map.bytes / KIB, seconds);
+              compaction->map.count, compaction->map.bytes / KIB, seconds, compaction->turn_max_ns / NS_PER_US);
 }
 
 /* What is left undone begins again with the next look. */
@@ -159,39 +160,48 @@ bool store__compact_stopped(const struct store_compaction *compaction)
 
 /* --- pace --------------------------------------------------------------------------------------------------------- */
 
-static void pause_due(struct timer *timer)
-{
-    store__task_resume(&CONTAINER_OF(timer, struct store_compaction, pause)->job.task);
-}
+static void pause_due(struct timer *timer);
 
 static void compaction_sleep(struct store_compaction *compaction, int64_t until_ns)
 {
     timer_arm(compaction->job.store->shard->timers, &compaction->pause, until_ns, pause_due);
 }
 
-static bool throttled(const struct store_compaction *compaction, int64_t *out_until_ns)
+/* When the rate allows what was moved so far. */
+static int64_t throttle_ns(const struct store_compaction *compaction)
 {
     uint64_t rate = compaction->job.store->compact.bytes_per_s_max;
 
-    *out_until_ns =
-        rate == UINT64_MAX
-            ? 0
-            : compaction->began_ns + (int64_t)((double)compaction->moved_bytes / (double)rate * (double)NS_PER_S);
-    return *out_until_ns > io_now_ns(compaction->job.store->io);
+    if (rate == UINT64_MAX) {
+        return 0;
+    }
+    return compaction->began_ns + (int64_t)((double)compaction->moved_bytes / (double)rate * (double)NS_PER_S);
 }
 
-/* Between two slices the others have their turn: for as long as the slice took, so that a busy loop gives half of its
- * time at most; longer when the rate is limited. */
+/* The turn of the slice is over; the clock of the loop has moved only now. */
+static void pause_due(struct timer *timer)
+{
+    struct store_compaction *compaction = CONTAINER_OF(timer, struct store_compaction, pause);
+    int64_t                  now_ns = io_now_ns(compaction->job.store->io);
+    int64_t                  turn_ns = now_ns - compaction->slice_ns;
+
+    if (compaction->resting) {
+        compaction->resting = false;
+        compaction->turn_max_ns = MAX(compaction->turn_max_ns, turn_ns);
+        compaction_sleep(compaction, now_ns + MIN(turn_ns, STORE_COMPACT_REST_MAX_NS));
+    } else if (throttle_ns(compaction) > now_ns && !store__compact_stopped(compaction)) {
+        compaction_sleep(compaction, MIN(throttle_ns(compaction), now_ns + STORE_COMPACT_PAUSE_MAX_NS));
+    } else {
+        store__task_resume(&compaction->job.task);
+    }
+}
+
+/* Between two slices the others have their turn: for as long as the turn with the slice in it took, so that a busy loop
+ * gives half of its time at most; longer when the rate is limited. */
 static void compaction_rest(struct store_compaction *compaction)
 {
-    int64_t now_ns = io_now_ns(compaction->job.store->io);
-    int64_t until_ns;
-    int64_t rest_ns = MIN(now_ns - compaction->slice_ns, STORE_COMPACT_REST_MAX_NS);
-
-    if (!throttled(compaction, &until_ns)) {
-        until_ns = now_ns + rest_ns;
-    }
-    compaction_sleep(compaction, MIN(until_ns, now_ns + STORE_COMPACT_PAUSE_MAX_NS));
+    compaction->resting = true;
+    compaction_sleep(compaction, io_now_ns(compaction->job.store->io));
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

@@ -75,9 +75,11 @@ struct store_compaction {
     uint32_t                  tries;
     /* pace and figures */
     int64_t  began_ns, slice_ns;
+    int64_t  turn_max_ns; /* the longest turn of the loop with a slice in it */
     uint64_t moved_bytes;
     uint64_t read_bytes, written_bytes, records_before, records_after;
     bool     full; /* of the map */
+    bool     resting;
 };
 
 /* store_compact_pick.c */

@@ -191,6 +191,14 @@ void store__retain_roll(struct store_log *log)
     }
 }
 
+/* How old a segment counts; -1: its records say nothing. One from which compaction took everything must not keep those
+ * behind it. */
+static int64_t segment_time_ms(const struct store_segment *segment)
+{
+    return segment->max_timestamp_ms < 0 && store__segment_compacted(&segment->header) ? segment->header.created_ms
+                                                                                       : segment->max_timestamp_ms;
+}
+
 static void retain_log(struct store_log *log)
 {
     int64_t  now_ms = io_wall_ms(log->store->io);
@@ -205,8 +213,8 @@ static void retain_log(struct store_log *log)
     }
     for (uint32_t i = 0; i + 1 < log->segment_count && log->policy.delete_enabled; i++) {
         const struct store_segment *segment = log->segments[i];
-        bool                        too_old = log->policy.retention_ms >= 0 && segment->max_timestamp_ms >= 0 &&
-                       now_ms - segment->max_timestamp_ms > log->policy.retention_ms;
+        bool                        too_old = log->policy.retention_ms >= 0 && segment_time_ms(segment) >= 0 &&
+                       now_ms - segment_time_ms(segment) > log->policy.retention_ms;
         bool too_much =
             log->policy.retention_bytes >= 0 && total - segment->end_position >= (uint64_t)log->policy.retention_bytes;
 

@@ -89,8 +89,11 @@ static void test_cut_at_every_change(void **state)
         bool     cut = true;
 
         while (cut) {
+            uint64_t first = round == 0 ? 0 : change % SIM_CUT_WHEN_COUNT;
+            uint64_t runs = round == 0 ? SIM_CUT_WHEN_COUNT : 1;
+
             change++;
-            for (uint64_t run = 0; run < SIM_CUT_WHEN_COUNT; run++) {
+            for (uint64_t run = first; run < first + runs; run++) {
                 uint64_t style = (change + run) % SIM_CRASH_STYLE_COUNT;
 
                 begin(40 + round + change % 5);
@@ -114,7 +117,7 @@ static void test_cut_at_every_change(void **state)
 static void test_cut_twice(void **state)
 {
     (void)state;
-    for (uint64_t run = 0; run < 60; run++) {
+    for (uint64_t run = 0; run < 40; run++) {
         begin(70 + run % 7);
         if (run % 2 == 0) {
             keyed_compact(&keyed);
@@ -157,7 +160,7 @@ static void test_every_operation_fails(void **state)
 
     (void)state;
     slog_set_level(SLOG_ERROR + 1);
-    for (uint64_t nth = 1; nth <= 50; nth++) {
+    for (uint64_t nth = 1; nth <= 36; nth++) {
         begin(10 + nth % 4);
         sim_fail_nth(rig.sim, 0, nth, SIM_FAIL_ANY, errors[nth % COUNT_OF(errors)], nth % 5 == 0);
         store_set_compaction(rig.store, &keyed.settings);
