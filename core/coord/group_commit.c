@@ -213,9 +213,13 @@ static void txn_commit_each(struct group *group, struct coord_call *call, bool a
 
         for (int32_t k = 0; k < topic->partitions_count; k++) {
             struct offset_entry entry = txn_commit_entry(group, &topic->partitions[k]);
-            int16_t             error = !known ? KP_ERR_UNKNOWN_TOPIC_OR_PARTITION
-                                        : commit_metadata_fits(group->groups, entry.metadata) ? KP_ERR_NONE
-                                                                                              : KP_ERR_OFFSET_METADATA_TOO_LARGE;
+            int16_t             error = KP_ERR_NONE;
+
+            if (!known) {
+                error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+            } else if (!commit_metadata_fits(group->groups, entry.metadata)) {
+                error = KP_ERR_OFFSET_METADATA_TOO_LARGE;
+            }
 
             response->topics[i].partitions[k].error_code = error;
             if (error == 0 && apply) {
@@ -302,9 +306,13 @@ static bool delete_topic(struct group *group, struct coord_call *call, int32_t i
     const struct kp_offset_delete_request_topics *from = &request->topics[index];
     struct kp_offset_delete_response_topics      *to = &response->topics[index];
     bool                                          known = meta_topic(group->groups->coord->meta, from->name) != NULL;
-    int16_t                                       error = !known ? KP_ERR_UNKNOWN_TOPIC_OR_PARTITION
-                                                          : delete_subscribed(group, from->name) ? KP_ERR_GROUP_SUBSCRIBED_TO_TOPIC
-                                                                                                 : KP_ERR_NONE;
+    int16_t                                       error = KP_ERR_NONE;
+
+    if (!known) {
+        error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (delete_subscribed(group, from->name)) {
+        error = KP_ERR_GROUP_SUBSCRIBED_TO_TOPIC;
+    }
 
     to->name = from->name;
     to->partitions = coord__alloc(call, (size_t)from->partitions_count, sizeof(*to->partitions));
