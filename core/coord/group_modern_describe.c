@@ -54,7 +54,7 @@ static bool describe_member(const struct modern_group *group, const struct moder
     if (names == NULL || !copy(arena, member->id, &out->member_id) ||
         !copy(arena, member->instance_id, &out->instance_id) || !copy(arena, member->rack_id, &out->rack_id) ||
         !copy(arena, member->client_id, &out->client_id) || !copy(arena, member->client_host, &out->client_host) ||
-        !copy(arena, member->regex, &out->subscribed_topic_regex)) {
+        !copy(arena, member->regex.base == NULL ? view_text("") : member->regex, &out->subscribed_topic_regex)) {
         return false;
     }
     for (uint32_t i = 0; i < member->topic_count; i++) {

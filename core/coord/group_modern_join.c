@@ -344,10 +344,7 @@ static int16_t leave_one(const struct modern_group *state, const struct kp_leave
             return KP_ERR_UNKNOWN_MEMBER_ID;
         }
     }
-    if (member->classic == NULL) {
-        return KP_ERR_UNKNOWN_MEMBER_ID;
-    }
-    leavers[(*count)++] = member;
+    leavers[(*count)++] = member; /* of either protocol: administrators remove members this way */
     return KP_ERR_NONE;
 }
 

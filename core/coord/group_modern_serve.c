@@ -351,11 +351,11 @@ static void answer_error(struct coord_call *call, int16_t error, const char *rea
     coord__finish(call);
 }
 
-static void answer_not_found(struct coord_call *call, struct view group_id)
+static void answer_not_found(struct coord_call *call, struct view group_id, const char *what)
 {
     char reason[MODERN_REASON_BYTES];
 
-    (void)snprintf(reason, sizeof(reason), "Group %.*s not found.", (int)MIN(group_id.len, (size_t)100),
+    (void)snprintf(reason, sizeof(reason), "%s %.*s not found.", what, (int)MIN(group_id.len, (size_t)100),
                    (const char *)group_id.base);
     answer_error(call, KP_ERR_GROUP_ID_NOT_FOUND, reason);
 }
@@ -485,7 +485,7 @@ static void join(struct groups *groups, struct group *group, struct coord_call *
     }
     state = state_for_join(group);
     if (state == NULL) {
-        answer_not_found(call, request->group_id);
+        answer_not_found(call, request->group_id, "Consumer group");
         return;
     }
     beat(group, state, call);
@@ -514,7 +514,7 @@ void coord_consumer_group_heartbeat(struct coord *coord, struct coord_call *call
     } else if (request->member_epoch == MODERN_EPOCH_JOIN) {
         join(groups, group, call);
     } else if (group == NULL || group->modern == NULL) {
-        answer_not_found(call, request->group_id);
+        answer_not_found(call, request->group_id, request->member_epoch < 0 ? "Group" : "Consumer group");
     } else if (request->member_epoch < 0) {
         leave(group, call);
     } else {

@@ -89,6 +89,12 @@ static void compare_metadata(struct modern_step *step)
         before->rebalance_timeout_ms != next->rebalance_timeout_ms || !classic_equal(before->classic, next->classic);
 }
 
+/* A group begins with epoch 1, which its first member raises: as in Kafka, whose users see these numbers. */
+static int32_t next_epoch(const struct modern_group *group)
+{
+    return MAX(group->epoch, 1) + 1;
+}
+
 /* --- subscription and group epoch --------------------------------------------------------------------------------- */
 
 bool modern__step_subscription(struct modern_step *step)
@@ -117,7 +123,7 @@ bool modern__step_subscription(struct modern_step *step)
     step->subscription_known = true;
     group->topics_decided = version;
     if (step->resubscribed || step->subscription.hash != group->metadata_hash) {
-        step->epoch = group->epoch + 1;
+        step->epoch = next_epoch(group);
         modern__emit_group(group, step->epoch, step->subscription.hash);
         if (group->has_partition_metadata) {
             modern__emit_partition_metadata_gone(group);
@@ -139,7 +145,7 @@ bool modern__emit_departure(struct modern_group *group, const struct modern_memb
     if (!modern__subscription(group, &roster, true, &subscription)) {
         return false;
     }
-    modern__emit_group(group, group->epoch + 1, subscription.hash);
+    modern__emit_group(group, next_epoch(group), subscription.hash);
     if (group->has_partition_metadata) {
         modern__emit_partition_metadata_gone(group);
     }

@@ -245,8 +245,8 @@ static void commits_are_fenced_by_epoch(void **state)
     while ((b.owned & (1u << given)) == 0) {
         given++;
     }
-    assert_int_equal(commit_offset(GROUP, "a", 1, kept, 12, NULL), 0);
-    assert_int_equal(commit_offset(GROUP, "a", 1, given, 12, NULL), KP_ERR_STALE_MEMBER_EPOCH);
+    assert_int_equal(commit_offset(GROUP, "a", a.epoch - 1, kept, 12, NULL), 0);
+    assert_int_equal(commit_offset(GROUP, "a", a.epoch - 1, given, 12, NULL), KP_ERR_STALE_MEMBER_EPOCH);
     assert_int_equal(commit_offset(GROUP, "", -1, kept, 12, NULL), KP_ERR_UNKNOWN_MEMBER_ID);
     group_rig_again(true);
     assert_int_equal(fetch_offset(GROUP, kept, false), 12);
@@ -269,7 +269,7 @@ static void groups_are_deleted_when_empty(void **state)
     assert_int_equal(fetch_offset(GROUP, 1, false), -1);
     a.epoch = 0;
     follow(&a);
-    assert_int_equal(a.epoch, 1);
+    assert_int_equal(a.epoch, 2);
 }
 
 /* --- members of the classic protocol ------------------------------------------------------------------------------ */
@@ -473,7 +473,6 @@ static void a_classic_member_joins_a_consumer_group(void **state)
     assert_int_equal(old.owned & a.owned, 0);
     assert_int_equal(leave(old.id, NULL), 0);
     assert_int_equal(leave(old.id, NULL), KP_ERR_UNKNOWN_MEMBER_ID);
-    assert_int_equal(leave("a", NULL), KP_ERR_UNKNOWN_MEMBER_ID); /* not with this request */
     follow(&a);
     assert_int_equal(a.owned, 0xff);
 

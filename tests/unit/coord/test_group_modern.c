@@ -57,7 +57,7 @@ static void test_first_member_gets_everything(void **state)
     assert_true(modern_group_void(fx.group));
     assert_string_equal(modern_group_state(fx.group), "Empty");
     ok(fixture_heartbeat(&fx, &a, true));
-    assert_int_equal(a.epoch, 1);
+    assert_int_equal(a.epoch, 2);
     assert_int_equal(a.told.count, 3);
     assert_string_equal(modern_group_state(fx.group), "Stable");
     assert_true(modern_group_subscribed(fx.group, view_text("t")));
@@ -82,23 +82,23 @@ static void test_second_member_waits_for_revocation(void **state)
     ok(fixture_heartbeat(&fx, &a, true));
     fixture_comply(&a);
     ok(fixture_heartbeat(&fx, &b, true));
-    assert_int_equal(b.epoch, 2);
+    assert_int_equal(b.epoch, 3);
     assert_int_equal(b.told.count, 0); /* a has everything yet */
     assert_string_equal(modern_group_state(fx.group), "Reconciling");
 
     ok(fixture_heartbeat(&fx, &a, false));
-    assert_int_equal(a.epoch, 1); /* until it has given up two */
+    assert_int_equal(a.epoch, 2); /* until it has given up two */
     assert_int_equal(a.told.count, 2);
     ok(fixture_heartbeat(&fx, &b, false));
     assert_int_equal(b.told.count, 0);
     ok(fixture_heartbeat(&fx, &a, false)); /* says that it still has four */
-    assert_int_equal(a.epoch, 1);
+    assert_int_equal(a.epoch, 2);
     ok(fixture_ping(&fx, &a)); /* says nothing about it */
-    assert_int_equal(a.epoch, 1);
+    assert_int_equal(a.epoch, 2);
 
     fixture_comply(&a);
     ok(fixture_heartbeat(&fx, &a, false));
-    assert_int_equal(a.epoch, 2);
+    assert_int_equal(a.epoch, 3);
     ok(fixture_heartbeat(&fx, &b, false));
     assert_int_equal(b.told.count, 2);
     assert_string_equal(modern_group_state(fx.group), "Stable");
@@ -145,19 +145,19 @@ static void test_epochs_are_checked(void **state)
     assert_int_equal(fixture_heartbeat(&fx, &b, false), KP_ERR_UNKNOWN_MEMBER_ID);
     b.epoch = 0;
     ok(fixture_heartbeat(&fx, &b, true));
-    a.epoch = 2;
+    a.epoch = 3;
     assert_int_equal(fixture_heartbeat(&fx, &a, false), KP_ERR_FENCED_MEMBER_EPOCH);
-    a.epoch = 1;
+    a.epoch = 2;
     ok(fixture_heartbeat(&fx, &a, false));
     fixture_comply(&a);
     ok(fixture_heartbeat(&fx, &a, false));
-    assert_int_equal(a.epoch, 2);
+    assert_int_equal(a.epoch, 3);
 
     /* The answer was lost: the epoch before is fine, with what was given or less. */
-    a.epoch = 1;
+    a.epoch = 2;
     ok(fixture_heartbeat(&fx, &a, false));
-    assert_int_equal(a.epoch, 2);
-    a.epoch = 1;
+    assert_int_equal(a.epoch, 3);
+    a.epoch = 2;
     assert_int_equal(fixture_ping(&fx, &a), KP_ERR_FENCED_MEMBER_EPOCH);
     modern_parts_push(&a.owned, fx.topics[0].id, 77, 0);
     assert_int_equal(fixture_heartbeat(&fx, &a, false), KP_ERR_FENCED_MEMBER_EPOCH);
@@ -373,14 +373,14 @@ static void test_subscription_changes(void **state)
     fixture_comply(&a);
     a.names[0] = "u";
     ok(fixture_heartbeat(&fx, &a, true)); /* too early for a new target, but what it left goes at once */
-    assert_int_equal(a.epoch, 1);
+    assert_int_equal(a.epoch, 2);
     assert_int_equal(a.told.count, 0);
     fixture_comply(&a);
     ok(fixture_heartbeat(&fx, &a, false));
     assert_int_equal(a.told.count, 0);
     fixture_advance_ms(&fx, 10000);
     ok(fixture_heartbeat(&fx, &a, false));
-    assert_int_equal(a.epoch, 2);
+    assert_int_equal(a.epoch, 3);
     assert_int_equal(a.told.count, 2);
     assert_true(uuid_equal(a.told.items[0].topic_id, fx.topics[1].id));
     fixture_member_deinit(&a);
@@ -400,14 +400,14 @@ static void test_assignment_interval(void **state)
         (void)snprintf(id, sizeof(id), "m%d", i);
         members[i] = fixture_member(id, "t");
         ok(fixture_heartbeat(&fx, &members[i], true));
-        assert_int_equal(fx.group->target_epoch, 1);
+        assert_int_equal(fx.group->target_epoch, 2);
         fixture_advance_ms(&fx, 100);
     }
-    assert_int_equal(fx.group->epoch, 6);
+    assert_int_equal(fx.group->epoch, 7);
     assert_string_equal(modern_group_state(fx.group), "Assigning");
     fixture_advance_ms(&fx, 400);
     ok(fixture_heartbeat(&fx, &members[3], false));
-    assert_int_equal(fx.group->target_epoch, 6);
+    assert_int_equal(fx.group->target_epoch, 7);
     fixture_comply(&members[0]);
     ok(fixture_heartbeat(&fx, &members[0], false));
     assert_int_equal(members[0].told.count, 1);

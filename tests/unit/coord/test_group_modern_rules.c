@@ -170,28 +170,28 @@ static void test_commits(void **state)
     ok(fixture_heartbeat(&fx, &a, true));
     assert_int_equal(commit(&a, -1, 0), KP_ERR_STALE_MEMBER_EPOCH);
     assert_int_equal(commit(&b, 1, 0), KP_ERR_UNKNOWN_MEMBER_ID);
-    assert_int_equal(commit(&a, 1, 0), KP_ERR_NONE);
-    assert_int_equal(commit(&a, 2, 0), KP_ERR_STALE_MEMBER_EPOCH);
+    assert_int_equal(commit(&a, 2, 0), KP_ERR_NONE);
+    assert_int_equal(commit(&a, 3, 0), KP_ERR_STALE_MEMBER_EPOCH);
     ok(fixture_heartbeat(&fx, &b, true));
     settle(both, 2);
-    assert_int_equal(a.epoch, 2);
+    assert_int_equal(a.epoch, 3);
     /* An older epoch still counts for what was its own since then, and for nothing else. */
     int32_t kept = a.owned.items[0].partition;
-    assert_int_equal(commit(&a, 1, kept), KP_ERR_NONE);
-    assert_int_equal(commit(&a, 0, kept), KP_ERR_STALE_MEMBER_EPOCH);
-    assert_int_equal(commit(&a, 1, 1 - kept), KP_ERR_STALE_MEMBER_EPOCH);
-    assert_int_equal(commit(&b, 1, 1 - kept), KP_ERR_STALE_MEMBER_EPOCH);
-    assert_int_equal(modern_commit_check(fx.group, view_text("a"), (struct view){0}, 2, false, 8, &by_partition),
+    assert_int_equal(commit(&a, 2, kept), KP_ERR_NONE);
+    assert_int_equal(commit(&a, 1, kept), KP_ERR_STALE_MEMBER_EPOCH);
+    assert_int_equal(commit(&a, 2, 1 - kept), KP_ERR_STALE_MEMBER_EPOCH);
+    assert_int_equal(commit(&b, 2, 1 - kept), KP_ERR_STALE_MEMBER_EPOCH);
+    assert_int_equal(modern_commit_check(fx.group, view_text("a"), (struct view){0}, 3, false, 8, &by_partition),
                      KP_ERR_UNSUPPORTED_VERSION);
-    assert_int_equal(modern_commit_check(fx.group, view_text("a"), (struct view){0}, 2, true, 3, &by_partition),
+    assert_int_equal(modern_commit_check(fx.group, view_text("a"), (struct view){0}, 3, true, 3, &by_partition),
                      KP_ERR_NONE);
     assert_int_equal(modern_commit_check(fx.group, view_text(""), (struct view){0}, -1, true, 3, &by_partition),
                      KP_ERR_NONE);
 
     assert_int_equal(modern_fetch_check(fx.group, (struct view){0}, -1), KP_ERR_NONE);
     assert_int_equal(modern_fetch_check(fx.group, view_text("x"), 1), KP_ERR_UNKNOWN_MEMBER_ID);
-    assert_int_equal(modern_fetch_check(fx.group, view_text("a"), 1), KP_ERR_STALE_MEMBER_EPOCH);
-    assert_int_equal(modern_fetch_check(fx.group, view_text("a"), 2), KP_ERR_NONE);
+    assert_int_equal(modern_fetch_check(fx.group, view_text("a"), 2), KP_ERR_STALE_MEMBER_EPOCH);
+    assert_int_equal(modern_fetch_check(fx.group, view_text("a"), 3), KP_ERR_NONE);
     fixture_member_deinit(&a);
     fixture_member_deinit(&b);
 }
