@@ -20,6 +20,13 @@ PRODUCER = PACKAGE + "ConsoleProducer"
 OFFSETS = PACKAGE + "GetOffsetShell"
 PERFORMANCE = PACKAGE + "ProducerPerformance"
 CLUSTER = PACKAGE + "ClusterTool"
+FEATURES = PACKAGE + "FeatureCommand"
+QUORUM = PACKAGE + "MetadataQuorumCommand"
+ELECTION = PACKAGE + "LeaderElectionCommand"
+REASSIGN = PACKAGE + "reassign.ReassignPartitionsCommand"
+LOG_DIRS = PACKAGE + "LogDirsCommand"
+ACLS = "kafka.admin.AclCommand"
+CLIENT_METRICS = PACKAGE + "ClientMetricsCommand"
 SUBCOMMANDS_FIRST = (CLUSTER,)
 LINES = 2000
 TIMED = ["--formatter-property", "print.timestamp=true", "--formatter-property", "print.headers=true",
@@ -206,6 +213,105 @@ def configs(s):
            *entity)
     s.step("ConfigCommand --describe --all, a broker", has(r"num\.partitions="), CONFIG, "--describe", "--all",
            "--entity-type", "brokers", "--entity-name", s.node)
+    s.step("ConfigCommand --alter, an unknown topic setting", has("Unknown topic config name"), CONFIG, "--alter", *entity,
+           "--add-config", "no.such=1", code=1)
+
+
+def broker_configs(s):
+    broker = ["--entity-type", "brokers", "--entity-name", s.node]
+    all_brokers = ["--entity-type", "brokers", "--entity-default"]
+    s.step("ConfigCommand --alter, all brokers", has("Completed updating default config for brokers"), CONFIG, "--alter",
+           *all_brokers, "--add-config", "log.retention.ms=86400000,max.connections=5000")
+    s.step("ConfigCommand --describe, all brokers", has(r"log\.retention\.ms=86400000 sensitive=false synonyms="), CONFIG,
+           "--describe", *all_brokers)
+    s.step("ConfigCommand --alter, one broker", has("Completed updating config for broker"), CONFIG, "--alter", *broker,
+           "--add-config", "log.retention.ms=43200000")
+    s.step("ConfigCommand --describe, one broker",
+           has(r"log\.retention\.ms=43200000 sensitive=false synonyms=\{DYNAMIC_BROKER_CONFIG:log\.retention\.ms=43200000, "
+               r"DYNAMIC_DEFAULT_BROKER_CONFIG:log\.retention\.ms=86400000"), CONFIG, "--describe", *broker)
+    s.step("ConfigCommand --alter, a setting that needs a restart", has("Cannot update these configs dynamically"), CONFIG,
+           "--alter", *broker, "--add-config", "num.partitions=7", code=1)
+    s.step("ConfigCommand --alter, a bad broker setting", has("InvalidRequestException.*Invalid value soon"), CONFIG,
+           "--alter", *all_brokers, "--add-config", "log.retention.ms=soon", code=1)
+    s.step("ConfigCommand --delete-config, one broker", has("Completed updating config for broker"), CONFIG, "--alter",
+           *broker, "--delete-config", "log.retention.ms")
+    s.step("ConfigCommand --delete-config, all brokers", has("Completed updating default config for brokers"), CONFIG,
+           "--alter", *all_brokers, "--delete-config", "log.retention.ms,max.connections")
+    s.step("ConfigCommand --describe, all brokers, afterwards", has_not("log.retention.ms="), CONFIG, "--describe",
+           *all_brokers)
+    group = ["--entity-type", "groups", "--entity-name", "tools-group"]
+    s.step("ConfigCommand --alter, a group", has("Completed updating config for group tools-group"), CONFIG, "--alter",
+           *group, "--add-config", "consumer.session.timeout.ms=50000")
+    s.step("ConfigCommand --describe, a group",
+           has(r"consumer\.session\.timeout\.ms=50000 sensitive=false synonyms=\{DYNAMIC_GROUP_CONFIG"), CONFIG,
+           "--describe", *group)
+    s.step("ConfigCommand --alter, a group beyond the limit", has("InvalidConfiguration"), CONFIG, "--alter", *group,
+           "--add-config", "consumer.session.timeout.ms=1", code=1)
+    s.step("ConfigCommand --delete-config, a group", has("Completed updating config for group"), CONFIG, "--alter", *group,
+           "--delete-config", "consumer.session.timeout.ms")
+    loggers = ["--entity-type", "broker-loggers", "--entity-name", s.node]
+    text = s.step("ConfigCommand --describe, loggers", has(r"^\s*root=(INFO|WARN|ERROR)"), CONFIG, "--describe", *loggers)
+    level = re.search(r"^\s*root=(\w+)", text, re.M)
+    s.step("ConfigCommand --alter, a logger", has("Completed updating config for broker-logger"), CONFIG, "--alter",
+           *loggers, "--add-config", "root=ERROR")
+    s.step("ConfigCommand --describe, loggers, afterwards", has(r"^\s*root=ERROR"), CONFIG, "--describe", *loggers)
+    s.step("ConfigCommand --alter, a logger, back", has("Completed updating config for broker-logger"), CONFIG, "--alter",
+           *loggers, "--add-config", f"root={level.group(1) if level else 'INFO'}")
+    s.step("ConfigCommand --alter, a logger that is not there", has("no.such.logger"), CONFIG, "--alter", *loggers,
+           "--add-config", "no.such.logger=INFO", code=1)
+
+
+def quotas(s):
+    user = ["--entity-type", "users", "--entity-name", "tools-user"]
+    s.step("ConfigCommand --alter, a quota of a user", has("Completed updating config for user tools-user"), CONFIG,
+           "--alter", *user, "--add-config", "producer_byte_rate=1024,request_percentage=50")
+    s.step("ConfigCommand --alter, a quota of all clients", has("Completed updating default config for clients"), CONFIG,
+           "--alter", "--entity-type", "clients", "--entity-default", "--add-config", "consumer_byte_rate=2048")
+    s.step("ConfigCommand --alter, a quota of an address", has("Completed updating config for ip"), CONFIG, "--alter",
+           "--entity-type", "ips", "--entity-name", "127.0.0.2", "--add-config", "connection_creation_rate=10")
+    s.step("ConfigCommand --describe, quotas of a user",
+           has(r"Quota configs for user-principal 'tools-user' are .*producer_byte_rate=1024\.0"), CONFIG, "--describe",
+           *user)
+    s.step("ConfigCommand --describe, quotas of clients", has(r"the default client-id are consumer_byte_rate=2048\.0"),
+           CONFIG, "--describe", "--entity-type", "clients")
+    s.step("ConfigCommand --describe, quotas of addresses", has(r"ip '127\.0\.0\.2' are connection_creation_rate=10\.0"),
+           CONFIG, "--describe", "--entity-type", "ips")
+    s.step("ConfigCommand --delete-config, quotas", has("Completed updating config for user tools-user"), CONFIG, "--alter",
+           *user, "--delete-config", "producer_byte_rate,request_percentage")
+    s.step("ConfigCommand --describe, quotas of a user, afterwards", has_not("producer_byte_rate"), CONFIG, "--describe",
+           *user)
+
+
+def placement(s):
+    s.step("LeaderElectionCommand, all partitions", has_not("[Ee]rror|could not"), ELECTION, "--election-type",
+           "preferred", "--all-topic-partitions")
+    s.step("LeaderElectionCommand, one partition", has("Valid replica already elected for partitions tools-in-0"), ELECTION,
+           "--election-type", "preferred", "--topic", "tools-in", "--partition", "0")
+    s.step("LeaderElectionCommand, what is not there", has("UnknownTopicOrPartition"), ELECTION, "--election-type",
+           "unclean", "--topic", "tools-none", "--partition", "0", code=1)
+    s.step("ReassignPartitionsCommand --list", has("No partition reassignments found"), REASSIGN, "--list")
+    text = s.step("TopicCommand --describe, leaders", has("Partition: 0"), TOPIC, "--describe", "--topic", "tools-in")
+    leaders = {int(partition): int(leader)
+               for partition, leader in re.findall(r"Partition: (\d+)\s+Leader: (\d+)", text)}
+    file = s.file("reassign.json", json.dumps({"version": 1, "partitions": [
+        {"topic": "tools-in", "partition": partition, "replicas": [leader]} for partition, leader in leaders.items()]}))
+    s.step("ReassignPartitionsCommand --verify", rows("is completed", len(leaders)), REASSIGN, "--verify",
+           "--reassignment-json-file", file)
+    s.step("ReassignPartitionsCommand --execute, where they are", has("Successfully started partition reassignments"),
+           REASSIGN, "--execute", "--reassignment-json-file", file)
+    s.step("ReassignPartitionsCommand --cancel, nothing", has("None of the specified partition reassignments are active"),
+           REASSIGN, "--cancel", "--reassignment-json-file", file)
+    file = s.file("nowhere.json", json.dumps({"version": 1, "partitions": [
+        {"topic": "tools-in", "partition": 0, "replicas": [12345]}]}))
+    s.step("ReassignPartitionsCommand --execute, to a node that is not there", has("12345"), REASSIGN, "--execute",
+           "--reassignment-json-file", file, code=1)
+
+
+def security(s):
+    s.step("AclCommand --list, no authorizer", has("SecurityDisabledException"), ACLS, "--list", code=1)
+    s.step("AclCommand --add, no authorizer", has("SecurityDisabledException"), ACLS, "--add", "--allow-principal",
+           "User:someone", "--operation", "Read", "--topic", "tools-in", code=1)
+    s.step("ClientMetricsCommand --list", exactly([]), CLIENT_METRICS, "--list")
 
 
 def cluster(s):
@@ -214,20 +320,41 @@ def cluster(s):
     node = re.search(r"\(id: (\d+) ", text)
     s.step("ClusterTool cluster-id", has(r"Cluster ID: \S+"), CLUSTER, "cluster-id")
     s.step("ClusterTool list-endpoints", rows(r"^\d+\s+127\.0\.0\.1\s+\d+", s.shards), CLUSTER, "list-endpoints")
-    s.step("FeatureCommand describe", lambda text: None, PACKAGE + "FeatureCommand", "describe")
-    if "DescribeQuorum(55): UNSUPPORTED" in text:
-        s.skip("MetadataQuorumCommand describe --status", "the broker does not offer DescribeQuorum")
-    else:
-        s.step("MetadataQuorumCommand describe --status", has("LeaderId"), PACKAGE + "MetadataQuorumCommand",
-               "describe", "--status")
+    s.step("ClusterTool list-endpoints, fenced ones too", rows(r"^\d+\s+127\.0\.0\.1\s+\d+", s.shards), CLUSTER,
+           "list-endpoints", "--include-fenced-brokers")
+    s.step("ClusterTool unregister, a node that is not there", has("BrokerIdNotRegistered"), CLUSTER, "unregister",
+           "--id", "12345", code=1)
+    s.step("MetadataQuorumCommand describe --status", has("^LeaderId: +\\d+\n(.*\n)*CurrentVoters: +\\[.\"id\": \\d+"),
+           QUORUM, "describe", "--status")
+    s.step("MetadataQuorumCommand describe --replication", rows(r"\t(Leader|Observer)", s.shards), QUORUM, "describe",
+           "--replication")
     s.node = node.group(1) if node else s.node
+
+
+def features(s):
+    s.step("FeatureCommand describe", has(r"^Feature: metadata\.version\s.*FinalizedVersionLevel: 4\.3-IV0"), FEATURES,
+           "describe")
+    s.step("FeatureCommand upgrade, as it is", has("group.version was upgraded to 1"), FEATURES, "upgrade", "--feature",
+           "group.version=1")
+    s.step("FeatureCommand upgrade, transactions", has("transaction.version was upgraded to 2"), FEATURES, "upgrade",
+           "--feature", "transaction.version=2")
+    s.step("FeatureCommand downgrade", has("group.version was downgraded to 0"), FEATURES, "downgrade", "--feature",
+           "group.version=0")
+    s.step("FeatureCommand describe, after downgrade", has(r"^Feature: group\.version\s.*FinalizedVersionLevel: 0"),
+           FEATURES, "describe")
+    s.step("FeatureCommand upgrade, back", has("group.version was upgraded to 1"), FEATURES, "upgrade", "--feature",
+           "group.version=1")
+    s.step("FeatureCommand downgrade, metadata", has("Could not downgrade metadata.version to 19"), FEATURES, "downgrade",
+           "--metadata", "3.7", code=1)
+    s.step("FeatureCommand upgrade, beyond what is supported", has("only supports versions 0-1"), FEATURES, "upgrade",
+           "--feature", "group.version=7", code=1)
 
 
 def log_dirs(s):
     if not s.wanted.search("LogDirsCommand"):
         return
-    text = s.step("LogDirsCommand --describe", has('"brokers"'), PACKAGE + "LogDirsCommand", "--describe",
-                  "--topic-list", "tools-in")
+    s.step("LogDirsCommand --describe, all", has('"brokers"'), LOG_DIRS, "--describe")
+    text = s.step("LogDirsCommand --describe", has('"brokers"'), LOG_DIRS, "--describe", "--topic-list", "tools-in")
     found = {partition["partition"] for line in text.split("\n") if line.startswith("{")
              for broker in json.loads(line)["brokers"] for place in broker["logDirs"]
              for partition in place["partitions"]}
@@ -245,6 +372,7 @@ def deletes(s):
 
 def run(program, bootstrap, shards, table, log):
     s = Steps(program, bootstrap, shards, table, log)
-    for part in (cluster, topics, console, performance, offsets_and_records, configs, log_dirs, deletes):
+    for part in (cluster, features, topics, console, performance, offsets_and_records, configs, broker_configs, quotas,
+                 placement, security, log_dirs, deletes):
         part(s)
     shutil.rmtree(s.folder, ignore_errors=True)

@@ -318,22 +318,35 @@ static void test_describe_cluster(void **state)
     assert_int_equal(response->error_code, KP_ERR_MISMATCHED_ENDPOINT_TYPE);
 }
 
-static void test_coordinators_are_not_available(void **state)
+/* Asked for the first time, the internal topic is made; whoever is asked then names the same shard. */
+static void test_coordinators_are_found(void **state)
 {
-    struct view                                key = view_text("group");
+    struct view                                keys[] = {view_text("group"), view_text("other")};
     struct kp_find_coordinator_request         request;
     const struct kp_find_coordinator_response *response;
+    int32_t                                    node;
 
     (void)state;
     kp_find_coordinator_request_init(&request);
-    request.key = key;
+    request.key = keys[0];
     response = rig_ask(clients[0], KP_FIND_COORDINATOR_KEY, 0, &request);
-    assert_int_equal(response->error_code, KP_ERR_COORDINATOR_NOT_AVAILABLE);
-    request.coordinator_keys = &key;
-    request.coordinator_keys_count = 1;
-    response = rig_ask(clients[0], KP_FIND_COORDINATOR_KEY, 6, &request);
-    assert_int_equal(response->coordinators_count, 1);
-    assert_int_equal(response->coordinators[0].error_code, KP_ERR_COORDINATOR_NOT_AVAILABLE);
+    assert_int_equal(response->error_code, 0);
+    assert_in_range(response->node_id, 0, SHARDS - 1);
+    node = response->node_id;
+    assert_int_equal(response->port, RIG_PORT + node);
+    request.coordinator_keys = keys;
+    request.coordinator_keys_count = 2;
+    response = rig_ask(clients[1], KP_FIND_COORDINATOR_KEY, 6, &request);
+    assert_int_equal(response->coordinators_count, 2);
+    assert_true(view_equal(response->coordinators[0].key, keys[0]));
+    assert_int_equal(response->coordinators[0].error_code, 0);
+    assert_int_equal(response->coordinators[0].node_id, node);
+    assert_int_equal(response->coordinators[1].error_code, 0);
+    request.key_type = 1; /* transactional ids have a topic of their own */
+    response = rig_ask(clients[1], KP_FIND_COORDINATOR_KEY, 6, &request);
+    assert_int_equal(response->coordinators[0].error_code, 0);
+    assert_int_equal(metadata(0, 9, NULL, false)->topics_count, 2);
+    assert_true(metadata(0, 9, "__consumer_offsets", false)->topics[0].is_internal);
 }
 
 /* Ids are given once, whichever shard is asked, and never again after a restart. */
@@ -368,6 +381,9 @@ static void test_producer_ids(void **state)
     }
     request.transactional_id = view_text("tx");
     response = rig_ask(clients[0], KP_INIT_PRODUCER_ID_KEY, 4, &request);
+    assert_int_equal(response->error_code, KP_ERR_INVALID_TRANSACTION_TIMEOUT); /* of 0 ms */
+    request.transaction_timeout_ms = 60000;
+    response = rig_ask(clients[0], KP_INIT_PRODUCER_ID_KEY, 4, &request); /* nobody has looked for a coordinator yet */
     assert_int_equal(response->error_code, KP_ERR_COORDINATOR_NOT_AVAILABLE);
 }
 
@@ -385,7 +401,7 @@ int main(void)
         ADMIN_TEST(test_delete_records),
         ADMIN_TEST(test_api_versions),
         ADMIN_TEST(test_describe_cluster),
-        ADMIN_TEST(test_coordinators_are_not_available),
+        ADMIN_TEST(test_coordinators_are_found),
         ADMIN_TEST(test_producer_ids),
     };
 

@@ -11,7 +11,7 @@
 /* Topics with partitions and settings, settings of brokers and groups, ids, features, quotas; some of it deleted. */
 static void fill(int from, int to)
 {
-    char name[16];
+    char name[24];
 
     for (int i = from; i < to; i++) {
         struct meta_add_partitions more = {.name = view_text(name), .total_count = 4};
