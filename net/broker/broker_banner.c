@@ -50,8 +50,8 @@ void broker_banner_print(const struct broker *broker, struct io *io, const struc
                   "memory", facts.memory_bytes / MIB, (uint64_t)facts.hot_bytes_per_core * facts.core_count / MIB,
                   machine->descriptors_max);
     (void)fprintf(out, "try it:\n");
-    (void)fprintf(out, "  echo hello | kcat -b %s -P -t demo\n", text);
-    (void)fprintf(out, "  kcat -b %s -C -t demo -o beginning -e\n", text);
+    (void)fprintf(out, "  echo hello | millrace produce demo -b %s\n", text);
+    (void)fprintf(out, "  millrace consume demo -e -b %s\n", text);
     (void)fprintf(out, "millrace: ready\n");
     (void)fflush(out);
 }

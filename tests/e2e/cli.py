@@ -459,7 +459,48 @@ def cli_usage(current):
         script = cli.text("completion", shell)
         if subprocess.run(["which", shell], capture_output=True, check=False).returncode == 0:
             subprocess.run([shell, "-n"], input=script.encode(), check=True, timeout=10)
+    script = f"""millrace() {{ '{current.binary}' "$@"; }}
+        source <(millrace completion bash)
+        COMP_WORDS=(millrace topic de) COMP_CWORD=2
+        _millrace
+        printf '%s ' "${{COMPREPLY[@]}}"
+        COMP_WORDS=(millrace consume '{topic[:-1]}') COMP_CWORD=2
+        _millrace
+        printf '%s ' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, check=False,
+                          env={**os.environ, "MILLRACE_BROKERS": cli.bootstrap})
+    check_equal((done.stdout, done.stderr), (f"describe delete {topic} ", ""), "completion in bash")
     cli.end()
+
+
+@case("cli-outage")
+def cli_outage(current):
+    """A broker that goes away: who waits for an end is told, who follows goes on when it is back."""
+    broker = current.broker()
+    cli = Client.__new__(Client)
+    cli.current, cli.broker, cli.bootstrap, cli.mark = current, broker, broker.bootstrap, ""
+    cli.run("produce", "t", "-m", "before")
+    errors = os.path.join(current.folder, "errors")
+    with open(errors, "wb") as file:
+        follower, counter = (subprocess.Popen([current.binary, "consume", "t", *words], stdout=subprocess.PIPE,
+                                              stderr=file, env={**os.environ, "MILLRACE_BROKERS": cli.bootstrap})
+                             for words in ([], ["-c", "5"]))
+        try:
+            check_equal(follower.stdout.readline(), b"before\n", "the first record")
+            broker.kill()
+            check_equal(counter.wait(30), UNREACHABLE, "exit code of one that waits for five records")
+            cli.run("produce", "t", "-m", "x", expected=UNREACHABLE)
+            broker.start()
+            cli.run("produce", "t", "-m", "after")
+            check_equal(follower.stdout.readline(), b"after\n", "the record after the outage")
+            follower.send_signal(signal.SIGTERM)
+            check_equal(follower.wait(10), DONE, "exit code of the follower")
+        finally:
+            follower.kill()
+            counter.kill()
+    with open(errors, encoding="utf-8") as file:
+        check("trying on" in file.read(), "nothing was said")
+    broker.stop()
 
 
 def spoil(path, position, length=16):

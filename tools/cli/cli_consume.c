@@ -72,9 +72,9 @@ struct consuming {
     struct cli_consumer *consumer;
     struct cli_template *template_;
     struct reading      *readings;
-    size_t               reading_count, open_count;
+    size_t               reading_count, reading_last, open_count;
     struct cli_interval  interval;
-    bool                 grouped, exit_at_end, json;
+    bool                 grouped, exit_at_end, json, down;
     int64_t              count_max, count;
     uint64_t             bytes;
     struct cli_progress  progress;
@@ -195,11 +195,16 @@ static void consume_group_topics(struct consuming *c)
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
+/* Records of a partition come in runs: look where the last one was first. */
 static struct reading *consume_find(struct consuming *c, struct view topic, int32_t partition)
 {
     for (size_t i = 0; i < c->reading_count; i++) {
-        if (c->readings[i].place.partition == partition && view_equal(view_text(c->readings[i].place.topic), topic)) {
-            return &c->readings[i];
+        size_t          at = (c->reading_last + i) % c->reading_count;
+        struct reading *reading = &c->readings[at];
+
+        if (reading->place.partition == partition && view_equal(view_text(reading->place.topic), topic)) {
+            c->reading_last = at;
+            return reading;
         }
     }
     return NULL;
@@ -291,6 +296,18 @@ static void consume_failed(struct consuming *c, const char *why, bool fatal)
     }
 }
 
+/* With -e somebody waits for an end that may not come; without, this is one more wait. Said once an outage. */
+static void consume_down(struct consuming *c)
+{
+    if (c->exit_at_end || c->count_max >= 0) {
+        cli_say(c->cli, "no broker at %s can be reached any more", cli_brokers(c->cli));
+        c->result = CLI_UNREACHABLE;
+    } else if (!c->down && !cli_flag(c->cli, "quiet")) {
+        cli_say(c->cli, "no broker at %s can be reached; trying on", cli_brokers(c->cli));
+    }
+    c->down = true;
+}
+
 static void consume_loop(struct consuming *c)
 {
     struct cli_record_view record;
@@ -305,11 +322,14 @@ static void consume_loop(struct consuming *c)
             polled = cli_consumer_poll(c->consumer, POLL_MS, &record, &why, &fatal);
         }
         if (polled == CLI_POLLED_RECORD) {
+            c->down = false;
             consume_record(c, &record);
         } else if (polled == CLI_POLLED_END) {
             consume_end(c, &record);
         } else if (polled == CLI_POLLED_ERROR) {
             consume_failed(c, why, fatal);
+        } else if (polled == CLI_POLLED_DOWN) {
+            consume_down(c);
         }
     }
 }

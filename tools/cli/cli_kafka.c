@@ -319,7 +319,7 @@ enum cli_polled cli_consumer_poll(struct cli_consumer *consumer, int timeout_ms,
     if (consumer->unreachable) {
         consumer->unreachable = false;
         *out_why = consumer->why;
-        return CLI_POLLED_ERROR;
+        return CLI_POLLED_DOWN;
     }
     return CLI_POLLED_NOTHING;
 }

@@ -24,6 +24,7 @@ enum cli_polled {
     CLI_POLLED_RECORD,
     CLI_POLLED_END, /* record->topic, partition and offset: nothing is behind it now */
     CLI_POLLED_ERROR,
+    CLI_POLLED_DOWN, /* no broker can be reached at the moment */
 };
 
 /* group NULL: partitions are added one by one. Ends the process when a setting is wrong. */

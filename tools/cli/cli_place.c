@@ -118,11 +118,16 @@ static struct kp_list_offsets_request *place_request(struct cli *cli, const stru
     return request;
 }
 
-static struct cli_place *place_find(struct cli_place *places, size_t count, struct view topic, int32_t partition)
+/* From *hint on, around: answers come in the order of the questions, so the next one is near. */
+static struct cli_place *place_find(struct cli_place *places, size_t count, struct view topic, int32_t partition,
+                                    size_t *hint)
 {
     for (size_t i = 0; i < count; i++) {
-        if (places[i].partition == partition && view_equal(view_text(places[i].topic), topic)) {
-            return &places[i];
+        size_t at = (*hint + i) % count;
+
+        if (places[at].partition == partition && view_equal(view_text(places[at].topic), topic)) {
+            *hint = at + 1;
+            return &places[at];
         }
     }
     return NULL;
@@ -135,11 +140,12 @@ static int16_t place_ask_leader(struct cli *cli, struct cli_place *places, size_
     const struct kp_list_offsets_request  *request = place_request(cli, places, count, leader, read_committed);
     const struct kp_list_offsets_response *response = cli_call(cli, leader, KP_LIST_OFFSETS_KEY, request);
     int16_t                                worst = KP_ERR_NONE;
+    size_t                                 hint = 0;
 
     for (int32_t t = 0; t < response->topics_count; t++) {
         for (int32_t p = 0; p < response->topics[t].partitions_count; p++) {
             const struct kp_list_offsets_response_topics_partitions *row = &response->topics[t].partitions[p];
-            struct cli_place *place = place_find(places, count, response->topics[t].name, row->partition_index);
+            struct cli_place *place = place_find(places, count, response->topics[t].name, row->partition_index, &hint);
 
             if (place != NULL) {
                 place->error = row->error_code;
@@ -154,6 +160,8 @@ static int16_t place_ask_leader(struct cli *cli, struct cli_place *places, size_
 /* After a repeat leaders may have moved. */
 static void place_refresh(struct cli *cli, struct cli_place *places, size_t count)
 {
+    size_t hint = 0;
+
     for (size_t i = 0; i < count; i++) {
         const struct kp_metadata_response *response;
 
@@ -163,7 +171,7 @@ static void place_refresh(struct cli *cli, struct cli_place *places, size_t coun
         response = cli_topics(cli, &places[i].topic, 1);
         for (int32_t p = 0; response->topics_count > 0 && p < response->topics[0].partitions_count; p++) {
             struct cli_place *place = place_find(places, count, view_text(places[i].topic),
-                                                 response->topics[0].partitions[p].partition_index);
+                                                 response->topics[0].partitions[p].partition_index, &hint);
 
             if (place != NULL) {
                 place->leader = response->topics[0].partitions[p].leader_id;
