@@ -278,9 +278,10 @@ static void storm_round(struct broker_storm *storm, bool last)
 
 static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose, bool sabotage)
 {
-    static const uint32_t shard_counts[] = {1, 2, 4};
-    struct sim_options    world;
-    uint32_t              shards;
+    static const uint32_t    shard_counts[] = {1, 2, 4};
+    static const char *const snapshots[] = {"metadata.log.max.record.bytes.between.snapshots=1500", NULL};
+    struct sim_options       world;
+    uint32_t                 shards;
 
     *storm = (struct broker_storm){.verbose = verbose, .sabotage = sabotage};
     prng_init(&storm->prng, seed ^ UINT64_C(0x62726f6b6572));
@@ -291,7 +292,8 @@ static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose, 
     shards = shard_counts[prng_below(&storm->prng, 3)];
     storm_current = storm;
     slog_set_sink(storm_sink);
-    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards), NULL);
+    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards),
+               seed % 2 == 0 ? snapshots : NULL); /* the metadata log is shortened all the time, or never */
     for (int32_t i = 0; i < STORM_LANES; i++) {
         storm->lanes[i].storm = storm;
         storm->lanes[i].index = i;
