@@ -24,7 +24,6 @@
 struct api_call;
 struct api_sessions;
 struct coord;
-struct coord_verify;
 
 typedef void api_call_fn(struct api_call *call);
 
@@ -34,11 +33,9 @@ struct api_shard {
     struct meta       *meta;
     struct part_table *parts;
     struct store      *store;
-    struct coord      *coord; /* groups and transactions; NULL: none */
-    /* coord_verify_append(); NULL: no transactions */
-    void (*verify_append)(struct coord *coord, struct coord_verify *verify);
-    const char *log_dir;  /* as configured, for DescribeLogDirs */
-    bool        stopping; /* clean stop: long polls are answered at once */
+    struct coord      *coord;    /* groups and transactions; NULL: none */
+    const char        *log_dir;  /* as configured, for DescribeLogDirs */
+    bool               stopping; /* clean stop: long polls are answered at once */
     /* the room's own */
     struct api_sessions *sessions;        /* fetch sessions */
     struct list_node     waiting;         /* calls that wait (long polls), for the stop */

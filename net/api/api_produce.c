@@ -282,11 +282,11 @@ static void produce_ask(struct produce_item *item)
 {
     struct api_shard *shard = item->state->call->shard;
 
-    if (shard->verify_append == NULL) {
+    if (shard->coord == NULL) {
         produce_settle(item, KP_ERR_COORDINATOR_NOT_AVAILABLE);
         return;
     }
-    shard->verify_append(shard->coord, &item->txn->verify);
+    coord_verify_append(shard->coord, &item->txn->verify);
 }
 
 static void produce_verified(struct coord_verify *verify)

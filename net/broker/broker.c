@@ -381,7 +381,6 @@ static int broker_build_shard(struct broker *broker, uint32_t index, struct io *
     broker_compact_init(&shard->compact, shard->meta, shard->store, broker->format.shard_count);
     shard->api = (struct api_shard){.shard = shard->shard,
                                     .coord = shard->coord,
-                                    .verify_append = coord_verify_append,
                                     .meta = shard->meta,
                                     .parts = shard->parts,
                                     .store = shard->store,

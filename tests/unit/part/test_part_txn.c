@@ -138,6 +138,49 @@ static void aborted_ones_come_back_behind_a_snapshot(void **state)
     }
 }
 
+/* Lists that lie under a right checksum: the batches are asked instead. */
+static void refuses_lying_lists(void **state)
+{
+    static const struct {
+        size_t  entry; /* from the end */
+        size_t  at;
+        int64_t value;
+    } lies[] = {
+        {1, 0, -1},  /* producer id */
+        {1, 8, -1},  /* first offset */
+        {1, 8, 11},  /* first offset at the marker */
+        {1, 16, 12}, /* a marker from the future */
+        {1, 16, 8},  /* two at the same place */
+        {3, 16, 9},  /* markers out of order */
+        {1, 24, -1}, /* stable offset */
+        {1, 24, 13}, /* and beyond the marker */
+    };
+    struct fixture   *fixture = *state;
+    struct fake_disk *disk;
+    uint8_t          *whole;
+    size_t            len;
+
+    fill(fixture);
+    disk = fake_store_disk(fixture->log);
+    fake_store_snapshot(fixture->log);
+    whole = disk->snapshot;
+    len = disk->snapshot_len;
+    for (size_t i = 0; i < COUNT_OF(lies); i++) {
+        disk->snapshot = mem_alloc(MEM_STORE, len);
+        disk->snapshot_len = len;
+        disk->snapshot_offset = 12;
+        memcpy(disk->snapshot, whole, len);
+        store_le64(disk->snapshot + len - 4 - lies[i].entry * 32 + lies[i].at, (uint64_t)lies[i].value);
+        store_le32(disk->snapshot + len - 4, crc32c_update(0, disk->snapshot, len - 4));
+        fixture_restart(fixture, true);
+        expect_aborted(fixture, 0, 12, 0, 3);
+        assert_int_equal(part_last_stable_offset(fixture->part), 12);
+        mem_free(MEM_STORE, disk->snapshot);
+        disk->snapshot = NULL;
+    }
+    mem_free(MEM_STORE, whole);
+}
+
 static void forgets_aborted_transactions(void **state)
 {
     struct fixture *fixture = *state;
@@ -337,6 +380,7 @@ int main(void)
         PART_TEST(markers_end_with_the_part),
         PART_TEST(remembers_aborted_transactions),
         PART_TEST(aborted_ones_come_back_behind_a_snapshot),
+        PART_TEST(refuses_lying_lists),
         PART_TEST(forgets_aborted_transactions),
         PART_TEST(the_start_takes_aborted_transactions),
         PART_TEST(readers_are_told_by_first_offset),
