@@ -1,5 +1,5 @@
-"""Compacted topics: what a consumer has of every key is what was written to it last, however often the log was compacted
-meanwhile, and though the broker was killed.
+"""Compacted topics: what a consumer has of every key is what was written to it last, however often the log was
+compacted meanwhile, and though the broker was killed.
 
 Values say how many writes their key has had. One idempotent producer keeps the order, so for each key the last value
 acknowledged, or a later one, must be what a reader of the whole log ends with.
