@@ -403,21 +403,19 @@ void coord_add_offsets_to_txn(struct coord *coord, struct coord_call *call)
     const struct kp_add_offsets_to_txn_request *request = call->request;
     struct kp_add_offsets_to_txn_response      *response = call->response;
     const struct meta_topic                    *offsets = meta_topic(coord->meta, view_text(COORD_OFFSETS_TOPIC));
+    int16_t                                     error = request->transactional_id.len == 0 ? KP_ERR_INVALID_REQUEST : 0;
     struct coord_slot                          *slot;
-    int16_t                                     error = 0;
+    int64_t                                     count;
 
     call->coord_ = coord;
-    if (request->transactional_id.len == 0) {
-        error = KP_ERR_INVALID_REQUEST;
-    } else if (offsets == NULL) { /* who looks for the group's coordinator makes it */
-        error = KP_ERR_COORDINATOR_NOT_AVAILABLE;
-    }
     slot = error == 0 ? coord__slot(coord, COORD_TXNS, request->transactional_id, &error) : NULL;
     if (slot == NULL) {
         coord__fail(call, error);
         return;
     }
-    error = offsets_add(slot, request, coord_partition_of(request->group_id, offsets->partition_count));
+    /* Producers ask before they look for the group's coordinator, which makes the topic, with so many partitions. */
+    count = offsets != NULL ? offsets->partition_count : meta_broker_int(coord->meta, "offsets.topic.num.partitions");
+    error = offsets_add(slot, request, coord_partition_of(request->group_id, (int32_t)count));
     response->error_code = older_error(error, call->version, FENCED_SINCE);
     coord__commit(slot, call);
 }
