@@ -367,9 +367,10 @@ static void log_fail(struct coord_log *log, int16_t error)
     struct list_node *node;
     bool              gone = log->waiter.part == NULL;
 
-    if (log->state == COORD_LOG_ACTIVE) {
-        slog_warn("coord", "writing to an internal topic failed (%s): its partition is read again",
-                  kp_error_name(error));
+    if (log->state == COORD_LOG_ACTIVE && error != KP_ERR_UNKNOWN_TOPIC_OR_PARTITION &&
+        error != KP_ERR_NOT_COORDINATOR) {
+        slog_warn("coord", "%.*s-%d: a write failed (%s): the partition is read again", (int)part_topic(log->part).len,
+                  (const char *)part_topic(log->part).base, part_index(log->part), kp_error_name(error));
     }
     log->state = gone ? COORD_LOG_CLOSED : COORD_LOG_FAILED;
     log->failed_error = log_client_error(error);
