@@ -214,27 +214,24 @@ def configs(s):
     s.step("ConfigCommand --describe --all, a broker", has(r"num\.partitions="), CONFIG, "--describe", "--all",
            "--entity-type", "brokers", "--entity-name", s.node)
     s.step("ConfigCommand --alter, an unknown topic setting", has("Unknown topic config name"), CONFIG, "--alter",
-           *entity,
-           "--add-config", "no.such=1", code=1)
+           *entity, "--add-config", "no.such=1", code=1)
 
 
 def broker_configs(s):
     broker = ["--entity-type", "brokers", "--entity-name", s.node]
     all_brokers = ["--entity-type", "brokers", "--entity-default"]
     s.step("ConfigCommand --alter, all brokers", has("Completed updating default config for brokers"), CONFIG,
-           "--alter",
-           *all_brokers, "--add-config", "log.retention.ms=86400000,max.connections=5000")
+           "--alter", *all_brokers, "--add-config", "log.retention.ms=86400000,max.connections=5000")
     s.step("ConfigCommand --describe, all brokers", has(r"log\.retention\.ms=86400000 sensitive=false synonyms="),
-           CONFIG,
-           "--describe", *all_brokers)
+           CONFIG, "--describe", *all_brokers)
     s.step("ConfigCommand --alter, one broker", has("Completed updating config for broker"), CONFIG, "--alter", *broker,
            "--add-config", "log.retention.ms=43200000")
     s.step("ConfigCommand --describe, one broker",
            has(r"log\.retention\.ms=43200000 sensitive=false synonyms="
-               r"\{DYNAMIC_BROKER_CONFIG:log\.retention\.ms=43200000, DYNAMIC_DEFAULT_BROKER_CONFIG:log\.retention\.ms=86400000"), CONFIG, "--describe", *broker)
+               r"\{DYNAMIC_BROKER_CONFIG:log\.retention\.ms=43200000, "
+               r"DYNAMIC_DEFAULT_BROKER_CONFIG:log\.retention\.ms=86400000"), CONFIG, "--describe", *broker)
     s.step("ConfigCommand --alter, a setting that needs a restart", has("Cannot update these configs dynamically"),
-           CONFIG,
-           "--alter", *broker, "--add-config", "num.partitions=7", code=1)
+           CONFIG, "--alter", *broker, "--add-config", "num.partitions=7", code=1)
     s.step("ConfigCommand --alter, a bad broker setting", has("InvalidRequestException.*Invalid value soon"), CONFIG,
            "--alter", *all_brokers, "--add-config", "log.retention.ms=soon", code=1)
     s.step("ConfigCommand --delete-config, one broker", has("Completed updating config for broker"), CONFIG, "--alter",
@@ -252,8 +249,7 @@ def broker_configs(s):
     s.step("ConfigCommand --alter, a group beyond the limit", has("InvalidConfiguration"), CONFIG, "--alter", *group,
            "--add-config", "consumer.session.timeout.ms=1", code=1)
     s.step("ConfigCommand --delete-config, a group", has("Completed updating config for group"), CONFIG, "--alter",
-           *group,
-           "--delete-config", "consumer.session.timeout.ms")
+           *group, "--delete-config", "consumer.session.timeout.ms")
     loggers = ["--entity-type", "broker-loggers", "--entity-name", s.node]
     text = s.step("ConfigCommand --describe, loggers", has(r"^\s*root=(INFO|WARN|ERROR)"), CONFIG, "--describe",
                   *loggers)
@@ -262,8 +258,7 @@ def broker_configs(s):
            *loggers, "--add-config", "root=ERROR")
     s.step("ConfigCommand --describe, loggers, afterwards", has(r"^\s*root=ERROR"), CONFIG, "--describe", *loggers)
     s.step("ConfigCommand --alter, a logger, back", has("Completed updating config for broker-logger"), CONFIG,
-           "--alter",
-           *loggers, "--add-config", f"root={level.group(1) if level else 'INFO'}")
+           "--alter", *loggers, "--add-config", f"root={level.group(1) if level else 'INFO'}")
     s.step("ConfigCommand --alter, a logger that is not there", has("no.such.logger"), CONFIG, "--alter", *loggers,
            "--add-config", "no.such.logger=INFO", code=1)
 
@@ -273,8 +268,7 @@ def quotas(s):
     s.step("ConfigCommand --alter, a quota of a user", has("Completed updating config for user tools-user"), CONFIG,
            "--alter", *user, "--add-config", "producer_byte_rate=1024,request_percentage=50")
     s.step("ConfigCommand --alter, a quota of all clients", has("Completed updating default config for clients"),
-           CONFIG,
-           "--alter", "--entity-type", "clients", "--entity-default", "--add-config", "consumer_byte_rate=2048")
+           CONFIG, "--alter", "--entity-type", "clients", "--entity-default", "--add-config", "consumer_byte_rate=2048")
     s.step("ConfigCommand --alter, a quota of an address", has("Completed updating config for ip"), CONFIG, "--alter",
            "--entity-type", "ips", "--entity-name", "127.0.0.2", "--add-config", "connection_creation_rate=10")
     s.step("ConfigCommand --describe, quotas of a user",
@@ -286,8 +280,7 @@ def quotas(s):
            has(r"ip '127\.0\.0\.2' are connection_creation_rate=10\.0"),
            CONFIG, "--describe", "--entity-type", "ips")
     s.step("ConfigCommand --delete-config, quotas", has("Completed updating config for user tools-user"), CONFIG,
-           "--alter",
-           *user, "--delete-config", "producer_byte_rate,request_percentage")
+           "--alter", *user, "--delete-config", "producer_byte_rate,request_percentage")
     s.step("ConfigCommand --describe, quotas of a user, afterwards", has_not("producer_byte_rate"), CONFIG,
            "--describe",
            *user)
@@ -297,8 +290,7 @@ def placement(s):
     s.step("LeaderElectionCommand, all partitions", has_not("[Ee]rror|could not"), ELECTION, "--election-type",
            "preferred", "--all-topic-partitions")
     s.step("LeaderElectionCommand, one partition", has("Valid replica already elected for partitions tools-in-0"),
-           ELECTION,
-           "--election-type", "preferred", "--topic", "tools-in", "--partition", "0")
+           ELECTION, "--election-type", "preferred", "--topic", "tools-in", "--partition", "0")
     s.step("LeaderElectionCommand, what is not there", has("UnknownTopicOrPartition"), ELECTION, "--election-type",
            "unclean", "--topic", "tools-none", "--partition", "0", code=1)
     s.step("ReassignPartitionsCommand --list", has("No partition reassignments found"), REASSIGN, "--list")
