@@ -62,6 +62,17 @@ def prepare_run(what, command, folder=None, environment=None, timeout_s=PREPARE_
     return done.stdout
 
 
+def maven_libs(pom, cache):
+    """The jars that a pom names, in the cache; fetched once."""
+    folder = os.path.join(cache, "libs")
+    if not os.path.isdir(folder):
+        fresh = folder + ".fresh"
+        prepare_run("maven", ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies",
+                              f"-DoutputDirectory={fresh}"])
+        os.rename(fresh, folder)
+    return folder
+
+
 def copy_sources(source, target, names):
     """The build of a suite happens in the cache; the tree stays as it is."""
     os.makedirs(target, exist_ok=True)
