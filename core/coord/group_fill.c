@@ -127,6 +127,7 @@ static void fill_join(struct coord_call *call, int16_t error)
     kp_join_group_response_init(response);
     response->error_code = error;
     response->generation_id = -1;
+    response->protocol_name = (struct view){0}; /* null where the version knows null, else empty */
     response->leader = view_text("");
     response->member_id = view_text("");
 }
@@ -150,7 +151,9 @@ void group__fill_error(struct coord_call *call, int16_t error)
         fill_sync(call, error);
         break;
     case KP_HEARTBEAT_KEY:
-        ((struct kp_heartbeat_response *)call->response)->error_code = error;
+        /* A group that is being read knows nothing yet; its members are not to lose their places for that (Kafka's). */
+        ((struct kp_heartbeat_response *)call->response)->error_code =
+            error == KP_ERR_COORDINATOR_LOAD_IN_PROGRESS ? (int16_t)KP_ERR_NONE : error;
         break;
     case KP_LEAVE_GROUP_KEY:
         kp_leave_group_response_init(call->response);
