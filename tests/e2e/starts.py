@@ -60,6 +60,19 @@ def listening_addresses(pid):
     return found
 
 
+def try_banner(current, text):
+    """What the banner says to try does what it promises: the first command puts a line in, the second shows it."""
+    programs = os.path.join(current.folder, "programs")
+    os.makedirs(programs)
+    os.symlink(os.path.abspath(current.binary), os.path.join(programs, "millrace"))
+    lines = [line.strip() for line in text.split("try it:")[1].splitlines() if line.strip()][:2]
+    for line, shown in zip(lines, ("", "hello")):
+        done = subprocess.run(["sh", "-c", line], env=dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}"),
+                              capture_output=True, text=True, timeout=60, check=False)
+        check(done.returncode == 0 and shown in done.stdout, f"{line!r} ended with {done.returncode}:\n{done.stdout}"
+              f"{done.stderr}")
+
+
 @case("start-plain")
 def start_plain(current):
     """No file, no setting: loopback only, data in ./millrace-data, ready in under a second."""
@@ -76,8 +89,9 @@ def start_plain(current):
     current.note(f"ready in {broker.ready_s:.2f} s")
     check(broker.ready_s < 1.0 or os.getloadavg()[0] > os.cpu_count(), f"ready only after {broker.ready_s:.2f} s")
     text = broker.log()
-    for word in ("127.0.0.1:9092", "shards", "io_uring", "storage", "kcat", "millrace: ready"):
+    for word in ("127.0.0.1:9092", "shards", "io_uring", "storage", "try it:", "millrace: ready"):
         check(word in text, f"the banner lacks {word!r}:\n{text}")
+    try_banner(current, text)
     check(os.path.isdir(os.path.join(folder, "millrace-data")), "no ./millrace-data")
     own = listening_addresses(broker.pid)
     check(own and all(address == "0100007F" for address in own), f"not on loopback only: {own}")
