@@ -410,20 +410,22 @@ static rd_kafka_headers_t *producer_headers(const struct cli_record_header *head
     return list;
 }
 
-bool cli_producer_send(struct cli_producer *producer, const char *topic, int32_t partition, struct view key,
-                       struct view value, const struct cli_record_header *headers, size_t header_count)
+bool cli_producer_send(struct cli_producer *producer, const char *topic, int32_t partition,
+                       const struct cli_record_view *record)
 {
     /* The library copies but does not say const. */
     union {
         const uint8_t *given;
         void          *wanted;
-    } key_bytes = {.given = key.base}, value_bytes = {.given = value.base};
+    } key = {.given = record->key.base}, value = {.given = record->value.base};
+    size_t        header_count = record->header_count;
     rd_kafka_vu_t fields[] = {
         {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
-        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = key_bytes.wanted, .size = key.len}},
-        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = value_bytes.wanted, .size = value.len}},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = key.wanted, .size = record->key.len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = value.wanted, .size = record->value.len}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = MAX(record->timestamp_ms, 0)}, /* 0: now */
         {.vtype = RD_KAFKA_VTYPE_HEADERS},
     };
     size_t              field_count = COUNT_OF(fields) - (header_count == 0 ? 1 : 0);
@@ -433,7 +435,7 @@ bool cli_producer_send(struct cli_producer *producer, const char *topic, int32_t
         rd_kafka_error_t *failure;
 
         if (header_count > 0) {
-            fields[COUNT_OF(fields) - 1].u.headers = producer_headers(headers, header_count);
+            fields[COUNT_OF(fields) - 1].u.headers = producer_headers(record->headers, header_count);
         }
         failure = kafka.rd_kafka_produceva(producer->handle, fields, field_count);
         if (failure == NULL) {

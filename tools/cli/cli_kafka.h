@@ -55,9 +55,10 @@ struct cli_counts {
 };
 
 struct cli_producer *cli_producer_open(struct cli *cli, const struct cli_setting *settings, size_t setting_count);
-/* partition -1: by key. Waits while the queue is full. False: the record was refused at once (counted). */
-bool cli_producer_send(struct cli_producer *producer, const char *topic, int32_t partition, struct view key,
-                       struct view value, const struct cli_record_header *headers, size_t header_count);
+/* Key, value, headers and timestamp (-1: now) of the record; partition -1: by key. Waits while the queue is full.
+ * False: the record was refused at once (counted). */
+bool cli_producer_send(struct cli_producer *producer, const char *topic, int32_t partition,
+                       const struct cli_record_view *record);
 /* Looks for answers. */
 void cli_producer_poll(struct cli_producer *producer);
 /* Waits until all have an answer, at most so long; then counts the rest as failed. */

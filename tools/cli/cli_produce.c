@@ -2,6 +2,7 @@
 #include "core/proto/kp_error.h"
 #include "tools/cli/cli_kafka.h"
 #include "tools/cli/cli_topic.h"
+#include "tools/cli/cli_unjson.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,7 @@ const struct cli_option cli_produce_options[] = {
      .value = "all|1|0",
      .choices = "all|-1|1|0",
      .help = "default all"},
+    {.letter = 'J', .name = "json", .help = "a line is a record as consume -J prints it, with headers and timestamp"},
     {.letter = 'w', .name = "whole", .help = "the whole input, or each file, is one record"},
     {.letter = 'Z', .name = "empty-null", .help = "empty values and keys are null"},
     {.name = "tombstone", .help = "one record without a value for the key of -k; reads nothing"},
@@ -67,7 +69,9 @@ struct producing {
     int32_t                  partition;
     struct view              key; /* base NULL: none */
     struct view              key_delimiter, delimiter;
-    bool                     empty_null, tee;
+    bool                     empty_null, tee, json;
+    bool                     wrong; /* the input is: stop */
+    struct arena             line;
     struct cli_record_header headers[HEADERS_MAX];
     size_t                   header_count;
     uint64_t                 records, bytes;
@@ -76,18 +80,18 @@ struct producing {
 
 /* --- one record -------------------------------------------------------------------------------------------------- */
 
-static void produce_send(struct producing *p, struct view key, struct view value)
+static void produce_record(struct producing *p, struct cli_record_view *record)
 {
-    if (p->empty_null && value.len == 0) {
-        value = (struct view){0};
+    if (p->empty_null && record->value.len == 0) {
+        record->value = (struct view){0};
     }
-    if (p->empty_null && key.len == 0) {
-        key = (struct view){0};
+    if (p->empty_null && record->key.len == 0) {
+        record->key = (struct view){0};
     }
     p->records++;
-    p->bytes += key.len + value.len;
+    p->bytes += record->key.len + record->value.len;
     if (p->producer != NULL) {
-        (void)cli_producer_send(p->producer, p->topic, p->partition, key, value, p->headers, p->header_count);
+        (void)cli_producer_send(p->producer, p->topic, p->partition, record);
         cli_producer_poll(p->producer);
     }
     if (cli_progress_due(&p->progress)) {
@@ -96,6 +100,38 @@ static void produce_send(struct producing *p, struct view key, struct view value
         cli_format_bytes((int64_t)p->bytes, size);
         cli_progress_show(&p->progress, "%llu records, %s", (unsigned long long)p->records, size);
     }
+}
+
+static void produce_send(struct producing *p, struct view key, struct view value)
+{
+    struct cli_record_view record = {
+        .timestamp_ms = -1, .key = key, .value = value, .headers = p->headers, .header_count = p->header_count};
+
+    produce_record(p, &record);
+}
+
+/* A line of JSON; -k and -H stand in for what it does not have. */
+static void produce_json(struct producing *p, struct view line)
+{
+    struct cli_record_view record;
+    const char            *why = "";
+
+    arena_reset(&p->line);
+    if (line.len == 0) {
+        return;
+    }
+    if (!cli_unjson_record(line, &p->line, &record, &why)) {
+        cli_fail(p->cli, CLI_USAGE, "record %llu is no JSON as consume -J prints it: %s",
+                 (unsigned long long)(p->records + 1), why);
+        p->wrong = true;
+        return;
+    }
+    record.key = record.key.base == NULL ? p->key : record.key;
+    if (record.header_count == 0) {
+        record.headers = p->headers;
+        record.header_count = p->header_count;
+    }
+    produce_record(p, &record);
 }
 
 static void produce_line(struct producing *p, struct view line)
@@ -108,7 +144,9 @@ static void produce_line(struct producing *p, struct view line)
         (void)fwrite(p->delimiter.base, 1, p->delimiter.len, stdout);
         (void)fflush(stdout);
     }
-    if (at == NULL) {
+    if (p->json) {
+        produce_json(p, line);
+    } else if (at == NULL) {
         produce_send(p, p->key, line);
     } else {
         size_t key_len = (size_t)(at - line.base);
@@ -156,7 +194,7 @@ static bool input_more(struct producing *p, struct input *input)
 
 static bool produce_stopped(const struct producing *p)
 {
-    return cli_stop_asked != 0 || (p->producer != NULL && cli_producer_counts(p->producer)->failed > 0);
+    return cli_stop_asked != 0 || p->wrong || (p->producer != NULL && cli_producer_counts(p->producer)->failed > 0);
 }
 
 static void produce_lines(struct producing *p, struct input *input)
@@ -379,7 +417,8 @@ int cli_produce_run(struct cli *cli)
                             .key_delimiter = produce_unescaped(cli, "key-delimiter", NULL),
                             .delimiter = produce_unescaped(cli, "delimiter", "\n"),
                             .empty_null = cli_flag(cli, "empty-null"),
-                            .tee = cli_flag(cli, "tee")};
+                            .tee = cli_flag(cli, "tee"),
+                            .json = cli_flag(cli, "json")};
     struct cli_setting settings[SETTINGS_MAX];
     size_t             setting_count = produce_settings(cli, settings);
     bool               dry = cli_flag(cli, "dry-run");
@@ -390,6 +429,10 @@ int cli_produce_run(struct cli *cli)
     if (cli_flag(cli, "tombstone") && p.key.base == NULL) {
         cli_die(cli, CLI_USAGE, "--tombstone needs the key: -k KEY");
     }
+    if (p.json && (cli_flag(cli, "whole") || p.key_delimiter.len > 0)) {
+        cli_die(cli, CLI_USAGE, "-J says where key and value are: neither -K nor -w");
+    }
+    arena_init(&p.line, MEM_CLI, 64 * KIB, 2 * LINE_BYTES_MAX);
     produce_headers(&p);
     produce_check_topic(&p, !dry);
     cli_progress_init(&p.progress, !cli_flag(cli, "quiet") && !isatty(STDIN_FILENO));
@@ -399,6 +442,7 @@ int cli_produce_run(struct cli *cli)
         cli_progress_end(&p.progress);
         (void)printf("%llu records of %llu bytes would be written to %s\n", (unsigned long long)p.records,
                      (unsigned long long)p.bytes, p.topic);
+        arena_deinit(&p.line);
         return (int)cli_result(cli);
     }
     p.producer = cli_producer_open(cli, settings, setting_count);
@@ -413,5 +457,6 @@ int cli_produce_run(struct cli *cli)
         }
     }
     produce_all(&p);
+    arena_deinit(&p.line);
     return produce_finish(&p);
 }
