@@ -209,14 +209,14 @@ static void one_round(struct txn_storm *storm, bool last)
     end_process(storm);
 }
 
-static void init(struct txn_storm *storm, uint64_t seed, bool verbose)
+static void init(struct txn_storm *storm, uint64_t seed, bool verbose, bool blind)
 {
     static const char *const settings[] = {"offsets.topic.num.partitions=5", "transaction.state.log.num.partitions=5",
                                            "transaction.abort.timed.out.transaction.cleanup.interval.ms=500", NULL};
     struct sim_options       world;
     uint32_t                 shards;
 
-    *storm = (struct txn_storm){.verbose = verbose};
+    *storm = (struct txn_storm){.verbose = verbose, .blind = blind};
     prng_init(&storm->prng, seed ^ UINT64_C(0x74786e));
     sim_options_swarm(&world, seed, false);
     if (prng_chance(&storm->prng, 1, 2)) {
@@ -239,12 +239,12 @@ static void init(struct txn_storm *storm, uint64_t seed, bool verbose)
     }
 }
 
-uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose)
+uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose, bool blind)
 {
     uint64_t rounds;
     uint64_t hash;
 
-    init(storm, seed, verbose);
+    init(storm, seed, verbose, blind);
     rounds = 2 + prng_below(&storm->prng, ROUNDS_MAX - 1);
     for (uint64_t i = 0; i < rounds && txn_storm_ok(storm); i++) {
         one_round(storm, i + 1 == rounds);

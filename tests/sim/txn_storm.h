@@ -45,6 +45,7 @@ struct txn_storm {
     struct prng        prng;
     bool               verbose;
     bool               prepared;
+    bool               blind;                   /* readers know nothing of aborted transactions: this must be found */
     uint32_t           leaders[TXN_PARTITIONS]; /* shard */
     struct rig_client *clients[RIG_SHARDS_MAX];
     struct txn_teller  tellers[TXN_TELLERS];
@@ -52,7 +53,7 @@ struct txn_storm {
     char               failure[256]; /* "" = fine */
 };
 
-uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose);
+uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose, bool blind);
 void     txn_storm_fail(struct txn_storm *storm, const char *format, ...) PRINTF_LIKE(2, 3);
 bool     txn_storm_ok(const struct txn_storm *storm);
 bool     txn_storm_is_down(const struct txn_storm *storm);

@@ -84,7 +84,7 @@ static void reader_enter(struct reader *reader, const struct rec_batch *batch)
            reader->answer->aborted_transactions[reader->next_aborted].first_offset <= rec_batch_last_offset(batch)) {
         int64_t producer_id = reader->answer->aborted_transactions[reader->next_aborted++].producer_id;
 
-        if (skipped_at(reader, producer_id) == reader->skipped_count) {
+        if (!reader->storm->blind && skipped_at(reader, producer_id) == reader->skipped_count) {
             CHECK(reader->skipped_count < SKIPPED_MAX);
             reader->skipped[reader->skipped_count++] = producer_id;
         }
