@@ -206,6 +206,39 @@ static void test_broker_settings(void **state)
     assert_int_equal(describe(0, 77, "9")->error_code, KP_ERR_INVALID_REQUEST);
 }
 
+/* What the leader of t-0 says to a batch of about 1,000 bytes. */
+static int16_t produce(uint32_t *out_leader)
+{
+    int16_t error = KP_ERR_NOT_LEADER_OR_FOLLOWER;
+
+    for (uint32_t i = 0; i < SHARDS && error == KP_ERR_NOT_LEADER_OR_FOLLOWER; i++) {
+        *out_leader = i;
+        error = rig_produce(clients[i], "t", 0, rig_batch(&clients[i]->scratch, "a value", 60, -1, -1, -1), NULL);
+    }
+    return error;
+}
+
+/* A default of topics reaches partitions that are open, those of one broker only when it is that broker's. */
+static void test_defaults_reach_open_partitions(void **state)
+{
+    uint32_t leader = 0;
+
+    (void)state;
+    assert_int_equal(rig_create_topic(clients[0], "t", 1, NULL), 0);
+    assert_int_equal(produce(&leader), 0);
+    assert_int_equal(incremental(BROKER, "", "message.max.bytes", "500", SET), 0);
+    assert_int_equal(produce(&leader), KP_ERR_MESSAGE_TOO_LARGE);
+    restart();
+    assert_int_equal(produce(&leader), KP_ERR_MESSAGE_TOO_LARGE);
+    assert_int_equal(incremental(BROKER, leader == 0 ? "1" : "0", "message.max.bytes", "100000", SET), 0);
+    assert_int_equal(produce(&leader), KP_ERR_MESSAGE_TOO_LARGE); /* the other one's */
+    assert_int_equal(incremental(BROKER, leader == 0 ? "0" : "1", "message.max.bytes", "100000", SET), 0);
+    assert_int_equal(produce(&leader), 0);
+    assert_int_equal(incremental(TOPIC, "t", "max.message.bytes", "500", SET),
+                     0); /* the topic's own is the strongest */
+    assert_int_equal(produce(&leader), KP_ERR_MESSAGE_TOO_LARGE);
+}
+
 static bool refused(void *context)
 {
     return ((struct rig_client *)context)->closed;
@@ -440,10 +473,15 @@ static void test_client_quotas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SETTINGS_TEST(test_alter_configs_replaces), SETTINGS_TEST(test_alter_configs_refusals),
-        SETTINGS_TEST(test_broker_settings),        SETTINGS_TEST(test_connections_are_limited_at_run_time),
-        SETTINGS_TEST(test_group_settings),         SETTINGS_TEST(test_loggers),
-        SETTINGS_TEST(test_list_config_resources),  SETTINGS_TEST(test_features),
+        SETTINGS_TEST(test_alter_configs_replaces),
+        SETTINGS_TEST(test_alter_configs_refusals),
+        SETTINGS_TEST(test_broker_settings),
+        SETTINGS_TEST(test_defaults_reach_open_partitions),
+        SETTINGS_TEST(test_connections_are_limited_at_run_time),
+        SETTINGS_TEST(test_group_settings),
+        SETTINGS_TEST(test_loggers),
+        SETTINGS_TEST(test_list_config_resources),
+        SETTINGS_TEST(test_features),
         SETTINGS_TEST(test_client_quotas),
     };
 
