@@ -6,13 +6,14 @@ cases that need no process of their own run against that.
 import glob
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import threading
 import time
 
-from harness import case, check, check_equal, data_lines, wait_until
+from harness import ROOT, case, check, check_equal, data_lines, wait_until
 
 DONE, FAILED, USAGE, PARTIAL, NOT_FOUND, EXISTS, REFUSED, UNREACHABLE, TIMEOUT, DAMAGED = 0, 1, 2, 5, 6, 7, 8, 9, 10, 11
 WAIT_S = 60
@@ -482,6 +483,39 @@ def cli_usage(current):
     cli.end()
 
 
+@case("cli-json-fields")
+def cli_json_fields(current):
+    """What -o json prints stands in docs/cli/json.md, which promises not to change."""
+    cli = Client(current)
+    topic, group, txn = cli.name("j"), cli.name("jg"), cli.name("jt")
+    cli.run("topic", "create", topic, "-p", 1)
+    cli.run("produce", topic, "--txn", txn, "-m", "x")
+    cli.run("consume", topic, "-g", group, "-e")
+    with open(os.path.join(ROOT, "docs", "cli", "json.md"), encoding="utf-8") as file:
+        rows = [line.split("|")[1:3] for line in file if line.startswith("| `")]
+    promised = {command.strip(): set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]*)`", text))))
+                for names, text in rows for command in re.findall(r"`([^`]*)`", names)}
+
+    def fields(document):
+        if isinstance(document, list):
+            return set().union(*(fields(row) for row in document), set())
+        return set().union(document, *(fields(value) for value in document.values() if isinstance(value, (list, dict))
+                                       and (isinstance(value, dict) or not value or isinstance(value[0], dict))))
+
+    for command, words in [("topic create", [cli.name("j2")]), ("topic list", ["-i"]), ("topic describe", [topic]),
+                           ("topic describe -c", [topic, "-a"]), ("topic alter", [topic, "retention.ms=7d"]),
+                           ("config get", ["topic", topic, "-a"]), ("config set", ["topic", topic, "retention.ms=8d"]),
+                           ("topic add-partitions", [topic, 1]), ("topic trim", [topic, "-O", 0]), ("group list", []),
+                           ("group describe", [group]), ("group seek", [group, "-O", "end"]), ("cluster", []),
+                           ("txn list", []), ("txn describe", [txn]), ("txn producers", [topic]), ("txn abort", [txn]),
+                           ("group delete -t", [f"{topic}:0", group]), ("group delete", [group]),
+                           ("topic delete", [topic])]:
+        found = fields(cli.json(*command.split(), *words))
+        check(found, f"millrace {command} says nothing")
+        check(found <= promised[command], f"not promised: {found - promised[command]} of millrace {command}")
+    cli.end()
+
+
 @case("cli-outage")
 def cli_outage(current):
     """A broker that goes away: who waits for an end is told, who follows goes on when it is back."""
@@ -530,6 +564,10 @@ def cli_log_dump(current):
     cli.run("topic", "create", "logs", "-p", 2)
     cli.run("produce", "logs", "-z", "lz4", "-K", " ", stdin=b"\n".join(lines))
     cli.run("consume", "logs", "-g", "readers", "-e")
+    cli.run("topic", "create", "money", "-p", 1)
+    cli.run("produce", "money", "--txn", "teller", "-m", "coin")
+    wait_until(lambda: cli.json("txn", "describe", "teller")["transactions"][0]["state"] == "CompleteCommit", 10,
+               "the commit")
     expected = sorted((record["partition"], record["offset"], record["key"], record["value"])
                       for record in cli.lines("consume", "logs", "-e"))
     broker.kill()
@@ -552,6 +590,11 @@ def cli_log_dump(current):
     items = dump("-t", "__consumer_offsets", "-r")
     commits = [item for item in items if item["kind"] == "record" and item.get("type") == "OffsetCommit"]
     check(any(item["key"]["group"] == "readers" and item["key"]["topic"] == "logs" for item in commits), "commits")
+    items = dump("-t", "__transaction_state", "-r")
+    states = [item for item in items if item["kind"] == "record" and item.get("type") == "TransactionLog"]
+    check(states and all(item["key"]["transactional_id"] == "teller" for item in states), "transactions")
+    markers = [item["control"] for item in dump("-t", "money", "-b") if item["kind"] == "batch" and "control" in item]
+    check_equal(markers, ["commit"], "markers")
     items = dump("-t", "__cluster_metadata", "-r")
     check(any(item.get("type") == "TopicRecord" and item["value"]["name"] == "logs" for item in items), "topics")
     check("TopicRecord" in cli.text("log", "dump", broker.data, "-r"), "as text")
