@@ -23,6 +23,36 @@ static bool commit_metadata_fits(const struct groups *groups, struct view metada
     return metadata.len <= units_max || commit_text_units(metadata) <= units_max;
 }
 
+static bool commit_place_exists(const struct meta_topic *topic, int32_t partition)
+{
+    return topic != NULL && partition >= 0 && partition < topic->partition_count;
+}
+
+/* False: no memory for the whole frame of the answer. */
+static bool commit_framed(const struct coord_call *call)
+{
+    const struct kp_offset_commit_request  *request = call->request;
+    const struct kp_offset_commit_response *response = call->response;
+    bool                                    framed = response->topics_count == request->topics_count;
+
+    for (int32_t i = 0; framed && i < request->topics_count; i++) {
+        framed = response->topics[i].partitions_count == request->topics[i].partitions_count;
+    }
+    return framed;
+}
+
+static bool txn_commit_framed(const struct coord_call *call)
+{
+    const struct kp_txn_offset_commit_request  *request = call->request;
+    const struct kp_txn_offset_commit_response *response = call->response;
+    bool                                        framed = response->topics_count == request->topics_count;
+
+    for (int32_t i = 0; framed && i < request->topics_count; i++) {
+        framed = response->topics[i].partitions_count == request->topics[i].partitions_count;
+    }
+    return framed;
+}
+
 /* --- OffsetCommit ------------------------------------------------------------------------------------------------ */
 
 /* Answers what cannot be committed at all; true when something is left. base NULL: a topic that is not known. */
@@ -40,10 +70,14 @@ static bool commit_resolve(struct coord *coord, struct coord_call *call, struct 
         int16_t                                       error =
             call->version >= COMMIT_IDS_VERSION ? KP_ERR_UNKNOWN_TOPIC_ID : KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
 
-        some = some || topic != NULL;
         out_names[i] = topic == NULL ? (struct view){0} : topic->name;
-        for (int32_t k = 0; topic == NULL && k < from->partitions_count; k++) {
-            response->topics[i].partitions[k].error_code = error;
+        for (int32_t k = 0; k < from->partitions_count; k++) {
+            if (!commit_place_exists(topic, from->partitions[k].partition_index)) {
+                response->topics[i].partitions[k].error_code =
+                    topic == NULL ? error : (int16_t)KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+            } else {
+                some = true;
+            }
         }
     }
     return some;
@@ -96,13 +130,15 @@ static void commit_add(struct group *group, struct coord_call *call, const struc
             const struct kp_offset_commit_request_topics_partitions *from = &request->topics[i].partitions[k];
             struct offset_entry                                      entry;
 
+            if (response->topics[i].partitions[k].error_code != 0) {
+                continue;
+            }
             if (!commit_metadata_fits(group->groups, from->committed_metadata)) {
                 response->topics[i].partitions[k].error_code = KP_ERR_OFFSET_METADATA_TOO_LARGE;
                 continue;
             }
             entry = commit_entry(group, call, from);
             group__offset_add_record(group, names[i], &entry);
-            response->topics[i].partitions[k].error_code = KP_ERR_NONE;
         }
     }
 }
@@ -142,7 +178,7 @@ void coord_offset_commit(struct coord *coord, struct coord_call *call)
     }
     names = coord__alloc(call, (size_t)request->topics_count, sizeof(*names));
     group__fill_error(call, KP_ERR_NONE); /* the frame of the answer */
-    if (names == NULL) {
+    if (names == NULL || !commit_framed(call)) {
         coord__fail(call, KP_ERR_COORDINATOR_NOT_AVAILABLE);
         return;
     }
@@ -209,13 +245,13 @@ static void txn_commit_each(struct group *group, struct coord_call *call, bool a
 
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct kp_txn_offset_commit_request_topics *topic = &request->topics[i];
-        bool known = meta_topic(group->groups->coord->meta, topic->name) != NULL;
+        const struct meta_topic                          *known = meta_topic(group->groups->coord->meta, topic->name);
 
         for (int32_t k = 0; k < topic->partitions_count; k++) {
             struct offset_entry entry = txn_commit_entry(group, &topic->partitions[k]);
             int16_t             error = KP_ERR_NONE;
 
-            if (!known) {
+            if (!commit_place_exists(known, entry.partition)) {
                 error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
             } else if (!commit_metadata_fits(group->groups, entry.metadata)) {
                 error = KP_ERR_OFFSET_METADATA_TOO_LARGE;
@@ -263,6 +299,10 @@ void coord_txn_offset_commit(struct coord *coord, struct coord_call *call)
         return;
     }
     group__fill_error(call, KP_ERR_NONE);
+    if (!txn_commit_framed(call)) {
+        coord__fail(call, KP_ERR_COORDINATOR_NOT_AVAILABLE);
+        return;
+    }
     txn_commit_each(group, call, false);
     if (!coord_log_fits(groups->slot->log)) {
         coord_log_drop(groups->slot->log);
@@ -305,14 +345,9 @@ static bool delete_topic(struct group *group, struct coord_call *call, int32_t i
     struct kp_offset_delete_response             *response = call->response;
     const struct kp_offset_delete_request_topics *from = &request->topics[index];
     struct kp_offset_delete_response_topics      *to = &response->topics[index];
-    bool                                          known = meta_topic(group->groups->coord->meta, from->name) != NULL;
-    int16_t                                       error = KP_ERR_NONE;
-
-    if (!known) {
-        error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-    } else if (delete_subscribed(group, from->name)) {
-        error = KP_ERR_GROUP_SUBSCRIBED_TO_TOPIC;
-    }
+    const struct meta_topic                      *known = meta_topic(group->groups->coord->meta, from->name);
+    int16_t                                       subscribed =
+        known != NULL && delete_subscribed(group, from->name) ? KP_ERR_GROUP_SUBSCRIBED_TO_TOPIC : KP_ERR_NONE;
 
     to->name = from->name;
     to->partitions = coord__alloc(call, (size_t)from->partitions_count, sizeof(*to->partitions));
@@ -322,6 +357,8 @@ static bool delete_topic(struct group *group, struct coord_call *call, int32_t i
     to->partitions_count = from->partitions_count;
     for (int32_t k = 0; k < from->partitions_count; k++) {
         int32_t partition = from->partitions[k].partition_index;
+
+        int16_t error = commit_place_exists(known, partition) ? subscribed : KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
 
         to->partitions[k].partition_index = partition;
         to->partitions[k].error_code = error;

@@ -1,12 +1,9 @@
 /* What groups look like from outside: ListGroups, DescribeGroups, and their end: DeleteGroups. */
 #include "core/coord/group.h"
 
-#define SHOW_STATES_VERSION 4 /* ListGroups filters by state ... */
-#define SHOW_TYPES_VERSION  5 /* ... and by type */
-#define SHOW_ERROR_VERSION  6 /* DescribeGroups says GROUP_ID_NOT_FOUND instead of a group that is dead */
+#define SHOW_ERROR_VERSION 6 /* DescribeGroups says GROUP_ID_NOT_FOUND instead of a group that is dead */
 /* Without an authorizer every operation on a group is allowed: Read, Delete, Describe, DescribeConfigs, AlterConfigs
  * (AclEntry.supportedOperations). */
-#define SHOW_OPERATIONS           0x0d48
 #define SHOW_OPERATIONS_NOT_ASKED INT32_MIN
 
 static const char *const show_states[GROUP_STATE_COUNT] = {
@@ -111,9 +108,10 @@ void coord_list_groups(struct coord *coord, struct coord_call *call)
             return;
         }
     }
-    response->error_code =
-        coord__loading(coord, COORD_GROUPS) ? (int16_t)KP_ERR_COORDINATOR_LOAD_IN_PROGRESS : (int16_t)KP_ERR_NONE;
-    MAYBE(call->version >= SHOW_STATES_VERSION || call->version >= SHOW_TYPES_VERSION);
+    if (coord__loading(coord, COORD_GROUPS)) { /* a part of them would look like all of them */
+        response->groups_count = 0;
+        response->error_code = KP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+    }
     coord__finish(call);
 }
 
@@ -203,9 +201,10 @@ void coord_describe_groups(struct coord *coord, struct coord_call *call)
 
         kp_describe_groups_response_groups_init(out);
         out->group_id = request->groups[i];
-        out->authorized_operations =
-            request->include_authorized_operations ? SHOW_OPERATIONS : SHOW_OPERATIONS_NOT_ASKED;
         describe_one(coord, call, out);
+        out->authorized_operations = request->include_authorized_operations && out->error_code == 0
+                                         ? GROUP_OPERATIONS
+                                         : SHOW_OPERATIONS_NOT_ASKED;
     }
     group__commit_all(coord, call, request->groups, request->groups_count);
 }

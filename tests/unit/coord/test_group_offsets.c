@@ -5,14 +5,11 @@
 
 #define SIMPLE "loner"
 
-static const char *const settings[] = {"offsets.topic.num.partitions=4",
-                                       "transaction.state.log.num.partitions=2",
-                                       "group.initial.rebalance.delay.ms=0",
-                                       "offset.metadata.max.bytes=8",
-                                       "offsets.retention.minutes=10",
-                                       "offsets.retention.check.interval.ms=30000",
-                                       "connections.max.idle.ms=86400000",
-                                       NULL};
+static const char *const settings[] = {
+    "offsets.topic.num.partitions=4",     "transaction.state.log.num.partitions=2",
+    "group.initial.rebalance.delay.ms=0", "offset.metadata.max.bytes=8",
+    "offsets.retention.minutes=10",       "offsets.retention.check.interval.ms=30000",
+    "connections.max.idle.ms=86400000",   NULL};
 
 static int start(void **state)
 {
@@ -113,6 +110,8 @@ static void what_cannot_be_committed_is_said_by_partition(void **state)
     assert_int_equal(commit_offset(SIMPLE, "", -1, 0, 1, "12345678"), 0);
     assert_int_equal(commit_offset(SIMPLE, "", -1, 0, 2, "123456789"), KP_ERR_OFFSET_METADATA_TOO_LARGE);
     assert_int_equal(fetch_offset(SIMPLE, 0, false), 1);
+    assert_int_equal(commit_offset(SIMPLE, "", -1, 8, 2, NULL), KP_ERR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(commit_offset(SIMPLE, "", -1, -1, 2, NULL), KP_ERR_UNKNOWN_TOPIC_OR_PARTITION);
     kp_offset_commit_request_init(&request);
     kp_offset_commit_request_topics_partitions_init(&place);
     place.committed_offset = 3;
@@ -237,6 +236,7 @@ static void offsets_and_groups_are_deleted(void **state)
     assert_int_equal(commit_offset(SIMPLE, "", -1, 0, 10, NULL), 0);
     assert_int_equal(commit_offset(SIMPLE, "", -1, 1, 11, NULL), 0);
     assert_int_equal(delete_offset(SIMPLE, "no-such-topic", 0), KP_ERR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(delete_offset(SIMPLE, TOPIC, 8), KP_ERR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(delete_offset(SIMPLE, TOPIC, 0), 0);
     assert_int_equal(fetch_offset(SIMPLE, 0, false), -1);
     assert_int_equal(fetch_offset(SIMPLE, 1, false), 11);
