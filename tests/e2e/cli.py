@@ -97,6 +97,13 @@ def cli_topics(current):
     check_equal(len(page["topics"][0]["id"]), 22, "topic id")
     check("there is no topic" in cli.says("topic", "describe", none, expected=NOT_FOUND), "no cause")
     cli.run("topic", "describe", one, none, expected=PARTIAL)
+    rows = cli.json("topic", "offsets", one, "-p", "0,1")
+    check_equal([(row["partition"], row["offset"]) for row in rows], [(0, 0), (1, 3)], "offsets")
+    rows = cli.json("topic", "offsets", one, "-O", "@-1h")
+    check_equal([row["offset"] for row in rows], [0, 0, 0], "offsets by time")
+    check_equal(len(cli.json("topic", "offsets", f"on[e]{cli.mark}", f"tw*{cli.mark}")), 6, "patterns")
+    cli.run("topic", "offsets", "no*thing", expected=NOT_FOUND)
+    cli.run("topic", "offsets", one, "-O", "x", expected=USAGE)
     text = cli.text("topic", "describe", one)
     check("PARTITION" in text and "\x1b" not in text, "a table without colours in a pipe")
 
@@ -199,6 +206,7 @@ def cli_records(current):
     cli.run("produce", topic, "-X", "no.such.setting=1", "-m", "x", expected=USAGE)
     check("2 records of 4 bytes" in cli.text("produce", topic, "-n", stdin=b"ab\ncd\n"), "a dry run")
     check_equal(len(offsets("-e")), 12, "records after a dry run")
+    check_equal(cli.text("consume", f"rec*{cli.mark}", "-e", "-c", 1), "v1\n", "a pattern")
 
     binary = bytes(range(256))
     cli.run("produce", topic, "-w", stdin=binary)
@@ -420,7 +428,7 @@ def cli_usage(current):
     """Help of every command, wrong words, brokers that are not there, do not answer, or are none."""
     cli = Client(current)
     tree = {"": ["start", "topic", "produce", "consume", "group", "config", "cluster", "txn", "log", "completion"],
-            "topic": ["create", "list", "describe", "alter", "delete", "add-partitions", "trim"],
+            "topic": ["create", "list", "describe", "offsets", "alter", "delete", "add-partitions", "trim"],
             "group": ["list", "describe", "delete", "seek"], "config": ["get", "set"],
             "txn": ["list", "describe", "producers", "abort"], "log": ["dump"], "completion": ["bash", "zsh"]}
     for above, names in tree.items():
@@ -505,7 +513,8 @@ def cli_json_fields(current):
     for command, words in [("topic create", [cli.name("j2")]), ("topic list", ["-i"]), ("topic describe", [topic]),
                            ("topic describe -c", [topic, "-a"]), ("topic alter", [topic, "retention.ms=7d"]),
                            ("config get", ["topic", topic, "-a"]), ("config set", ["topic", topic, "retention.ms=8d"]),
-                           ("topic add-partitions", [topic, 1]), ("topic trim", [topic, "-O", 0]), ("group list", []),
+                           ("topic add-partitions", [topic, 1]),
+                           ("topic offsets", [topic]), ("topic trim", [topic, "-O", 0]), ("group list", []),
                            ("group describe", [group]), ("group seek", [group, "-O", "end"]), ("cluster", []),
                            ("txn list", []), ("txn describe", [txn]), ("txn producers", [topic]), ("txn abort", [txn]),
                            ("group delete -t", [f"{topic}:0", group]), ("group delete", [group]),

@@ -18,7 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* Documented in docs/cli/README.md and in `millrace help exit-codes`; stable. 3 and 4 belong to `millrace start`. */
+/* Documented in docs/cli/README.md and `millrace --help`; stable. 3 and 4 belong to `millrace start`. */
 enum cli_exit {
     CLI_DONE = 0,
     CLI_FAILED = 1,      /* nothing below fits */

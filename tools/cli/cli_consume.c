@@ -142,7 +142,7 @@ static void consume_resolve(struct consuming *c)
 {
     struct cli        *cli = c->cli;
     int                topic_count = 0;
-    const char *const *topics = cli_operands(cli, 0, &topic_count);
+    const char *const *topics = cli_topic_operands(cli, &topic_count);
     struct cli_place  *places = cli_places(cli, topics, topic_count, cli_option(cli, "partitions"), &c->reading_count);
     size_t             count = c->reading_count;
 

@@ -83,6 +83,53 @@ struct cli_place *cli_places(struct cli *cli, const char *const *topics, int top
     return places;
 }
 
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+static int topic_expand(struct cli *cli, const char *pattern, const struct kp_metadata_response *all, const char **to)
+{
+    int count = 0;
+
+    for (int32_t i = 0; i < all->topics_count; i++) {
+        const char *name = cli_text_copy(cli, all->topics[i].name);
+
+        if ((!all->topics[i].is_internal || pattern[0] == '_') && cli_glob(pattern, name)) {
+            to[count++] = name;
+        }
+    }
+    if (count == 0) {
+        cli_die(cli, CLI_NOT_FOUND, "no topic matches '%s'", pattern);
+    }
+    return count;
+}
+
+const char *const *cli_topic_operands(struct cli *cli, int *out_count)
+{
+    const struct kp_metadata_response *all = NULL;
+    int                                given = cli_operand_count(cli);
+    const char                       **names;
+    int                                count = 0, patterns = 0;
+
+    for (int i = 0; i < given; i++) {
+        patterns += strpbrk(cli_operand(cli, i), "*?[") != NULL;
+    }
+    if (patterns > 0) {
+        all = cli_topics(cli, NULL, -1);
+    }
+    names =
+        cli_alloc_array(cli, (size_t)(given + patterns * (all == NULL ? 0 : all->topics_count)) + 1, sizeof(*names));
+    for (int i = 0; i < given; i++) {
+        const char *word = cli_operand(cli, i);
+
+        if (strpbrk(word, "*?[") == NULL) {
+            names[count++] = word;
+        } else {
+            count += topic_expand(cli, word, all, names + count);
+        }
+    }
+    *out_count = count;
+    return names;
+}
+
 /* --- ListOffsets ------------------------------------------------------------------------------------------------- */
 
 /* One topic entry per partition: brokers take it, and answers are matched by name and number. */
@@ -267,4 +314,34 @@ void cli_resolve(struct cli *cli, const struct cli_position *position, struct cl
         place_ask_all(cli, places, count, CLI_ASK_LATEST);
         return;
     }
+}
+
+/* --- millrace topic offsets -------------------------------------------------------------------------------------- */
+
+int cli_topic_offsets_run(struct cli *cli)
+{
+    const char         *text = cli_option(cli, "offset");
+    int                 topic_count = 0;
+    const char *const  *topics = cli_topic_operands(cli, &topic_count);
+    struct cli_section *table = cli_table(cli, NULL, NULL);
+    struct cli_position position = {.kind = CLI_AT_END};
+    struct cli_place   *places;
+    size_t              count = 0;
+
+    if (text != NULL && !cli_parse_position(text, cli_now_ms(), &position)) {
+        cli_die(cli, CLI_USAGE, "'%s' is no offset: beginning, end, -N, +N or @TIME", text);
+    }
+    places = cli_places(cli, topics, topic_count, cli_option(cli, "partitions"), &count);
+    cli_resolve(cli, &position, places, count);
+    for (size_t i = 0; i < count; i++) {
+        if (places[i].error == KP_ERR_NONE) {
+            cli_row(table);
+            cli_put_text(table, "topic", places[i].topic);
+            cli_put_number(table, "partition", places[i].partition);
+            cli_put_number(table, "offset", places[i].offset);
+            cli->good++;
+        }
+    }
+    cli_out_print(cli);
+    return (int)cli_result(cli);
 }

@@ -343,6 +343,15 @@ static const struct cli_option add_options[] = {
     {.letter = 't', .kind = CLI_NUMBER, .name = "to", .value = "N", .help = "until there are N, instead of N more"},
     CLI_OPTIONS_END,
 };
+static const struct cli_option offsets_options[] = {
+    {.letter = 'p', .kind = CLI_TEXT, .name = "partitions", .value = "LIST", .help = "as 0,2,5-7; default: all"},
+    {.letter = 'O',
+     .kind = CLI_TEXT,
+     .name = "offset",
+     .value = "OFFSET",
+     .help = "beginning, end, -N, +N or @TIME; default end"},
+    CLI_OPTIONS_END,
+};
 static const struct cli_option trim_options[] = {
     {.letter = 'p', .kind = CLI_TEXT, .name = "partitions", .value = "LIST", .help = "as 0,2,5-7; default: all"},
     {.letter = 'O',
@@ -383,7 +392,7 @@ const struct cli_command cli_topic_commands[] = {
      .summary = "partitions, offsets, sizes, settings",
      .operands = "TOPIC...",
      .complete = "topic",
-     .examples = "millrace topic describe orders\nmillrace topic describe orders -ca\n",
+     .examples = "millrace topic describe orders\nmillrace topic describe 'order*' -ca\n",
      .options = describe_options,
      .needs = CLI_NEEDS_BROKERS | CLI_NEEDS_OUTPUT,
      .operands_min = 1,
@@ -425,6 +434,18 @@ const struct cli_command cli_topic_commands[] = {
      .operands_min = 1,
      .operands_max = 2,
      .run = cli_topic_add_run},
+    {.name = "offsets",
+     .alias = "o",
+     .summary = "offsets by place or time",
+     .operands = "TOPIC...",
+     .complete = "topic",
+     .examples = "millrace topic offsets orders                  # where each partition ends\n"
+                 "millrace topic offsets orders -O @2026-11-21T08:00\n",
+     .options = offsets_options,
+     .needs = CLI_NEEDS_BROKERS | CLI_NEEDS_OUTPUT,
+     .operands_min = 1,
+     .operands_max = -1,
+     .run = cli_topic_offsets_run},
     {.name = "trim",
      .summary = "delete the oldest records of a topic",
      .operands = "TOPIC -O OFFSET",

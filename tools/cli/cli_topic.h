@@ -12,9 +12,13 @@ int cli_topic_describe_run(struct cli *cli);
 int cli_topic_alter_run(struct cli *cli);
 int cli_topic_add_run(struct cli *cli);
 int cli_topic_trim_run(struct cli *cli);
+int cli_topic_offsets_run(struct cli *cli);
 
 /* Operands from the n-th on. */
 const char *const *cli_operands(struct cli *cli, int from, int *out_count);
+/* The same; a name with * ? or [ stands for all topics it matches, Kafka's own only when it begins with _. No match
+ * ends the process. */
+const char *const *cli_topic_operands(struct cli *cli, int *out_count);
 void               cli_split_setting(struct cli *cli, const char *text, struct view *out_name, struct view *out_value);
 void cli_topic_fail(struct cli *cli, const char *verb, struct view name, int16_t code, struct view message);
 /* "order*", "a?c", "[ab]*". */

@@ -143,7 +143,7 @@ static struct kp_metadata_response *describe_present(struct cli *cli, const stru
 int cli_topic_describe_run(struct cli *cli)
 {
     int                                count = 0;
-    const char *const                 *names = cli_operands(cli, 0, &count);
+    const char *const                 *names = cli_topic_operands(cli, &count);
     const struct kp_metadata_response *response;
     struct cli_section                *topics, *partitions;
     const struct cli_place            *begins, *ends;
