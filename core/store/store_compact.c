@@ -133,6 +133,9 @@ void store__compact_end(struct store_compaction *compaction, int result)
     struct store     *store = compaction->job.store;
     struct store_log *log = compaction->job.log;
 
+    if (result == ERR_OK && store__compact_dirty(log) <= compaction->range.dirty) {
+        result = ERR_CANCELED; /* the log changed under it; never at once again, or it might go on for ever */
+    }
     if (result == ERR_OK) {
         compaction_report(compaction);
     } else if (result != ERR_CANCELED) {

@@ -22,6 +22,9 @@ int64_t store__compact_dirty(const struct store_log *log)
     for (uint32_t i = 0; i < log->segment_count; i++) {
         const struct store_segment *segment = log->segments[i];
 
+        if (segment->end_offset <= log->start_offset) {
+            continue; /* on its way out, and no pass looks at it any more */
+        }
         dirty = MIN(dirty, store__segment_compacted(&segment->header) ? segment->header.clean_end
                                                                       : segment->header.base_offset);
         if (dirty <= segment->header.base_offset || dirty < segment->end_offset) {

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define VALUE_BYTES_MAX 64
-
 /* --- the partition above ------------------------------------------------------------------------------------------ */
 
 static void hook_replay(void *context, const struct rec_batch *header)
@@ -50,6 +48,11 @@ static int64_t hook_limit(void *context)
     const struct keyed_log *keyed = context;
     int64_t                 limit = store_log_durable_offset(keyed->log);
 
+    for (size_t i = 0; i < keyed->closing_count; i++) {
+        if (keyed->closing[i].marker_offset >= store_log_durable_offset(keyed->log)) {
+            limit = MIN(limit, keyed->closing[i].first_offset);
+        }
+    }
     for (size_t i = 0; i < KEYED_PRODUCERS_MAX; i++) {
         if (keyed->producers[i].txn_first >= 0) {
             limit = MIN(limit, keyed->producers[i].txn_first);
@@ -168,6 +171,57 @@ int keyed_open(struct keyed_log *keyed)
     return keyed->open_result;
 }
 
+bool keyed_dead(const struct keyed_log *keyed)
+{
+    return keyed->offline || sim_is_down(rig.sim, 0);
+}
+
+/* Records of a transaction whose abort is not in the log are not aborted. */
+static void unabort(struct keyed_log *keyed, const struct store_aborted *aborted)
+{
+    for (int64_t offset = aborted->first_offset; offset < keyed->end; offset++) {
+        struct keyed_record *record = &keyed->records[offset];
+
+        if (record->producer >= 0 && keyed->producers[(size_t)record->producer].id == aborted->producer_id) {
+            record->aborted = false;
+        }
+    }
+}
+
+/* What the producers were when the log ended at keyed->end. */
+static void recount(struct keyed_log *keyed)
+{
+    size_t kept = 0;
+
+    keyed->closing_count = 0;
+    for (size_t i = 0; i < keyed->aborted_count; i++) {
+        if (keyed->aborted[i].last_offset >= keyed->end) {
+            unabort(keyed, &keyed->aborted[i]);
+        } else {
+            keyed->aborted[kept++] = keyed->aborted[i];
+        }
+    }
+    keyed->aborted_count = kept;
+    for (size_t i = 0; i < KEYED_PRODUCERS_MAX; i++) {
+        keyed->producers[i] = (struct keyed_producer){.id = 1000 + (int64_t)i, .last_data = -1, .txn_first = -1};
+    }
+    for (int64_t offset = 0; offset < keyed->end; offset++) {
+        const struct keyed_record *record = &keyed->records[offset];
+        struct keyed_producer     *who = record->producer < 0 ? NULL : &keyed->producers[(size_t)record->producer];
+
+        if (who == NULL) {
+            continue;
+        }
+        if (record->key == KEYED_CONTROL) {
+            who->txn_first = -1;
+            continue;
+        }
+        who->last_data = offset;
+        who->next_sequence = record->sequence + 1;
+        who->txn_first = record->txn && who->txn_first < 0 ? offset : who->txn_first;
+    }
+}
+
 void keyed_cut(struct keyed_log *keyed)
 {
     int64_t end = store_log_end_offset(keyed->log);
@@ -175,9 +229,7 @@ void keyed_cut(struct keyed_log *keyed)
     assert_true(end >= keyed->acked && end <= keyed->end);
     keyed->end = end;
     keyed->acked = end;
-    for (size_t i = 0; i < KEYED_PRODUCERS_MAX; i++) { /* the tests below cut only what follows the last load */
-        assert_true(keyed->producers[i].last_data < end);
-    }
+    recount(keyed);
 }
 
 /* --- appending ---------------------------------------------------------------------------------------------------- */
@@ -193,17 +245,22 @@ static void append_done(struct store_append *append)
 
 static void commit(struct keyed_log *keyed, struct view batch, int64_t max_timestamp_ms)
 {
-    struct keyed_append *item = &keyed->appends[keyed->append_count++];
+    struct keyed_append *item = &keyed->appends[keyed->append_count];
     struct rec_batch     header;
     struct span          place;
     int                  result;
 
-    assert_true(keyed->append_count < COUNT_OF(keyed->appends));
     assert_int_equal(rec_batch_parse(batch, &header), ERR_OK);
-    while ((result = store_log_reserve(keyed->log, batch.len, &place)) == ERR_AGAIN) {
+    while ((result = store_log_reserve(keyed->log, batch.len, &place)) == ERR_AGAIN && !keyed_dead(keyed)) {
         rig_run_for(5 * NS_PER_MS);
     }
+    if (keyed_dead(keyed)) {
+        recount(keyed);
+        return;
+    }
     assert_int_equal(result, ERR_OK);
+    keyed->append_count++;
+    assert_true(keyed->append_count < COUNT_OF(keyed->appends));
     memcpy(place.base, batch.base, batch.len);
     rec_stamp_offset(place.base, keyed->end, 3);
     *item = (struct keyed_append){.keyed = keyed,
@@ -217,17 +274,17 @@ static void commit(struct keyed_log *keyed, struct view batch, int64_t max_times
 }
 
 /* The text of a value tells which it is, and is longer for some. */
-static struct view value_text(int32_t value, char text[VALUE_BYTES_MAX])
+struct view keyed_value_text(int32_t value, char text[KEYED_TEXT_BYTES])
 {
-    int len =
-        snprintf(text, VALUE_BYTES_MAX, "value-%d-%.*s", value, value % 40, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    int len = snprintf(text, KEYED_TEXT_BYTES, "value-%d-%.*s", value, value % 40,
+                       "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 
     return value == KEYED_TOMBSTONE ? view_of(NULL, 0) : view_of(text, (size_t)len);
 }
 
-static struct view key_text(int32_t key, char text[VALUE_BYTES_MAX])
+struct view keyed_key_text(int32_t key, char text[KEYED_TEXT_BYTES])
 {
-    return view_of(text, (size_t)snprintf(text, VALUE_BYTES_MAX, "key-%d", key));
+    return view_of(text, (size_t)snprintf(text, KEYED_TEXT_BYTES, "key-%d", key));
 }
 
 void keyed_append(struct keyed_log *keyed, int producer, bool txn, int32_t records, const int32_t *keys,
@@ -252,7 +309,7 @@ void keyed_append(struct keyed_log *keyed, int producer, bool txn, int32_t recor
     }
     for (int32_t i = 0; i < records; i++) {
         struct keyed_record *record = &keyed->records[base + i];
-        char                 key[VALUE_BYTES_MAX], value[VALUE_BYTES_MAX];
+        char                 key[KEYED_TEXT_BYTES], value[KEYED_TEXT_BYTES];
 
         *record = (struct keyed_record){.key = keys != NULL ? keys[i] : (int32_t)prng_below(&keyed->prng, keyed->keys),
                                         .value = values != NULL                     ? values[i]
@@ -260,13 +317,29 @@ void keyed_append(struct keyed_log *keyed, int producer, bool txn, int32_t recor
                                                                                     : (int32_t)(base + i),
                                         .batch = base,
                                         .timestamp_ms = io_wall_ms(rig.io) + (int64_t)prng_below(&keyed->prng, 50),
+                                        .sequence = who == NULL ? -1 : builder.base_sequence + i,
+                                        .txn = txn,
                                         .producer = (int8_t)producer};
-        rec_builder_add(&builder, record->timestamp_ms, key_text(record->key, key), value_text(record->value, value),
-                        NULL, 0);
+        rec_builder_add(&builder, record->timestamp_ms, keyed_key_text(record->key, key),
+                        keyed_value_text(record->value, value), NULL, 0);
     }
     assert_int_equal(rec_builder_finish(&builder, keyed->codec, 0, &batch), ERR_OK);
     commit(keyed, batch, builder.max_timestamp_ms);
     arena_deinit(&arena);
+}
+
+static void closing_add(struct keyed_log *keyed, int64_t first_offset)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < keyed->closing_count; i++) {
+        if (keyed->closing[i].marker_offset >= keyed->acked) {
+            keyed->closing[kept++] = keyed->closing[i];
+        }
+    }
+    assert_true(kept < COUNT_OF(keyed->closing));
+    keyed->closing[kept] = (struct keyed_closing){.first_offset = first_offset, .marker_offset = keyed->end};
+    keyed->closing_count = kept + 1;
 }
 
 void keyed_marker(struct keyed_log *keyed, int producer, bool commit_it)
@@ -289,6 +362,7 @@ void keyed_marker(struct keyed_log *keyed, int producer, bool commit_it)
         keyed->aborted[keyed->aborted_count++] =
             (struct store_aborted){.producer_id = who->id, .first_offset = who->txn_first, .last_offset = keyed->end};
     }
+    closing_add(keyed, who->txn_first);
     who->txn_first = -1;
     commit(keyed, batch, io_wall_ms(rig.io));
     arena_deinit(&arena);
@@ -296,7 +370,7 @@ void keyed_marker(struct keyed_log *keyed, int producer, bool commit_it)
 
 void keyed_load(struct keyed_log *keyed, int batches)
 {
-    for (int i = 0; i < batches; i++) {
+    for (int i = 0; i < batches && !keyed_dead(keyed); i++) {
         int     producer = (int)prng_below(&keyed->prng, KEYED_PRODUCERS_MAX + 2) - 2; /* below 0: none */
         bool    txn = producer >= KEYED_PRODUCERS_MAX / 2;
         int32_t records = 1 + (int32_t)prng_below(&keyed->prng, 12);
@@ -349,189 +423,4 @@ void keyed_compact(struct keyed_log *keyed)
         off.enabled = false;
         store_set_compaction(rig.store, &off);
     }
-}
-
-/* --- the oracle --------------------------------------------------------------------------------------------------- */
-
-struct reading {
-    struct keyed_log *keyed;
-    int64_t           next;                           /* offsets rise */
-    int64_t           newest[KEYED_KEYS_MAX];         /* what a reader of committed data has of each key; -1 none */
-    int64_t           producers[KEYED_PRODUCERS_MAX]; /* last offset of the last batch seen */
-    bool             *seen;                           /* by offset */
-};
-
-static void check_record(struct reading *reading, const struct rec_record *got)
-{
-    struct keyed_log          *keyed = reading->keyed;
-    const struct keyed_record *want = &keyed->records[got->offset];
-    char                       text[VALUE_BYTES_MAX];
-    struct view                expected = key_text(want->key, text);
-
-    assert_true(got->offset >= reading->next);
-    reading->next = got->offset + 1;
-    assert_true(want->key >= 0);
-    assert_int_equal(got->key.len, expected.len);
-    assert_memory_equal(got->key.base, expected.base, expected.len);
-    expected = value_text(want->value, text);
-    assert_int_equal(got->value.base == NULL, want->value == KEYED_TOMBSTONE);
-    assert_int_equal(got->value.len, expected.len);
-    if (expected.len > 0) {
-        assert_memory_equal(got->value.base, expected.base, expected.len);
-    }
-    assert_int_equal(got->timestamp_ms, want->timestamp_ms);
-    reading->seen[got->offset] = true;
-    keyed->seen_records++;
-    keyed->seen_tombstones += want->value == KEYED_TOMBSTONE;
-    keyed->seen_aborted += want->aborted;
-    if (!want->aborted) {
-        reading->newest[want->key] = got->offset;
-    }
-}
-
-static void check_batch(struct reading *reading, const struct rec_batch *batch)
-{
-    struct keyed_log          *keyed = reading->keyed;
-    const struct keyed_record *first = &keyed->records[batch->base_offset];
-    struct arena               arena;
-    struct rec_iter            iter;
-    struct rec_record          record;
-    struct view                records;
-
-    assert_true(batch->base_offset >= reading->next);
-    reading->next = batch->base_offset;
-    assert_true(rec_batch_crc_ok(batch));
-    assert_int_equal(batch->leader_epoch, 3);
-    assert_int_equal(first->batch, batch->base_offset); /* offsets of a batch never change */
-    assert_int_equal(keyed->records[rec_batch_last_offset(batch)].batch, batch->base_offset);
-    assert_true(rec_batch_last_offset(batch) + 1 == keyed->end ||
-                keyed->records[rec_batch_last_offset(batch) + 1].batch == rec_batch_last_offset(batch) + 1);
-    assert_int_equal(batch->producer_id, first->producer < 0 ? -1 : keyed->producers[(size_t)first->producer].id);
-    assert_int_equal((batch->attributes & REC_ATTR_CONTROL) != 0, first->key == KEYED_CONTROL);
-    keyed->seen_empty += batch->record_count == 0;
-    if (first->key == KEYED_CONTROL) {
-        keyed->seen_markers += batch->record_count;
-    } else {
-        arena_init(&arena, MEM_TEST, 64 * KIB, SIZE_MAX);
-        assert_int_equal(rec_inflate(batch, 16 * MIB, &arena, &records), ERR_OK);
-        rec_iter_init(&iter, batch, records);
-        for (int32_t i = 0; i < batch->record_count; i++) {
-            assert_int_equal(rec_iter_next(&iter, &record), 1);
-            check_record(reading, &record);
-        }
-        assert_int_equal(rec_iter_next(&iter, &record), 0);
-        arena_deinit(&arena);
-        if (first->producer >= 0) {
-            reading->producers[(size_t)first->producer] = rec_batch_last_offset(batch);
-        }
-    }
-    reading->next = rec_batch_last_offset(batch) + 1;
-}
-
-static void read_done(struct store_read *read)
-{
-    (void)read;
-    rig.done = true;
-}
-
-static void read_all(struct reading *reading)
-{
-    struct keyed_log *keyed = reading->keyed;
-    int64_t           next = store_log_start_offset(keyed->log);
-
-    while (next < store_log_durable_offset(keyed->log)) {
-        struct store_read read = {.offset = next,
-                                  .end_offset = INT64_MAX,
-                                  .bytes_max = 200 + prng_below(&keyed->prng, 20000),
-                                  .at_least_one = true,
-                                  .done = read_done};
-
-        rig.done = false;
-        if (!store_log_read(keyed->log, &read)) {
-            rig_wait_done();
-        }
-        assert_int_equal(read.result, ERR_OK);
-        assert_true(read.bytes > 0); /* behind every offset below the end something comes */
-        for (uint32_t i = 0; i < read.slice_count; i++) {
-            struct view      rest = read.slices[i];
-            struct rec_batch batch;
-
-            while (store__batch_next(&rest, &batch)) {
-                check_batch(reading, &batch);
-            }
-            assert_int_equal(rest.len, 0);
-        }
-        assert_true(read.next_offset >= reading->next);
-        next = read.next_offset;
-        store_read_release(&read);
-    }
-}
-
-/* Where the newest record of a key stands, for readers of committed data; -1 none. */
-static void model_newest(const struct keyed_log *keyed, int64_t newest[KEYED_KEYS_MAX])
-{
-    for (size_t i = 0; i < KEYED_KEYS_MAX; i++) {
-        newest[i] = -1;
-    }
-    for (int64_t offset = store_log_start_offset(keyed->log); offset < keyed->acked; offset++) {
-        const struct keyed_record *record = &keyed->records[offset];
-
-        if (record->key >= 0 && !record->aborted) {
-            newest[record->key] = offset;
-        }
-    }
-}
-
-void keyed_verify(struct keyed_log *keyed)
-{
-    struct reading reading = {.keyed = keyed};
-    int64_t        newest[KEYED_KEYS_MAX];
-
-    keyed->seen_records = keyed->seen_tombstones = keyed->seen_markers = keyed->seen_empty = keyed->seen_aborted = 0;
-    reading.seen = mem_alloc(MEM_TEST, KEYED_RECORDS_MAX);
-    for (size_t i = 0; i < KEYED_KEYS_MAX; i++) {
-        reading.newest[i] = -1;
-    }
-    for (size_t i = 0; i < KEYED_PRODUCERS_MAX; i++) {
-        reading.producers[i] = -1;
-    }
-    read_all(&reading);
-    model_newest(keyed, newest);
-    for (size_t i = 0; i < KEYED_KEYS_MAX; i++) {
-        bool gone = newest[i] >= 0 && keyed->records[newest[i]].value == KEYED_TOMBSTONE && reading.newest[i] < 0;
-
-        if (!gone) {
-            assert_int_equal(reading.newest[i], newest[i]);
-        }
-    }
-    for (size_t i = 0; i < KEYED_PRODUCERS_MAX; i++) { /* its last sequence can still be told */
-        if (keyed->producers[i].last_data >= store_log_start_offset(keyed->log) &&
-            keyed->producers[i].last_data < keyed->acked) {
-            assert_int_equal(reading.producers[i], keyed->producers[i].last_data);
-        }
-    }
-    mem_free(MEM_TEST, reading.seen);
-}
-
-void keyed_verify_clean(struct keyed_log *keyed)
-{
-    struct reading reading = {.keyed = keyed};
-    int64_t        newest[KEYED_KEYS_MAX];
-
-    reading.seen = mem_alloc(MEM_TEST, KEYED_RECORDS_MAX);
-    read_all(&reading);
-    for (size_t i = 0; i < KEYED_KEYS_MAX; i++) {
-        newest[i] = -1;
-    }
-    for (int64_t offset = 0; offset < store__compact_dirty(keyed->log); offset++) {
-        const struct keyed_record *record = &keyed->records[offset];
-
-        if (!reading.seen[offset]) {
-            continue;
-        }
-        assert_false(record->aborted);
-        assert_int_equal(newest[record->key], -1);
-        newest[record->key] = offset;
-    }
-    mem_free(MEM_TEST, reading.seen);
 }

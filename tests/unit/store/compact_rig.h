@@ -10,6 +10,7 @@
 #define KEYED_RECORDS_MAX   20000
 #define KEYED_PRODUCERS_MAX 8
 #define KEYED_KEYS_MAX      400
+#define KEYED_TEXT_BYTES    64
 #define KEYED_TOMBSTONE     (-1)
 #define KEYED_CONTROL       (-2)
 
@@ -19,7 +20,9 @@ struct keyed_record {
     int32_t value; /* or KEYED_TOMBSTONE */
     int64_t batch; /* base offset of its batch */
     int64_t timestamp_ms;
+    int32_t sequence;
     int8_t  producer; /* -1 none */
+    bool    txn;
     bool    aborted;
 };
 
@@ -28,6 +31,11 @@ struct keyed_producer {
     int32_t next_sequence;
     int64_t last_data; /* last offset of its newest batch of data; -1 none */
     int64_t txn_first; /* -1: no transaction is open */
+};
+
+/* A transaction whose marker is not durable yet holds back as an open one does. */
+struct keyed_closing {
+    int64_t first_offset, marker_offset;
 };
 
 struct keyed_append {
@@ -46,6 +54,8 @@ struct keyed_log {
     struct keyed_producer         producers[KEYED_PRODUCERS_MAX];
     struct store_aborted          aborted[KEYED_RECORDS_MAX / 8];
     size_t                        aborted_count;
+    struct keyed_closing          closing[256];
+    size_t                        closing_count;
     struct keyed_append           appends[KEYED_RECORDS_MAX];
     size_t                        append_count;
     uint32_t                      keys; /* number of different ones */
@@ -65,6 +75,8 @@ void keyed_free(struct keyed_log *keyed);
 int  keyed_open(struct keyed_log *keyed);
 /* Forgets in the model what the log lost that was not acknowledged; after opening. */
 void keyed_cut(struct keyed_log *keyed);
+/* The machine is down, or the log offline: nothing is appended any more. */
+bool keyed_dead(const struct keyed_log *keyed);
 /* One batch. producer -1: none; txn: as part of a transaction. values: NULL is random, tombstones included. */
 void keyed_append(struct keyed_log *keyed, int producer, bool txn, int32_t records, const int32_t *keys,
                   const int32_t *values);
@@ -79,5 +91,9 @@ void keyed_compact(struct keyed_log *keyed);
 void keyed_verify(struct keyed_log *keyed);
 /* Below the first dirty offset no key stands twice. */
 void keyed_verify_clean(struct keyed_log *keyed);
+
+/* What key and value of these numbers look like. */
+struct view keyed_key_text(int32_t key, char text[KEYED_TEXT_BYTES]);
+struct view keyed_value_text(int32_t value, char text[KEYED_TEXT_BYTES]);
 
 #endif
