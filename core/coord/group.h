@@ -28,6 +28,7 @@
 #define GROUP_PENDING_MAX     10000 /* members that were told to join with an id and have not come yet, per group */
 #define GROUP_NEW_JOIN_MS     (5 * 60 * MS_PER_S) /* a new member's first JoinGroup may wait that long (Kafka's) */
 #define GROUP_MEMBER_ID_BYTES 512                 /* room for a member id that is made here */
+#define GROUP_OPERATIONS      0x0d48 /* what everybody may do to a group, as bits of Kafka's AclOperation */
 
 enum group_type { GROUP_CLASSIC, GROUP_CONSUMER };
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD, GROUP_STATE_COUNT };
@@ -39,14 +40,14 @@ struct group_modern_host; /* the same */
 struct groups {
     struct coord_machine      machine;
     struct group_modern_host *modern_host; /* of all groups of type GROUP_CONSUMER; NULL before the first */
-    struct coord_slot   *slot;
-    struct coord        *coord;
-    struct map           by_id;   /* struct group */
-    struct map           pending; /* producer id, 8 bytes -> struct offset_producer: open transactions' offsets */
-    struct timer         expiry;
-    struct arena         arena;   /* of one record's decoding */
-    uint64_t             damaged; /* records of the last load that do not decode: left out */
-    int64_t              order;   /* of the next change, above every offset replayed: newer beats older */
+    struct coord_slot        *slot;
+    struct coord             *coord;
+    struct map                by_id;   /* struct group */
+    struct map                pending; /* producer id, 8 bytes -> struct offset_producer: open transactions' offsets */
+    struct timer              expiry;
+    struct arena              arena;   /* of one record's decoding */
+    uint64_t                  damaged; /* records of the last load that do not decode: left out */
+    int64_t                   order;   /* of the next change, above every offset replayed: newer beats older */
 };
 
 struct group_protocol {

@@ -18,9 +18,9 @@
  *
  * Ownership: a group owns its members; member pointers live until the next replay. Threading: one shard. Timers: one
  * per member, armed by modern_settle() and modern_loaded(); they end in ops->expired(), whose answer is
- * modern_expire(). Limits: members by settings, regular expressions by GROUP_REGEX_BYTES_MAX, everything else by the
- * request's size. Sources: KIP-848, KIP-1071's notes on epochs, KIP-1101 (metadata hash), KIP-1251 (assignment epochs),
- * KIP-1263 (assignment interval); behaviour as Apache Kafka 4.3's. */
+ * modern_expire(). Limits: members by settings, regular expressions by GROUP_REGEX_BYTES_MAX, partitions said by
+ * MODERN_OWNED_MAX, everything else by the request's size. Sources: KIP-848, KIP-1071's notes on epochs, KIP-1101
+ * (metadata hash), KIP-1251 (assignment epochs), KIP-1263 (assignment interval); behaviour as Apache Kafka 4.3's. */
 #ifndef MILLRACE_GROUP_MODERN_H
 #define MILLRACE_GROUP_MODERN_H
 
@@ -35,6 +35,7 @@
 #define MODERN_EPOCH_LEAVE        (-1)
 #define MODERN_EPOCH_LEAVE_STATIC (-2)
 #define MODERN_REASON_BYTES       200
+#define MODERN_OWNED_MAX          1000000 /* partitions a member may say it has: more than a broker can have */
 
 /* --- surroundings ------------------------------------------------------------------------------------------------ */
 

@@ -39,6 +39,16 @@ static bool given_blank(struct view text)
     return text.base != NULL && blank(text);
 }
 
+static bool too_many_owned(const struct kp_consumer_group_heartbeat_request *request)
+{
+    int64_t count = 0;
+
+    for (int32_t t = 0; t < request->topic_partitions_count; t++) {
+        count += request->topic_partitions[t].partitions_count;
+    }
+    return count > MODERN_OWNED_MAX;
+}
+
 static int16_t check_join(const struct kp_consumer_group_heartbeat_request *request,
                           char                                              out_reason[MODERN_REASON_BYTES])
 {
@@ -109,6 +119,10 @@ int16_t modern_heartbeat_check(const struct kp_consumer_group_heartbeat_request 
     }
     if (given_blank(request->rack_id)) {
         return refuse(out_reason, KP_ERR_INVALID_REQUEST, "RackId can't be empty.");
+    }
+    if (too_many_owned(request)) {
+        return refuse(out_reason, KP_ERR_INVALID_REQUEST, "TopicPartitions names more than %d partitions.",
+                      MODERN_OWNED_MAX);
     }
     if (request->member_epoch == MODERN_EPOCH_JOIN) {
         error = check_join(request, out_reason);

@@ -23,7 +23,9 @@ static void read_parts(struct modern_host *host, struct kp_reader *reader, struc
         for (int32_t i = 0; i < partition_count && reader->error == ERR_OK; i++) {
             int32_t partition = kp_read_int32(reader);
 
-            if (known && partition >= 0 && partition < topic.partition_count) {
+            if (out_parts->count == MODERN_OWNED_MAX) {
+                kp_reader_fail(reader, ERR_LIMIT);
+            } else if (known && partition >= 0 && partition < topic.partition_count) {
                 modern_parts_push(out_parts, topic.id, partition, 0);
             }
         }
@@ -69,6 +71,7 @@ bool modern_assignment_read(struct modern_host *host, struct view bytes, struct 
     }
     kp_reader_init(&reader, bytes, arena);
     int16_t version = kp_read_int16(&reader);
+
     read_parts(host, &reader, out_parts);
     (void)kp_read_bytes(&reader, false, true);
     return version >= 0 && reader.error == ERR_OK;

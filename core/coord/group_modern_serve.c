@@ -29,7 +29,7 @@ static uint64_t host_random(struct modern_host *host)
 
 static int64_t host_topics_version(struct modern_host *host)
 {
-    return meta_image(of(host)->groups->coord->meta)->last_offset;
+    return meta_image(of(host)->groups->coord->meta)->topic_changes;
 }
 
 static bool show_topic(const struct meta_topic *topic, struct modern_topic *out_topic)
@@ -586,6 +586,9 @@ void coord_consumer_group_describe(struct coord *coord, struct coord_call *call)
         if (!describe_one(coord, call, request->group_ids[i], &response->groups[i])) {
             coord__fail(call, KP_ERR_COORDINATOR_NOT_AVAILABLE);
             return;
+        }
+        if (request->include_authorized_operations && response->groups[i].error_code == KP_ERR_NONE) {
+            response->groups[i].authorized_operations = GROUP_OPERATIONS;
         }
     }
     group__commit_all(coord, call, request->group_ids, request->group_ids_count);

@@ -110,6 +110,7 @@ struct meta_image {
     int64_t                *shard_partitions; /* how many each shard leads, by shard */
     int64_t                 next_producer_id;
     int64_t                 last_offset;    /* of the newest record applied */
+    int64_t                 topic_changes;  /* counts records about topics and partitions; only to compare */
     struct map              group_configs;  /* group id -> struct meta_config_set, of groups that have overrides */
     struct map              quotas;         /* entity -> struct meta_quota, in order of appearance */
     bool                    features_known; /* the log has had a record of a feature */

@@ -360,10 +360,13 @@ int meta__image_apply(struct meta_image *image, const struct meta_record *record
     case KP_BROKER_REGISTRATION_CHANGE_RECORD_KEY:
         return image_broker_change(image, &record->broker_registration_change);
     case KP_TOPIC_RECORD_KEY:
+        image->topic_changes++;
         return image_topic_add(image, &record->topic);
     case KP_REMOVE_TOPIC_RECORD_KEY:
+        image->topic_changes++;
         return image_topic_remove(image, record->remove_topic.topic_id);
     case KP_PARTITION_RECORD_KEY:
+        image->topic_changes++;
         return image_partition_add(image, &record->partition);
     case KP_PARTITION_CHANGE_RECORD_KEY:
         return image_partition_change(image, &record->partition_change);

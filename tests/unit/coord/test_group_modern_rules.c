@@ -98,6 +98,10 @@ static void test_malformed_requests(void **state)
     request.topic_partitions = &owned;
     request.topic_partitions_count = 1;
     refused(request, 1);
+    owned.partitions_count = MODERN_OWNED_MAX + 1; /* counted, not read */
+    request.member_epoch = 1;
+    refused(request, 1);
+    request.member_epoch = 0;
     request.topic_partitions_count = -1;
     refused(request, 1);
     request = good_join();
