@@ -251,6 +251,9 @@ static struct cli_link *cli_bootstrap(struct cli *cli)
             return cli_link_keep(cli, link);
         }
     }
+    if (link->host == NULL) {
+        cli_die(cli, CLI_USAGE, "'%s' is no list of brokers: HOST:PORT,... is wanted", cli_brokers(cli));
+    }
     cli_die(cli, CLI_UNREACHABLE,
             "cannot reach a broker at %s: %s; say where it is with -b HOST:PORT or "
             "MILLRACE_BROKERS",

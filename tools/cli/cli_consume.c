@@ -64,6 +64,7 @@ const struct cli_option cli_consume_options[] = {
 struct reading {
     struct cli_place place;
     int64_t          from, to; /* to: exclusive; INT64_MAX: no end */
+    int64_t          begin;    /* where the log is read from */
     bool             ended;
 };
 
@@ -137,6 +138,23 @@ static void consume_intervals(struct consuming *c)
     }
 }
 
+/* An offset that people named may lie outside the log: reading begins where there is something, and records below it
+ * are passed over. Asked beyond the end, a broker would answer OFFSET_OUT_OF_RANGE and the library begin anew. */
+static void consume_clamp(struct consuming *c, struct cli_place *places)
+{
+    if (c->interval.from.kind != CLI_AT_OFFSET && c->interval.from.kind != CLI_AT_AFTER_BEGINNING) {
+        return;
+    }
+    cli_resolve(c->cli, &(struct cli_position){.kind = CLI_AT_BEGINNING}, places, c->reading_count);
+    for (size_t i = 0; i < c->reading_count; i++) {
+        c->readings[i].begin = MAX(c->readings[i].from, places[i].offset);
+    }
+    cli_resolve(c->cli, &(struct cli_position){.kind = CLI_AT_END}, places, c->reading_count);
+    for (size_t i = 0; i < c->reading_count; i++) {
+        c->readings[i].begin = MIN(c->readings[i].begin, places[i].offset);
+    }
+}
+
 /* Without a group: every partition gets numbers for its begin and end. */
 static void consume_resolve(struct consuming *c)
 {
@@ -153,7 +171,9 @@ static void consume_resolve(struct consuming *c)
     cli_resolve(cli, &c->interval.from, places, count);
     for (size_t i = 0; i < count; i++) {
         c->readings[i] = (struct reading){.place = places[i], .from = places[i].offset, .to = INT64_MAX};
+        c->readings[i].begin = places[i].offset;
     }
+    consume_clamp(c, places);
     if (c->interval.to.kind != CLI_AT_NONE) {
         cli_resolve(cli, &c->interval.to, places, count);
         for (size_t i = 0; i < count; i++) {
@@ -241,6 +261,9 @@ static void consume_record(struct consuming *c, const struct cli_record_view *re
     if (c->grouped && reading != NULL && reading->ended) { /* there is more behind what was its end */
         reading->ended = false;
         c->open_count++;
+    }
+    if (reading != NULL && record->offset < reading->from) {
+        return;
     }
     if (reading != NULL && record->offset >= reading->to) {
         c->open_count -= !reading->ended;
@@ -366,7 +389,7 @@ int cli_consume_run(struct cli *cli)
     for (size_t i = 0; group == NULL && i < c.reading_count; i++) {
         if (!c.readings[i].ended) {
             cli_consumer_add(cli, c.consumer, c.readings[i].place.topic, c.readings[i].place.partition,
-                             c.readings[i].from);
+                             c.readings[i].begin);
         }
     }
     if (group != NULL) {
