@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 
+import java_transactions
+
 
 STEP_S = 90
 PACKAGE = "org.apache.kafka.tools."
@@ -79,14 +81,16 @@ class Steps:
             file.write(text)
         return path
 
-    def step(self, name, judge, tool, *words, stdin="", code=0):
+    def step(self, name, judge, tool, *words, stdin="", code=0, bootstrap=True):
         """Runs a tool; judge(output) gives a reason against it, or None. Its output is returned."""
         if not self.wanted.search(name):
             return ""
         begin = time.monotonic()
         try:
             command = [*self.program.command, tool]
-            command += [*words, *self.bootstrap] if tool in SUBCOMMANDS_FIRST else [*self.bootstrap, *words]
+            if bootstrap:  # the copier has another name for it
+                words = [*words, *self.bootstrap] if tool in SUBCOMMANDS_FIRST else [*self.bootstrap, *words]
+            command += words
             done = subprocess.run(command, input=stdin, text=True, errors="replace", capture_output=True,
                                   timeout=STEP_S, check=False)
             output, reason = done.stdout, None
@@ -379,6 +383,6 @@ def deletes(s):
 def run(program, bootstrap, shards, table, log):
     s = Steps(program, bootstrap, shards, table, log)
     for part in (cluster, features, topics, console, performance, offsets_and_records, configs, broker_configs, quotas,
-                 placement, security, log_dirs, deletes):
+                 placement, security, log_dirs, java_transactions.transactions, deletes):
         part(s)
     shutil.rmtree(s.folder, ignore_errors=True)
