@@ -37,10 +37,11 @@ struct api_shard {
     const char        *log_dir;  /* as configured, for DescribeLogDirs */
     bool               stopping; /* clean stop: long polls are answered at once */
     /* the room's own */
-    struct api_sessions *sessions;        /* fetch sessions */
-    struct list_node     waiting;         /* calls that wait (long polls), for the stop */
-    int64_t              settings_at;     /* last_offset of the image the next was read from */
-    int64_t              fetch_bytes_max; /* fetch.max.bytes */
+    struct api_sessions *sessions;          /* fetch sessions */
+    struct list_node     waiting;           /* calls that wait (long polls), for the stop */
+    int64_t              settings_at;       /* last_offset of the image the next were read from: api__settings() */
+    int64_t              fetch_bytes_max;   /* fetch.max.bytes */
+    bool                 consumer_protocol; /* KIP-848 is on: group.version and group.coordinator.rebalance.protocols */
 };
 
 struct api_call {

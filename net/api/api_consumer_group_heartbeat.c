@@ -7,6 +7,11 @@ void api_consumer_group_heartbeat(struct api_call *call)
 
     if (response != NULL) {
         kp_consumer_group_heartbeat_response_init(response);
+        if (!api__settings(call->shard)->consumer_protocol) { /* switched off: clients fall back or give up */
+            response->error_code = KP_ERR_UNSUPPORTED_VERSION;
+            api_reply(call, response);
+            return;
+        }
     }
     api__coord_ask(call, response, coord_consumer_group_heartbeat);
 }

@@ -344,18 +344,6 @@ static void fetch_check(struct fetch_state *state)
     }
 }
 
-/* fetch.max.bytes, looked up again when the metadata has moved. */
-static int64_t fetch_bytes_cap(struct api_shard *shard)
-{
-    int64_t at = meta_image(shard->meta)->last_offset;
-
-    if (shard->settings_at != at) {
-        shard->settings_at = at;
-        shard->fetch_bytes_max = meta_broker_int(shard->meta, "fetch.max.bytes");
-    }
-    return shard->fetch_bytes_max;
-}
-
 void api_fetch(struct api_call *call)
 {
     const struct kp_fetch_request *request = call->request;
@@ -372,8 +360,8 @@ void api_fetch(struct api_call *call)
         return;
     }
     state->count = state->asked.count;
-    state->bytes_left =
-        (size_t)MIN((int64_t)MAX(request->max_bytes, FETCH_BYTES_MAX_FLOOR), fetch_bytes_cap(call->shard));
+    state->bytes_left = (size_t)MIN((int64_t)MAX(request->max_bytes, FETCH_BYTES_MAX_FLOOR),
+                                    api__settings(call->shard)->fetch_bytes_max);
     state->items = api_alloc(call, (size_t)state->count, sizeof(*state->items));
     if (state->items == NULL) {
         state->count = 0;

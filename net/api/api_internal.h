@@ -36,6 +36,10 @@ struct view api__text(struct api_call *call, const char *text);
 typedef void api_coord_fn(struct coord *coord, struct coord_call *call);
 void         api__coord_ask(struct api_call *call, void *response, api_coord_fn *ask);
 
+/* The shard with what it remembers of settings (api.h), looked up again when the metadata has moved: for paths that are
+ * too frequent to look for a setting by its name. */
+const struct api_shard *api__settings(struct api_shard *shard);
+
 /* A number as text; base NULL: no memory. */
 struct view api__number(struct api_call *call, int64_t number);
 

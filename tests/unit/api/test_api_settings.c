@@ -406,6 +406,51 @@ static void test_features(void **state)
     assert_true(view_equal(response->supported_features[0].name, view_text("metadata.version")));
 }
 
+static int16_t join_consumer_group(void)
+{
+    static const struct view                           topic = {.base = (const uint8_t *)"t", .len = 1};
+    struct kp_consumer_group_heartbeat_request         request;
+    const struct kp_consumer_group_heartbeat_response *response;
+    struct kp_find_coordinator_request                 find;
+    const struct kp_find_coordinator_response         *found;
+
+    kp_find_coordinator_request_init(&find);
+    find.key = view_text("g");
+    found = rig_ask(clients[0], KP_FIND_COORDINATOR_KEY, 3, &find);
+    assert_int_equal(found->error_code, 0);
+    kp_consumer_group_heartbeat_request_init(&request);
+    request.group_id = view_text("g");
+    request.member_id = view_text("m");
+    request.rebalance_timeout_ms = 60000;
+    request.subscribed_topic_names = &topic;
+    request.subscribed_topic_names_count = 1;
+    request.topic_partitions = NULL;
+    request.topic_partitions_count = 0;
+    do { /* the partition is being read at first */
+        response = rig_ask(clients[found->node_id], KP_CONSUMER_GROUP_HEARTBEAT_KEY, 1, &request);
+        assert_non_null(response);
+    } while (response->error_code == KP_ERR_COORDINATOR_LOAD_IN_PROGRESS);
+    return response->error_code;
+}
+
+/* group.version is what KIP-848 hangs on, as in Kafka. */
+static void test_consumer_protocol_can_be_switched_off(void **state)
+{
+    static const struct view                          group = {.base = (const uint8_t *)"g", .len = 1};
+    struct kp_consumer_group_describe_request         request = {.group_ids = &group, .group_ids_count = 1};
+    const struct kp_consumer_group_describe_response *response;
+
+    (void)state;
+    assert_int_equal(rig_create_topic(clients[0], "t", 1, NULL), 0);
+    assert_int_equal(update_feature(2, "group.version", 0, META_FEATURE_SAFE_DOWNGRADE, false), 0);
+    assert_int_equal(join_consumer_group(), KP_ERR_UNSUPPORTED_VERSION);
+    response = rig_ask(clients[0], KP_CONSUMER_GROUP_DESCRIBE_KEY, 0, &request);
+    assert_int_equal(response->groups[0].error_code, KP_ERR_UNSUPPORTED_VERSION);
+    assert_true(view_equal(response->groups[0].group_id, group));
+    assert_int_equal(update_feature(2, "group.version", 1, META_FEATURE_UPGRADE, false), 0);
+    assert_int_equal(join_consumer_group(), 0);
+}
+
 /* --- quotas ------------------------------------------------------------------------------------------------------- */
 
 static int16_t quota(const char *type, const char *name, const char *key, double value, bool remove)
@@ -482,6 +527,7 @@ int main(void)
         SETTINGS_TEST(test_loggers),
         SETTINGS_TEST(test_list_config_resources),
         SETTINGS_TEST(test_features),
+        SETTINGS_TEST(test_consumer_protocol_can_be_switched_off),
         SETTINGS_TEST(test_client_quotas),
     };
 
