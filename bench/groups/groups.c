@@ -423,6 +423,7 @@ static void run_wait(struct run *run)
 {
     double begin_s = now_s();
 
+    find_coordinator(run, &run->options.port);
     for (;;) {
         struct kp_offset_fetch_request  request;
         struct kp_offset_fetch_response response;
