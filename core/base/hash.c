@@ -121,8 +121,23 @@ int32_t hash_java_string(struct view text)
 {
     uint32_t hash = 0;
 
-    for (size_t i = 0; i < text.len; i++) {
-        hash = hash * 31 + text.base[i];
+    for (size_t i = 0; i < text.len;) {
+        uint32_t point = text.base[i];
+        size_t   more = point < 0xc0 ? 0 : point < 0xe0 ? 1 : point < 0xf0 ? 2 : 3;
+
+        if (more > 0 && i + more < text.len) {
+            point &= 0x3fU >> more;
+            for (size_t k = 1; k <= more; k++) {
+                point = point << 6 | (text.base[i + k] & 0x3f);
+            }
+            i += more;
+        }
+        i++;
+        if (point >= 0x10000) {
+            hash = hash * 31 + (0xd800 + ((point - 0x10000) >> 10));
+            point = 0xdc00 + ((point - 0x10000) & 0x3ff);
+        }
+        hash = hash * 31 + point;
     }
     return (int32_t)hash;
 }

@@ -15,7 +15,8 @@ struct hash_128 {
     uint64_t low, high;
 };
 MUST_USE struct hash_128 hash_sip128(uint64_t key_low, uint64_t key_high, struct view bytes);
-/* String.hashCode of an ASCII text; group and transactional ids: abs(hash) % partitions. */
+/* Java's String.hashCode, over UTF-16 units, of a UTF-8 text; group and transactional ids: abs(hash) % partitions.
+ * Bytes that end in the middle of a character count one by one. */
 MUST_USE int32_t hash_java_string(struct view text);
 
 #endif

@@ -162,35 +162,9 @@ static void coord_topic_removed(struct meta_watch *watch, const struct meta_topi
 
 /* --- slots ------------------------------------------------------------------------------------------------------- */
 
-/* UTF-8 to Java's String.hashCode, which counts UTF-16 units. Bytes that are no UTF-8 count one by one. */
-static int32_t coord_hash(struct view id)
-{
-    uint32_t hash = 0;
-
-    for (size_t i = 0; i < id.len;) {
-        uint32_t point = id.base[i];
-        size_t   more = point < 0xc0 ? 0 : point < 0xe0 ? 1 : point < 0xf0 ? 2 : 3;
-
-        if (more > 0 && i + more < id.len) {
-            point &= 0x3fU >> more;
-            for (size_t k = 1; k <= more; k++) {
-                point = point << 6 | (id.base[i + k] & 0x3f);
-            }
-            i += more;
-        }
-        i++;
-        if (point >= 0x10000) {
-            hash = hash * 31 + (0xd800 + ((point - 0x10000) >> 10));
-            point = 0xdc00 + ((point - 0x10000) & 0x3ff);
-        }
-        hash = hash * 31 + point;
-    }
-    return (int32_t)hash;
-}
-
 int32_t coord_partition_of(struct view id, int32_t partition_count)
 {
-    int32_t hash = coord_hash(id);
+    int32_t hash = hash_java_string(id);
 
     CHECK(partition_count > 0);
     return (hash == INT32_MIN ? 0 : hash < 0 ? -hash : hash) % partition_count;

@@ -33,6 +33,10 @@ static void test_java_string(void **state)
     assert_int_equal(hash_java_string(view_text("hello")), 99162322);
     assert_int_equal(hash_java_string(view_text("Aa")), hash_java_string(view_text("BB")));
     assert_int_equal(hash_java_string(view_text("polygenelubricants")), INT32_MIN);
+    assert_int_equal(hash_java_string(view_text("\xc3\xa9")), 0xe9);                          /* e with an acute */
+    assert_int_equal(hash_java_string(view_text("\xe2\x82\xac")), 0x20ac);                    /* euro sign */
+    assert_int_equal(hash_java_string(view_text("\xf0\x9f\x98\x80")), 0xd83d * 31 + 0xde00);  /* two UTF-16 units */
+    assert_int_equal(hash_java_string(view_text("a\xf0\x9f")), (97 * 31 + 0xf0) * 31 + 0x9f); /* cut off */
 }
 
 static void test_every_byte_counts(void **state)
