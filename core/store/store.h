@@ -113,6 +113,7 @@ struct store_aborted {
     int64_t producer_id;
     int64_t first_offset;
     int64_t last_offset; /* of its marker */
+    bool    seen_;       /* the store's */
 };
 
 /* What the partition above keeps in step with the log. All called on the shard's core. */

@@ -127,6 +127,22 @@ static void compaction_report(const struct store_compaction *compaction)
               compaction->map.count, compaction->map.bytes / KIB, seconds, compaction->turn_max_ns / NS_PER_US);
 }
 
+/* Aborted transactions whose markers are not in the log any more: a stop between the exchange of a segment and the next
+ * snapshot leaves such. Readers would wait for their markers. */
+static void compaction_forget(struct store_compaction *compaction)
+{
+    const struct store_hooks *hooks = &compaction->job.log->hooks;
+
+    for (size_t i = 0; i < compaction->aborted_count && hooks->aborted_forget != NULL; i++) {
+        const struct store_aborted *aborted = &compaction->aborted[i];
+
+        if (!aborted->seen_ && aborted->last_offset >= compaction->range.start &&
+            aborted->last_offset < compaction->at) {
+            hooks->aborted_forget(hooks->context, aborted->last_offset, aborted->last_offset + 1);
+        }
+    }
+}
+
 /* What is left undone begins again with the next look. */
 void store__compact_end(struct store_compaction *compaction, int result)
 {
@@ -137,6 +153,7 @@ void store__compact_end(struct store_compaction *compaction, int result)
         result = ERR_CANCELED; /* the log changed under it; never at once again, or it might go on for ever */
     }
     if (result == ERR_OK) {
+        compaction_forget(compaction);
         compaction_report(compaction);
     } else if (result != ERR_CANCELED) {
         slog_warn("store", "%s: cannot be compacted (%s); tried again later", log->path, err_text(result));

@@ -11,6 +11,7 @@ struct txn {
     bool    aborted;
     bool    seen;        /* a batch of it stands in the log */
     int64_t last_offset; /* aborted: its marker's */
+    size_t  at;          /* in rules->aborted */
 };
 
 static struct view txn_key(uint8_t key[PRODUCER_KEY_BYTES], int64_t producer_id)
@@ -60,10 +61,12 @@ static void txns_advance(struct store_compact_rules *rules, const struct rec_bat
 {
     while (rules->aborted_at_ < rules->aborted_count &&
            rules->aborted[rules->aborted_at_].first_offset <= rec_batch_last_offset(batch)) {
-        const struct store_aborted *aborted = &rules->aborted[rules->aborted_at_++];
+        size_t                      at = rules->aborted_at_++;
+        const struct store_aborted *aborted = &rules->aborted[at];
 
         if (aborted->last_offset >= batch->base_offset) {
-            *txn_get(rules, aborted->producer_id) = (struct txn){.aborted = true, .last_offset = aborted->last_offset};
+            *txn_get(rules, aborted->producer_id) =
+                (struct txn){.aborted = true, .last_offset = aborted->last_offset, .at = at};
         }
     }
 }
@@ -111,6 +114,9 @@ static bool txn_marker(struct store_compact_rules *rules, const struct rec_batch
     }
     *out_abort = marker.type == REC_CONTROL_ABORT;
     unseen = txn == NULL || !txn->seen;
+    if (txn != NULL && txn->aborted) {
+        rules->aborted[txn->at].seen_ = true;
+    }
     mem_free(MEM_STORE, map_remove(&rules->txns_, txn_key(key, batch->producer_id)));
     return unseen;
 }

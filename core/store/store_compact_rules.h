@@ -30,7 +30,7 @@ struct store_compact_rules {
     int64_t                         segment_end; /* of the new segment, exclusive */
     int64_t                         now_ms;
     int64_t                         delete_retention_ms;
-    const struct store_aborted     *aborted; /* by first offset */
+    struct store_aborted           *aborted; /* by first offset; seen_ when the marker was met */
     size_t                          aborted_count;
     bool (*producer_needs)(void *context, const struct rec_batch *batch); /* may be NULL */
     void *producer_context;

@@ -134,3 +134,53 @@ def compaction_little_memory(current):
 def compaction_large(current):
     compaction(current, keys=10000, total_bytes=1 << 30, value_bytes=1000, partitions=1, kills=3, codecs=["none"],
                shards=1)
+
+
+@case("compaction-of-transactions")
+def compaction_of_transactions(current):
+    """Aborted updates are gone or skipped, committed ones are what is left, also when markers have gone and come anew."""
+    partitions, rounds = 2, 600 if current.full else 200
+    broker = current.broker(shards=2, settings={**SETTINGS, "transaction.state.log.num.partitions": 4})
+    with broker.wire() as wire:
+        check_equal(wire.create_topic(TOPIC, partitions, {**CONFIGS, "segment.ms": "1000", "segment.bytes": "1048576",
+                                                          "min.cleanable.dirty.ratio": "0.1",
+                                                          "delete.retention.ms": "500"})["error_code"], 0, "creating")
+    producer = clients.confluent_producer(
+        broker.bootstrap, transactional_id="compacted", transaction_timeout_ms=60000, linger_ms=1, log_level=0,
+        reconnect_backoff_ms=20, reconnect_backoff_max_ms=200, retry_backoff_ms=20)
+    producer.init_transactions(20)
+    newest, aborted = {}, 0
+    for number in range(rounds):
+        updates = {}
+        producer.begin_transaction()
+        for _ in range(current.random.randint(1, 20)):
+            key = current.random.randrange(40)
+            updates[key] = b"%d-%d" % (number, key)
+            producer.produce(TOPIC, key=b"key-%d" % key, value=updates[key], partition=key % partitions)
+        if current.random.random() < 0.4:
+            check_equal(producer.flush(20), 0, "records before an abort")
+            producer.abort_transaction(20)
+            aborted += 1
+        else:
+            producer.commit_transaction(20)
+            newest.update(updates)
+        if number % (rounds // 4) == rounds // 8:
+            broker.kill()
+            broker.start()
+        time.sleep(0.01)
+    for index in range(3):
+        found, total = read_newest(broker, partitions)
+        expected = {b"key-%d" % key: value for key, value in newest.items()}
+        check_equal(found, expected, f"what readers of committed records have (look {index + 1})")
+        before = len(passes(broker))
+        wait_until(lambda: len(passes(broker)) > before, 30, "a pass of compaction")
+        producer.begin_transaction()  # so that there is something new to compact
+        for key in range(2):
+            newest[key] = b"look-%d" % index
+            producer.produce(TOPIC, key=b"key-%d" % key, value=newest[key], partition=key % partitions)
+        producer.commit_transaction(20)
+        if index == 1:
+            broker.kill()
+            broker.start()
+    current.note(f"{rounds} transactions, {aborted} aborted, {len(passes(broker))} passes, {total} records left")
+    broker.stop()

@@ -158,6 +158,31 @@ static void test_transactions(void **state)
     end();
 }
 
+/* A stop in the wrong moment left an aborted transaction without its marker: the next pass notices, and takes nothing
+ * of what the producer wrote later for it. */
+static void test_aborted_without_marker(void **state)
+{
+    (void)state;
+    begin_open(9);
+    put(4, true, 1, 100);
+    keyed_marker(&keyed, 4, true);
+    put(4, true, 2, 200);
+    keyed_marker(&keyed, 4, false);
+    put(-1, false, 3, 300);
+    put(4, true, 4, 400);
+    keyed_marker(&keyed, 4, true);
+    fill();
+    keyed.aborted[keyed.aborted_count++] =
+        (struct store_aborted){.producer_id = keyed.producers[4].id, .first_offset = 4, .last_offset = 4};
+    keyed_compact(&keyed);
+    assert_int_equal(keyed.forgotten, 1);
+    assert_int_equal(keyed.aborted_count, 1);
+    assert_int_equal(keyed.aborted[0].last_offset, 3);
+    keyed_verify(&keyed);
+    assert_int_equal(keyed.seen_aborted, 0);
+    end();
+}
+
 /* What is open holds everything behind its first batch. */
 static void test_an_open_transaction_stops_it(void **state)
 {
@@ -366,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_tombstones_stay_for_their_time),
         cmocka_unit_test(test_transactions),
+        cmocka_unit_test(test_aborted_without_marker),
         cmocka_unit_test(test_an_open_transaction_stops_it),
         cmocka_unit_test(test_when_it_is_due),
         cmocka_unit_test(test_idle_log),
