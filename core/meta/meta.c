@@ -137,6 +137,13 @@ const struct meta_topic *meta_topic(const struct meta *meta, struct view name)
     return meta__image_topic(&meta->image, name);
 }
 
+const struct meta_broker *meta_broker_named(const struct meta *meta, struct view name)
+{
+    uint32_t shard = meta__image_shard_named(&meta->image, name);
+
+    return shard == meta->image.broker_count ? NULL : &meta->image.brokers[shard];
+}
+
 const struct meta_config_set *meta_group_configs(const struct meta *meta, struct view group)
 {
     return map_get(&meta->image.group_configs, group);

@@ -154,6 +154,8 @@ void meta_watch_add(struct meta *meta, struct meta_watch *watch);
 const struct meta_image *meta_image(const struct meta *meta);
 const struct meta_host  *meta_host(const struct meta *meta);
 int32_t                  meta_node_id(const struct meta *meta); /* this shard's */
+/* The broker whose node id is written in `name`; NULL: none. */
+const struct meta_broker *meta_broker_named(const struct meta *meta, struct view name);
 /* NULL: unknown. */
 const struct meta_topic *meta_topic(const struct meta *meta, struct view name);
 const struct meta_topic *meta_topic_by_id(const struct meta *meta, struct uuid id);

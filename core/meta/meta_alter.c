@@ -44,19 +44,6 @@ int16_t meta__config_value_check(const struct meta_config_key *key, struct view 
 
 /* --- lists --------------------------------------------------------------------------------------------------- */
 
-static bool list_has(const char *list, struct view item)
-{
-    for (const char *at = list; *at != '\0';) {
-        size_t len = strcspn(at, ",");
-
-        if (view_equal(view_of(at, len), item)) {
-            return true;
-        }
-        at += len + (at[len] == ',');
-    }
-    return false;
-}
-
 static void list_add(char *list, struct view item)
 {
     size_t len = strlen(list);
@@ -87,7 +74,7 @@ static const char *list_combine(struct meta_draft *draft, const char *list, stru
         size_t      len = strcspn(at, ",");
         struct view item = view_of(at, len);
 
-        if (len > 0 && !list_has(subtract ? (const char *)given.base : out, item)) {
+        if (len > 0 && !meta_config_list_has(subtract ? (const char *)given.base : out, item)) {
             list_add(out, item);
         }
         at += len + (at[len] == ',');

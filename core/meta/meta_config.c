@@ -134,17 +134,20 @@ static int config_refuse(struct span out_reason, const char *format, const char 
     return ERR_INVALID;
 }
 
-static bool config_is_choice(const char *choices, struct view value)
+bool meta_config_list_has(const char *list, struct view item)
 {
-    const char *at = choices;
+    for (const char *at = list; *at != '\0';) {
+        size_t len;
 
-    while (*at != '\0') {
-        size_t len = strcspn(at, ",");
-
-        if (view_equal(view_of(at, len), value)) {
+        at += strspn(at, ", ");
+        len = strcspn(at, ",");
+        while (len > 0 && at[len - 1] == ' ') {
+            len--;
+        }
+        if (len > 0 && view_equal(view_of(at, len), item)) {
             return true;
         }
-        at += len + (at[len] == ',');
+        at += strcspn(at, ",");
     }
     return false;
 }
@@ -197,7 +200,7 @@ static int config_check_list(const struct meta_config_key *key, const char *text
         while (end > blank && at[end - 1] == ' ') {
             end--;
         }
-        if (!config_is_choice(key->choices, view_of(at + MIN(blank, end), end - MIN(blank, end)))) {
+        if (!meta_config_list_has(key->choices, view_of(at + MIN(blank, end), end - MIN(blank, end)))) {
             return config_refuse(out_reason, "'%s' has an entry that is not one of %s", text, key->choices);
         }
         at += len + (at[len] == ',');
@@ -225,7 +228,7 @@ static int config_check_text(const struct meta_config_key *key, const char *text
     case META_TYPE_PASSWORD:
         break;
     }
-    if (key->choices != NULL && !config_is_choice(key->choices, view_text(text))) {
+    if (key->choices != NULL && !meta_config_list_has(key->choices, view_text(text))) {
         return config_refuse(out_reason, "'%s' is not one of %s", text, key->choices);
     }
     return ERR_OK;

@@ -77,6 +77,9 @@ MUST_USE int meta_config_check(const struct meta_config_key *key, struct view va
 int64_t meta_config_to_int(const struct meta_config_key *key, const char *text);
 bool    meta_config_to_bool(const char *text);
 
+/* Whether a LIST has `item` for an entry; blanks around entries do not count. */
+bool meta_config_list_has(const char *list, struct view item);
+
 /* A set of name = value overrides. */
 struct meta_config_set {
     struct map values; /* name -> char * */

@@ -253,21 +253,6 @@ static int64_t effective_int(const struct meta *meta, const struct meta_topic *t
     return MIN(MAX(value, key->min), key->max);
 }
 
-static bool effective_list_has(const char *list, const char *item)
-{
-    for (const char *at = list; *at != '\0';) {
-        size_t len;
-
-        at += strspn(at, ", ");
-        len = strcspn(at, ", ");
-        if (len == strlen(item) && memcmp(at, item, len) == 0) {
-            return true;
-        }
-        at += len;
-    }
-    return false;
-}
-
 /* Level 0 asks rec for the codec's default; so does Kafka's default value, which for lz4 names the fast compressor. */
 static int effective_level(const struct meta *meta, const struct meta_topic *topic, int codec)
 {
@@ -321,11 +306,11 @@ static void effective_part(const struct meta *meta, const struct meta_topic *top
                    .retention_ms = effective_int(meta, topic, META_SETTING_RETENTION_MS),
                    .retention_bytes = effective_int(meta, topic, META_SETTING_RETENTION_BYTES),
                    .file_delete_delay_ms = effective_int(meta, topic, META_SETTING_FILE_DELETE_DELAY_MS),
-                   .delete_enabled = effective_list_has(cleanup, "delete"),
+                   .delete_enabled = meta_config_list_has(cleanup, view_text("delete")),
                    .preallocate = meta_config_to_bool(effective_text(meta, topic, META_SETTING_PREALLOCATE))},
         .batch_bytes_max = (uint32_t)effective_int(meta, topic, META_SETTING_MAX_MESSAGE_BYTES),
         .log_append_time = strcmp(effective_text(meta, topic, META_SETTING_TIMESTAMP_TYPE), "LogAppendTime") == 0,
-        .keys_required = effective_list_has(cleanup, "compact"),
+        .keys_required = meta_config_list_has(cleanup, view_text("compact")),
         .timestamp_before_max_ms = effective_int(meta, topic, META_SETTING_TIMESTAMP_BEFORE_MAX_MS),
         .timestamp_after_max_ms = effective_int(meta, topic, META_SETTING_TIMESTAMP_AFTER_MAX_MS),
         .codec = rec_codec_parse(view_text(codec)), /* "producer" is none of them: -1 */

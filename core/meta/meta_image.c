@@ -130,10 +130,16 @@ static bool image_node_parse(struct view text, int32_t *out_node_id)
     return true;
 }
 
+uint32_t meta__image_shard_named(const struct meta_image *image, struct view name)
+{
+    int32_t node_id = -1;
+
+    return image_node_parse(name, &node_id) ? meta__image_shard(image, node_id) : image->broker_count;
+}
+
 struct meta_config_set *meta__image_configs(struct meta_image *image, int8_t resource_type, struct view resource_name)
 {
     struct meta_topic *topic;
-    int32_t            node_id = -1;
     uint32_t           shard;
 
     if (resource_type == META_RESOURCE_TOPIC) {
@@ -149,10 +155,7 @@ struct meta_config_set *meta__image_configs(struct meta_image *image, int8_t res
     if (resource_name.len == 0) {
         return &image->broker_default_configs;
     }
-    if (!image_node_parse(resource_name, &node_id)) {
-        return NULL;
-    }
-    shard = meta__image_shard(image, node_id);
+    shard = meta__image_shard_named(image, resource_name);
     return shard == image->broker_count ? NULL : &image->broker_configs[shard];
 }
 

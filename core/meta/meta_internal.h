@@ -80,7 +80,9 @@ void meta__image_deinit(struct meta_image *image);
  * image is unchanged then. */
 MUST_USE int meta__image_apply(struct meta_image *image, const struct meta_record *record);
 /* The shard of a node, or shard_count when no such node exists. */
-uint32_t           meta__image_shard(const struct meta_image *image, int32_t node_id);
+uint32_t meta__image_shard(const struct meta_image *image, int32_t node_id);
+/* The same by a node id as text, in the one way it is written. */
+uint32_t           meta__image_shard_named(const struct meta_image *image, struct view name);
 struct meta_topic *meta__image_topic(const struct meta_image *image, struct view name);
 struct meta_topic *meta__image_topic_by_id(const struct meta_image *image, struct uuid id);
 /* The set that a ConfigRecord of this resource changes; NULL: no such resource, or a group without overrides. */

@@ -33,21 +33,6 @@ void *api_alloc(struct api_call *call, size_t count, size_t element_bytes)
     return arena_alloc_array(call->arena, count, element_bytes);
 }
 
-static bool api_list_has(const char *list, const char *item)
-{
-    for (const char *at = list; *at != '\0';) {
-        size_t len;
-
-        at += strspn(at, ", ");
-        len = strcspn(at, ", ");
-        if (len == strlen(item) && memcmp(at, item, len) == 0) {
-            return true;
-        }
-        at += len;
-    }
-    return false;
-}
-
 const struct api_shard *api__settings(struct api_shard *shard)
 {
     int64_t at = meta_image(shard->meta)->last_offset;
@@ -57,7 +42,8 @@ const struct api_shard *api__settings(struct api_shard *shard)
         shard->fetch_bytes_max = meta_broker_int(shard->meta, "fetch.max.bytes");
         shard->consumer_protocol =
             meta_feature_level(shard->meta, META_FEATURE_GROUP_VERSION) >= 1 &&
-            api_list_has(meta_broker_text(shard->meta, "group.coordinator.rebalance.protocols"), "consumer");
+            meta_config_list_has(meta_broker_text(shard->meta, "group.coordinator.rebalance.protocols"),
+                                 view_text("consumer"));
     }
     return shard;
 }

@@ -84,21 +84,16 @@ static struct alter_state *alter_prepare(struct api_call *call, int32_t count, b
 /* Every node of the host is this process. */
 static int16_t alter_loggers(struct api_call *call, struct meta_alter_config *alter, bool validate_only)
 {
-    const struct meta_image *image = meta_image(call->shard->meta);
-    int16_t                  error = KP_ERR_INVALID_REQUEST;
+    int16_t error;
 
-    for (uint32_t i = 0; i < image->broker_count; i++) {
-        struct view name = api__number(call, image->brokers[i].node_id);
-
-        if (name.base != NULL && view_equal(name, alter->resource_name)) {
-            error = api__loggers_alter(alter->entries, alter->entry_count, validate_only, alter->message,
-                                       sizeof(alter->message));
-            return error == KP_ERR_NONE ? ALTER_DONE_HERE : error;
-        }
+    if (meta_broker_named(call->shard->meta, alter->resource_name) == NULL) {
+        (void)snprintf(alter->message, sizeof(alter->message), "Unexpected broker id %.*s",
+                       (int)MIN(alter->resource_name.len, (size_t)40), (const char *)alter->resource_name.base);
+        return KP_ERR_INVALID_REQUEST;
     }
-    (void)snprintf(alter->message, sizeof(alter->message), "Unexpected broker id %.*s",
-                   (int)MIN(alter->resource_name.len, (size_t)40), (const char *)alter->resource_name.base);
-    return error;
+    error =
+        api__loggers_alter(alter->entries, alter->entry_count, validate_only, alter->message, sizeof(alter->message));
+    return error == KP_ERR_NONE ? ALTER_DONE_HERE : error;
 }
 
 /* What the controller has nothing to say about: loggers are this process's, client metrics are not kept, other types do

@@ -81,25 +81,15 @@ static bool describe_one(struct api_call *call, const struct describe_target *ta
 
 /* --- what is asked for ------------------------------------------------------------------------------------------- */
 
-/* name: a node id, or empty. */
 static int16_t describe_find_node(struct api_call *call, struct view name, uint32_t *out_shard)
 {
-    const struct meta_image *image = meta_image(call->shard->meta);
-    int64_t                  node = 0;
+    const struct meta_broker *broker = meta_broker_named(call->shard->meta, name);
 
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.base[i] < '0' || name.base[i] > '9' || node > INT32_MAX) {
-            return KP_ERR_INVALID_REQUEST;
-        }
-        node = node * 10 + (name.base[i] - '0');
+    if (broker == NULL) {
+        return KP_ERR_INVALID_REQUEST;
     }
-    for (uint32_t i = 0; name.len > 0 && i < image->broker_count; i++) {
-        if (image->brokers[i].node_id == node) {
-            *out_shard = image->brokers[i].shard;
-            return KP_ERR_NONE;
-        }
-    }
-    return KP_ERR_INVALID_REQUEST;
+    *out_shard = broker->shard;
+    return KP_ERR_NONE;
 }
 
 static int16_t describe_find(struct api_call *call, const struct kp_describe_configs_request_resources *asked,
