@@ -77,6 +77,18 @@ int64_t txn__now_ms(const struct coord *coord)
     return io_wall_ms(coord->shard->io);
 }
 
+bool txn__leader(const struct coord *coord, const struct meta_topic *topic, int32_t partition, uint32_t *out_shard)
+{
+    const struct meta_host *host = meta_host(coord->meta);
+    int64_t                 shard = (int64_t)topic->partitions[partition].leader - host->first_node_id;
+
+    if (shard < 0 || shard >= host->shard_count) {
+        return false;
+    }
+    *out_shard = (uint32_t)shard;
+    return true;
+}
+
 int16_t txn__server_version(const struct coord *coord)
 {
     return meta_feature_level(coord->meta, META_FEATURE_TRANSACTION_VERSION);

@@ -157,6 +157,9 @@ int32_t txn__coordinator_epoch(const struct txn_machine *machine);
 int64_t txn__now_ms(const struct coord *coord);
 int16_t txn__server_version(const struct coord *coord); /* transaction.version in force */
 
+/* The shard that leads the partition; false: none does. */
+bool txn__leader(const struct coord *coord, const struct meta_topic *topic, int32_t partition, uint32_t *out_shard);
+
 /* txn_marker.c */
 void txn__fan_out(struct txn *txn, bool durable); /* durable: the record stands in the log already */
 void txn__fan_forget(struct txn *txn);

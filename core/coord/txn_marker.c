@@ -10,6 +10,7 @@
 #define FAN_BLOCK_BYTES 512
 
 static void fan_step(struct txn_fan *fan);
+static void again_arm(struct txn_shard *shard);
 static void road_pump(struct txn_shard *shard, uint32_t to);
 
 /* --- one marker, where the partition lives ----------------------------------------------------------------------- */
@@ -147,8 +148,6 @@ static void courier_item_settle(struct txn_shard *shard, struct txn_courier_item
     fan_step(marker->fan);
 }
 
-static void again_arm(struct txn_shard *shard);
-
 static void courier_return(struct io_mail *mail, struct io_shard *to)
 {
     struct txn_courier *courier = CONTAINER_OF(mail, struct txn_courier, mail);
@@ -255,11 +254,12 @@ static void marker_send(struct txn_shard *shard, struct txn_marker *marker)
     if (topic == NULL || marker->partition >= topic->partition_count) { /* deleted meanwhile */
         marker->done = true;
         marker->fan->left--;
-        return;
+    } else if (txn__leader(shard->coord, topic, marker->partition, &to)) {
+        list_push_back(&shard->roads[to].queue, &marker->link);
+    } else {
+        list_push_back(&shard->again, &marker->link);
+        again_arm(shard);
     }
-    to = (uint32_t)(topic->partitions[marker->partition].leader - meta_host(shard->coord->meta)->first_node_id);
-    CHECK(to < meta_host(shard->coord->meta)->shard_count);
-    list_push_back(&shard->roads[to].queue, &marker->link);
 }
 
 static void roads_pump(struct txn_shard *shard)

@@ -115,12 +115,10 @@ static void verify_arrive(struct io_mail *mail, struct io_shard *to)
 void coord_verify_append(struct coord *coord, struct coord_verify *verify)
 {
     const struct meta_topic *topic = meta_topic(coord->meta, view_text(COORD_TXN_TOPIC));
-    uint32_t                 to = coord->shard->index; /* which then answers that there is none */
+    uint32_t                 to = coord->shard->index; /* which then answers that it is not there */
 
     if (topic != NULL) {
-        int32_t partition = coord_partition_of(verify->transactional_id, topic->partition_count);
-
-        to = (uint32_t)(topic->partitions[partition].leader - meta_host(coord->meta)->first_node_id);
+        MAYBE(txn__leader(coord, topic, coord_partition_of(verify->transactional_id, topic->partition_count), &to));
     }
     verify->coord_ = coord;
     verify->from_shard_ = coord->shard->index;

@@ -101,7 +101,7 @@ void api_txn_offset_commit(struct api_call *call)
                                             .producer_id = request->producer_id,
                                             .producer_epoch = request->producer_epoch,
                                             .add = call->version >= 5,
-                                            .topic = topic->name,
+                                            .topic = view_text(COORD_OFFSETS_TOPIC), /* lives on, on every shard */
                                             .partition = coord_partition_of(request->group_id, topic->partition_count),
                                             .done = offsets_verified};
     list_push_back(&call->shard->waiting, &call->link);

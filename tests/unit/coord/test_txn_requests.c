@@ -279,6 +279,54 @@ static void add_answers(void **state)
     assert_int_equal(add_once(&other, 3, ORDERS, 0, false, NULL), KP_ERR_NOT_COORDINATOR);
 }
 
+/* As brokers ask each other: several transactions in one request, some only verified. */
+static void add_in_batches(void **state)
+{
+    struct producer                                                        producer = producer_of("batched");
+    struct kp_add_partitions_to_txn_request                                request;
+    struct kp_add_partitions_to_txn_request_transactions                   transactions[3];
+    struct kp_add_partitions_to_txn_request_add_partitions_to_txn_topic    topics[2];
+    const struct kp_add_partitions_to_txn_response                        *response;
+    const struct kp_add_partitions_to_txn_response_results_by_transaction *results;
+    const int32_t                                                          partitions[] = {0, 1};
+
+    (void)state;
+    init(&producer);
+    kp_add_partitions_to_txn_request_init(&request);
+    for (int i = 0; i < 2; i++) {
+        kp_add_partitions_to_txn_request_add_partitions_to_txn_topic_init(&topics[i]);
+        topics[i].name = view_text(ORDERS);
+        topics[i].partitions = partitions;
+        topics[i].partitions_count = i + 1;
+    }
+    for (int i = 0; i < 3; i++) {
+        kp_add_partitions_to_txn_request_transactions_init(&transactions[i]);
+        transactions[i].transactional_id = i < 2 ? view_text(producer.id) : view_text("");
+        transactions[i].producer_id = producer.producer_id;
+        transactions[i].producer_epoch = producer.epoch;
+        transactions[i].verify_only = i == 1;
+        transactions[i].topics = &topics[i == 1];
+        transactions[i].topics_count = 1;
+    }
+    request.transactions = transactions;
+    request.transactions_count = 3;
+    response = rig_ask(clients[producer.shard], KP_ADD_PARTITIONS_TO_TXN_KEY, 5, &request);
+    assert_non_null(response);
+    assert_int_equal(response->error_code, 0);
+    assert_int_equal(response->results_by_transaction_count, 3);
+    results = response->results_by_transaction;
+    assert_int_equal(results[0].topic_results[0].results_by_partition[0].partition_error_code, 0);
+    assert_int_equal(results[1].topic_results[0].results_by_partition[0].partition_error_code, 0);
+    assert_int_equal(results[1].topic_results[0].results_by_partition[1].partition_error_code,
+                     KP_ERR_TRANSACTION_ABORTABLE);
+    assert_int_equal(results[2].topic_results[0].results_by_partition[0].partition_error_code, KP_ERR_INVALID_REQUEST);
+    assert_true(state_is(&producer, "Ongoing"));
+    request.transactions_count = 0;
+    response = rig_ask(clients[producer.shard], KP_ADD_PARTITIONS_TO_TXN_KEY, 4, &request);
+    assert_non_null(response);
+    assert_int_equal(response->results_by_transaction_count, 0);
+}
+
 static void shows_what_is_open(void **state)
 {
     struct producer                                                    producer = producer_of("shown");
@@ -521,9 +569,10 @@ static void markers_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(init_answers),      cmocka_unit_test(add_answers),       cmocka_unit_test(shows_what_is_open),
-        cmocka_unit_test(end_answers),       cmocka_unit_test(a_newcomer_fences), cmocka_unit_test(timeouts_and_expiry),
-        cmocka_unit_test(restarts_remember), cmocka_unit_test(lists_by_filter),   cmocka_unit_test(markers_by_hand),
+        cmocka_unit_test(init_answers),        cmocka_unit_test(add_answers),       cmocka_unit_test(add_in_batches),
+        cmocka_unit_test(shows_what_is_open),  cmocka_unit_test(end_answers),       cmocka_unit_test(a_newcomer_fences),
+        cmocka_unit_test(timeouts_and_expiry), cmocka_unit_test(restarts_remember), cmocka_unit_test(lists_by_filter),
+        cmocka_unit_test(markers_by_hand),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
