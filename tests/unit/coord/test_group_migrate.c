@@ -1,6 +1,6 @@
 /* Consumer groups through a whole simulated broker: KIP-848 members on the wire, restarts, commits, administration, and
  * groups that change their protocol with members of both kinds in them. */
-#include "tests/unit/coord/group_rig.h"
+#include "tests/unit/coord/modern_member.h"
 
 #include <stdio.h>
 
@@ -36,127 +36,6 @@ static int end(void **state)
     MAYBE(state == NULL);
     group_rig_end();
     return 0;
-}
-
-/* --- members of the consumer protocol ----------------------------------------------------------------------------- */
-
-struct member {
-    const char *id;
-    const char *regex; /* NULL: subscribes to TOPIC */
-    int32_t     epoch;
-    uint32_t    told, owned; /* partitions of TOPIC, as bits */
-    int16_t     error;
-    bool        with_message;
-};
-
-static struct uuid topic_id(void)
-{
-    struct kp_metadata_request_topics  topic = {.name = view_text(TOPIC)};
-    struct kp_metadata_request         request;
-    const struct kp_metadata_response *response;
-
-    kp_metadata_request_init(&request);
-    request.topics = &topic;
-    request.topics_count = 1;
-    response = rig_ask(rig.clients[0], KP_METADATA_KEY, 12, &request);
-    assert_non_null(response);
-    assert_int_equal(response->topics_count, 1);
-    return response->topics[0].topic_id;
-}
-
-static int32_t bits_to_list(uint32_t bits, int32_t *out_list)
-{
-    int32_t count = 0;
-
-    for (int32_t i = 0; i < 32; i++) {
-        if ((bits & (1u << i)) != 0) {
-            out_list[count++] = i;
-        }
-    }
-    return count;
-}
-
-static void beat(struct member *member)
-{
-    int32_t                                                     list[32];
-    struct view                                                 name = view_text(TOPIC);
-    struct kp_consumer_group_heartbeat_request_topic_partitions owned = {.topic_id = topic_id(), .partitions = list};
-    struct kp_consumer_group_heartbeat_request                  request;
-    const struct kp_consumer_group_heartbeat_response          *response;
-
-    kp_consumer_group_heartbeat_request_init(&request);
-    request.group_id = view_text(GROUP);
-    request.member_id = view_text(member->id);
-    request.member_epoch = member->epoch;
-    if (member->epoch == 0) {
-        request.rebalance_timeout_ms = 60000;
-        request.subscribed_topic_names = &name;
-        request.subscribed_topic_names_count = member->regex == NULL ? 1 : -1;
-        request.subscribed_topic_regex = member->regex == NULL ? (struct view){0} : view_text(member->regex);
-        member->owned = 0;
-    }
-    owned.partitions_count = bits_to_list(member->owned, list);
-    request.topic_partitions = &owned;
-    request.topic_partitions_count = owned.partitions_count == 0 ? 0 : 1;
-    response = rig_ask(rig.at, KP_CONSUMER_GROUP_HEARTBEAT_KEY, 1, &request);
-    assert_non_null(response);
-    member->error = response->error_code;
-    member->with_message = response->error_message.base != NULL;
-    if (member->error != 0) {
-        return;
-    }
-    assert_int_equal(response->heartbeat_interval_ms, 5000);
-    member->epoch = response->member_epoch;
-    if (response->assignment == NULL) {
-        return;
-    }
-    member->told = 0;
-    for (int32_t t = 0; t < response->assignment->topic_partitions_count; t++) {
-        for (int32_t i = 0; i < response->assignment->topic_partitions[t].partitions_count; i++) {
-            member->told |= 1u << response->assignment->topic_partitions[t].partitions[i];
-        }
-    }
-}
-
-static void follow(struct member *member)
-{
-    beat(member);
-    assert_int_equal(member->error, 0);
-    member->owned = member->told;
-}
-
-static int16_t depart(struct member *member)
-{
-    struct kp_consumer_group_heartbeat_request         request;
-    const struct kp_consumer_group_heartbeat_response *response;
-
-    kp_consumer_group_heartbeat_request_init(&request);
-    request.group_id = view_text(GROUP);
-    request.member_id = view_text(member->id);
-    request.member_epoch = -1;
-    response = rig_ask(rig.at, KP_CONSUMER_GROUP_HEARTBEAT_KEY, 1, &request);
-    assert_non_null(response);
-    return response->error_code;
-}
-
-/* "Stable/2" as ConsumerGroupDescribe says it, or "-69" for an error. */
-static const char *look(void)
-{
-    static char                                       text[64];
-    struct view                                       id = view_text(GROUP);
-    struct kp_consumer_group_describe_request         request = {.group_ids = &id, .group_ids_count = 1};
-    const struct kp_consumer_group_describe_response *response =
-        rig_ask(rig.at, KP_CONSUMER_GROUP_DESCRIBE_KEY, 1, &request);
-
-    assert_non_null(response);
-    assert_int_equal(response->groups_count, 1);
-    if (response->groups[0].error_code != 0) {
-        (void)snprintf(text, sizeof(text), "-%d", response->groups[0].error_code);
-    } else {
-        (void)snprintf(text, sizeof(text), "%.*s/%d", (int)response->groups[0].group_state.len,
-                       (const char *)response->groups[0].group_state.base, response->groups[0].members_count);
-    }
-    return text;
 }
 
 static void members_share_and_survive_a_restart(void **state)
