@@ -314,6 +314,7 @@ static bool unjson_headers(struct unjson *json, struct cli_record_view *record)
         arena_alloc_array(json->arena, CLI_UNJSON_HEADERS_MAX, sizeof(struct cli_record_header));
     struct view raw;
 
+    record->header_count = 0; /* of a name that stands there twice, the last counts */
     if (unjson_peek(json) == 'n') {
         return unjson_skip(json, &raw);
     }

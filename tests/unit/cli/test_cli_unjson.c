@@ -64,6 +64,9 @@ static void test_bytes_and_headers(void **state)
     is_text(record.headers[0].value, "1");
     assert_null(record.headers[1].value.base);
     assert_int_equal(record.headers[2].value.base[0], 0x80);
+    assert_true(reads("{\"headers\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"headers\":[{\"name\":\"c\"}]}", &record));
+    assert_int_equal(record.header_count, 1);
+    is_text(record.headers[0].name, "c");
     assert_true(reads("{\"headers\":null}", &record));
     assert_int_equal(record.header_count, 0);
 }
