@@ -138,7 +138,7 @@ def compaction_large(current):
 
 @case("compaction-of-transactions")
 def compaction_of_transactions(current):
-    """Aborted updates are gone or skipped, committed ones are what is left, also when markers have gone and come anew."""
+    """Aborted updates are gone or skipped, committed ones are what is left, also when markers have gone."""
     partitions, rounds = 2, 600 if current.full else 200
     broker = current.broker(shards=2, settings={**SETTINGS, "transaction.state.log.num.partitions": 4})
     with broker.wire() as wire:
