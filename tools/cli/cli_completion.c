@@ -12,7 +12,7 @@ static const char bash_text[] =
     "    COMPREPLY=()\n"
     "    while read -r line; do\n"
     "        if [ \"$line\" = '@files' ]; then\n"
-    "            COMPREPLY+=($(compgen -f -- \"$word\"))\n"
+    "            mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$word\")\n"
     "        else\n"
     "            COMPREPLY+=(\"$line\")\n"
     "        fi\n"
