@@ -86,6 +86,11 @@ static void scan_escape(struct scan *scan, bool in_set)
         scan->problem = "invalid escape sequence";
     }
     scan->at += c == 0 ? 1 : 2;
+    if (c == 'x' && peek(scan, 0) == '{') { /* not a repeat count */
+        const uint8_t *close = memchr(scan->at, '}', (size_t)(scan->end - scan->at));
+
+        scan->at = close == NULL ? scan->end : close + 1;
+    }
 }
 
 /* Behind "(?". */

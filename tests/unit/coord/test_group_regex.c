@@ -52,6 +52,7 @@ static void test_whole_names(void **state)
     assert_true(matches("[]a]+", "]a"));
     assert_true(matches("x{,3}", "x{,3}"));
     assert_true(matches("\\pL+", "abc"));
+    assert_true(matches("\\x{62}{2,3}\\x{63}*", "bbbcc"));
     assert_true(matches("topic\\.[a-c]\\b.*", "topic.b-1"));
     assert_true(matches("", ""));
     assert_false(matches("", "a"));
