@@ -6,7 +6,12 @@
  *
  * Invariants: 1. Ascending by last offset, because markers come in the log's order. 2. All transactions with a marker
  * behind an entry's begin at or above its stable offset: that is where a search may stop. 3. An entry goes when the
- * log's start has passed its marker, or when compaction says so. */
+ * log's start has passed its marker, or when compaction says so.
+ *
+ * A crash may bring back what compaction had forgotten, from an older snapshot. A reader that is told of an aborted
+ * transaction whose marker it never meets would skip the producer's next one; so in compacted logs the markers among
+ * the batches of a read are looked at before the list is made. (Up to where its marker stood an entry does no harm:
+ * there all batches of the producer were its own.) */
 #include "core/part/part_internal.h"
 
 #define ABORTED_CAPACITY_MIN ((size_t)16)
@@ -103,6 +108,54 @@ void part_aborted_forget(struct part *part, int64_t from, int64_t to)
         memmove(part->aborted + first, part->aborted + behind, (part->aborted_end - behind) * sizeof(*part->aborted));
         part->aborted_end -= behind - first;
     }
+}
+
+/* Sees the markers in one slice of a read. False: a batch goes on in the next one, so that nothing is known. */
+static bool aborted_see(const struct part *part, struct view slice, size_t first, size_t behind, uint8_t *seen)
+{
+    struct rec_batch batch;
+    size_t           bytes = 0;
+
+    while (slice.len >= REC_HEADER_BYTES && rec_header_parse(slice, &batch, &bytes) == ERR_OK && bytes <= slice.len) {
+        if ((batch.attributes & REC_ATTR_CONTROL) != 0 && batch.record_count > 0) {
+            size_t at = aborted_find(part, batch.base_offset);
+
+            if (at >= first && at < behind && part->aborted[at].last_offset == batch.base_offset) {
+                seen[at - first] = 1;
+            }
+        }
+        slice = view_of(slice.base + bytes, slice.len - bytes);
+    }
+    return slice.len == 0;
+}
+
+bool part__aborted_prune(struct part *part, const struct store_read *read, int64_t from, struct arena *arena)
+{
+    size_t   first = aborted_find(part, from);
+    size_t   behind = aborted_find(part, read->next_offset);
+    size_t   kept = first;
+    uint8_t *seen;
+
+    if (first == behind) {
+        return true;
+    }
+    seen = arena_alloc(arena, behind - first);
+    if (seen == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < read->slice_count; i++) {
+        if (!aborted_see(part, read->slices[i], first, behind, seen)) {
+            return true;
+        }
+    }
+    for (size_t i = first; i < behind; i++) {
+        if (seen[i - first] != 0) {
+            part->aborted[kept++] = part->aborted[i];
+        }
+    }
+    memmove(part->aborted + kept, part->aborted + behind, (part->aborted_end - behind) * sizeof(*part->aborted));
+    part->aborted_end -= behind - kept;
+    return true;
 }
 
 /* Into the order of first offsets. Those that overlap change places, and they are few at any time. */

@@ -220,6 +220,8 @@ void part__aborted_add(struct part *part, const struct part_aborted *aborted);
 void part__aborted_trim_start(struct part *part, int64_t start_offset);
 void part__aborted_trim_end(struct part *part, int64_t end_offset);
 void part__aborted_clear(struct part *part);
+/* Forgets those whose markers are not among the batches that a read from `from` has given. False: no memory. */
+bool part__aborted_prune(struct part *part, const struct store_read *read, int64_t from, struct arena *arena);
 /* For a read of [from, to): false: no memory. */
 bool part__aborted_list(const struct part *part, int64_t from, int64_t to, struct arena *arena,
                         struct part_aborted **out_aborted, int32_t *out_count);

@@ -36,13 +36,16 @@ static int16_t read_error(int result)
 }
 
 /* A start that has moved on meanwhile has taken aborted transactions with it that these batches may belong to. */
-static int16_t read_aborted(const struct part *part, struct part_read *read)
+static int16_t read_aborted(struct part *part, struct part_read *read)
 {
     if (!read->committed || read->arena == NULL || read->store.bytes == 0) {
         return KP_ERR_NONE;
     }
     if (read->offset < part_log_start(part)) {
         return KP_ERR_OFFSET_OUT_OF_RANGE;
+    }
+    if (part->settings.policy.compact_enabled && !part__aborted_prune(part, &read->store, read->offset, read->arena)) {
+        return KP_ERR_KAFKA_STORAGE_ERROR;
     }
     return part__aborted_list(part, read->offset, read->store.next_offset, read->arena, &read->aborted,
                               &read->aborted_count)

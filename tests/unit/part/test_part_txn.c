@@ -304,6 +304,35 @@ static void nested_transactions_are_sorted(void **state)
     part_read_release(&reading.read);
 }
 
+/* In a compacted log an old snapshot may bring back what compaction had forgotten: without its marker it is nothing. */
+static void entries_without_their_marker_are_forgotten(void **state)
+{
+    struct fixture      *fixture = *state;
+    struct part_settings settings = fixture->options.settings;
+    struct reading       reading;
+
+    fill(fixture);
+    store_be32(fake_store_disk(fixture->log)->batches[4].bytes + 57, 0); /* the first marker has no record any more */
+    assert_true(read_committed(fixture, &reading, 0, 1 << 20));
+    assert_int_equal(reading.read.aborted_count, 3); /* nobody looks where nothing is compacted */
+    part_read_release(&reading.read);
+    settings.policy.compact_enabled = true;
+    fixture_set(fixture, &settings);
+    fixture->store.slice_bytes = 10;
+    assert_true(read_committed(fixture, &reading, 0, 1 << 20));
+    assert_int_equal(reading.read.aborted_count, 3); /* nor where batches cannot be told apart */
+    part_read_release(&reading.read);
+    fixture->store.slice_bytes = 0;
+    assert_true(read_committed(fixture, &reading, 0, 1)); /* up to before its marker it does no harm */
+    assert_int_equal(reading.read.aborted_count, 1);
+    part_read_release(&reading.read);
+    assert_true(read_committed(fixture, &reading, 0, 1 << 20));
+    assert_int_equal(reading.read.aborted_count, 2);
+    assert_int_equal(reading.read.aborted[0].producer_id, 2);
+    part_read_release(&reading.read);
+    expect_aborted(fixture, 0, 12, 1, 2);
+}
+
 /* The start has taken entries with it that the batches may belong to. */
 static void reads_that_the_start_overtakes_fail(void **state)
 {
@@ -385,6 +414,7 @@ int main(void)
         PART_TEST(the_start_takes_aborted_transactions),
         PART_TEST(readers_are_told_by_first_offset),
         PART_TEST(nested_transactions_are_sorted),
+        PART_TEST(entries_without_their_marker_are_forgotten),
         PART_TEST(reads_that_the_start_overtakes_fail),
         PART_TEST(describes_durable_transactions),
     };

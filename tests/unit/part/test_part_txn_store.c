@@ -1,4 +1,5 @@
-/* Transactions over the real store in a simulated machine: power cuts, kills, clean stops, small segments.
+/* Transactions over the real store in a simulated machine: power cuts, kills, clean stops, small segments, and for
+ * every other machine compaction, which takes aborted batches, then markers.
  *
  * The oracle is the log itself: after every start it is read whole, and what each transaction became is taken from its
  * markers. Checked against it: the last stable offset is the first batch of a transaction without marker, or the high
@@ -11,14 +12,14 @@
 #include "core/part/part.h"
 #include "io/sim/sim.h"
 
-#define SEEDS       8
+#define SEEDS       12
 #define ROUNDS      8
 #define STEPS       60 /* in one round, at most */
 #define PRODUCERS   4
 #define ENTRIES_MAX 1024
 #define PATIENCE_NS (60 * NS_PER_S)
 
-enum kind { PLAIN, DATA, COMMIT, ABORT };
+enum kind { PLAIN, DATA, COMMIT, ABORT, EMPTIED /* a marker that compaction has left for its epoch */ };
 
 struct entry {
     enum kind kind;
@@ -58,6 +59,7 @@ struct machine {
     struct sending       sending[STEPS];
     size_t               sending_count;
     size_t               answers;
+    bool                 compacts;
     bool                 done;
     int                  result;
 };
@@ -212,6 +214,11 @@ static void note_batch(struct machine *machine, const struct rec_batch *batch)
                             .last_offset = rec_batch_last_offset(batch),
                             .end = -1};
     if ((batch->attributes & REC_ATTR_CONTROL) != 0) {
+        if (batch->record_count == 0) {
+            entry->kind = EMPTIED;
+            machine->log_count++;
+            return;
+        }
         assert_int_equal(rec_marker_parse(batch, &marker), ERR_OK);
         entry->kind = marker.type == REC_CONTROL_COMMIT ? COMMIT : ABORT;
         for (int64_t i = 0; i < machine->log_count; i++) {
@@ -322,9 +329,9 @@ static void check_producers(struct machine *machine)
             want.last_sequence = want.producer_epoch != entry->epoch ? -1 : want.last_sequence;
             want.producer_epoch = entry->epoch;
             want.last_sequence = entry->kind == DATA ? entry->last_sequence : want.last_sequence;
-            if (entry->kind != DATA) {
+            if (entry->kind == COMMIT || entry->kind == ABORT) {
                 want.txn_first_offset = -1;
-            } else if (want.txn_first_offset < 0) {
+            } else if (entry->kind == DATA && want.txn_first_offset < 0) {
                 want.txn_first_offset = entry->base_offset;
             }
         }
@@ -401,7 +408,10 @@ static void send_batch(struct machine *machine, int64_t id)
         builder.base_sequence = producer->sequence;
     }
     for (int32_t i = 0; i < records; i++) {
-        rec_builder_add(&builder, io_wall_ms(machine->io), view_text("key"), view_of(value, value_bytes), NULL, 0);
+        uint8_t *key = arena_alloc(&machine->arena, 1);
+
+        *key = (uint8_t)dice(machine, 20);
+        rec_builder_add(&builder, io_wall_ms(machine->io), view_of(key, 1), view_of(value, value_bytes), NULL, 0);
     }
     assert_int_equal(rec_builder_finish(&builder, dice(machine, 4) == 0 ? REC_LZ4 : REC_NONE, 0, &bytes), ERR_OK);
     *sending = (struct sending){.append = {.records = bytes,
@@ -458,6 +468,21 @@ static void write_some(struct machine *machine)
     }
 }
 
+static void compact(struct machine *machine, bool enabled)
+{
+    struct store_compact_settings settings = {.enabled = enabled && machine->compacts,
+                                              .map_bytes_max = 64 * KIB,
+                                              .load_percent = 90,
+                                              .buffer_bytes = 256 * KIB,
+                                              .bytes_per_s_max = UINT64_MAX,
+                                              .backoff_ms = 50};
+
+    store_set_compaction(machine->store, &settings);
+    if (machine->compacts) {
+        sim_run_for(machine->sim, NS_PER_S / 10 + (int64_t)dice(machine, 2 * NS_PER_S));
+    }
+}
+
 static void run_round(struct machine *machine)
 {
     uint64_t ending = dice(machine, 4);
@@ -465,6 +490,7 @@ static void run_round(struct machine *machine)
     start(machine);
     check(machine);
     write_some(machine);
+    compact(machine, true);
     if (ending <= 1) {
         sim_run_for(machine->sim, (int64_t)dice(machine, 300 * NS_PER_US));
         power_cut(machine, ending == 0);
@@ -475,6 +501,7 @@ static void run_round(struct machine *machine)
             assert_int_equal(machine->sending[i].append.error, 0);
             assert_int_equal(machine->sending[i].marker.error, 0);
         }
+        compact(machine, false);
         check(machine);
         stop(machine);
     }
@@ -492,6 +519,7 @@ static void run_machine(uint64_t seed)
         sim_options_swarm(&world, seed, false);
     }
     machine->sim = sim_create(&world);
+    machine->compacts = seed % 4 >= 2;
     machine->store_options =
         (struct store_options){.directory = "data/shard-0", .journal_bytes = MIB, .cache_bytes = 2 * MIB};
     machine->options = (struct part_options){
@@ -503,7 +531,11 @@ static void run_machine(uint64_t seed)
                                 .index_interval_bytes = 4096,
                                 .retention_ms = -1,
                                 .retention_bytes = -1,
-                                .delete_enabled = true},
+                                .segment_ms = 1000,
+                                .delete_enabled = !machine->compacts,
+                                .compact_enabled = machine->compacts,
+                                .max_compaction_lag_ms = INT64_MAX,
+                                .delete_retention_ms = 1500},
                      .batch_bytes_max = 1048588,
                      .timestamp_before_max_ms = INT64_MAX,
                      .timestamp_after_max_ms = INT64_MAX,
