@@ -3,7 +3,7 @@ import glob
 import os
 
 from cli import DAMAGED, DONE, NOT_FOUND, USAGE, Client
-from harness import case, check, check_equal, data_lines, wait_until
+from harness import Failure, Skip, case, check, check_equal, data_lines, wait_until
 
 
 def spoil(path, position, length=16):
@@ -90,3 +90,36 @@ def with_partition(items):
             partition = item["partition"]
         elif item["kind"] == "record":
             yield {**item, "partition": partition}
+
+
+@case("cli-log-dump-compacted")
+def cli_log_dump_compacted(current):
+    """Segments that compaction has replaced are named and not shown again."""
+    broker = current.broker(settings={"log.cleaner.backoff.ms": 200})
+    cli = Client.__new__(Client)
+    cli.current, cli.broker, cli.bootstrap, cli.mark = current, broker, broker.bootstrap, ""
+    cli.run("topic", "create", "c", "-p", 1, "-c", "cleanup.policy=compact", "-c", "segment.bytes=1M",
+            "-c", "min.cleanable.dirty.ratio=0.01")
+    for lap in range(3):
+        lines = b"".join(b"key-%d:%s-%d\n" % (i % 500, b"v" * 100, lap) for i in range(20000))
+        cli.run("produce", "c", "-K:", stdin=lines)
+
+    def replaced():
+        return [item for item in cli.lines("log", "dump", broker.data, "-t", "c")
+                if item["kind"] == "segment" and "replaced_by" in item]
+
+    if not wait_for(replaced, 30):
+        raise Skip("compaction has not run")
+    broker.stop()
+    items = cli.lines("log", "dump", broker.data, "-t", "c", "-r")
+    check_equal(items[-1]["damaged"], 0, "damage")
+    offsets = [item["offset"] for item in items if item["kind"] == "record"]
+    check_equal(len(offsets), len(set(offsets)), "offsets shown twice")
+    check_equal(len({item["key"] for item in items if item["kind"] == "record"}), 500, "keys")
+
+
+def wait_for(condition, timeout_s):
+    try:
+        return wait_until(condition, timeout_s, "it", 0.5)
+    except Failure:
+        return None

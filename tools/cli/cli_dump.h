@@ -30,8 +30,9 @@ struct dump {
     bool                json;
     enum dump_depth     depth;
     enum dump_log       log;
-    int64_t             from, end; /* offsets to show; end exclusive */
-    const char         *file;      /* its name, for items */
+    int64_t             from, end;   /* offsets to show; end exclusive */
+    uint32_t            replaced_by; /* the segment that compaction made in place of this one; 0: none */
+    const char         *file;        /* its name, for items */
     struct cli_json     writer;
     struct dump_counts  counts;
     struct map          topics;  /* topic id -> name, as far as directories tell */

@@ -52,6 +52,9 @@ static void segment_item(struct dump *dump, const struct store_segment_header *h
         dump_number(dump, "replaces_last", header->replaces_last);
         dump_number(dump, "clean_end", header->clean_end);
     }
+    if (dump->replaced_by != 0) {
+        dump_number(dump, "replaced_by", dump->replaced_by);
+    }
     dump_time(dump, "created", header->created_ms);
     dump_number(dump, "block", header->block_bytes);
     dump_number(dump, "size", (int64_t)size);
@@ -301,6 +304,9 @@ void dump_segment(struct dump *dump, struct dump_source *source, int64_t limit)
         return;
     }
     segment_item(dump, &header, copies, source->size);
+    if (dump->replaced_by != 0) {
+        return; /* waits to be deleted; its records are in the other, or obsolete */
+    }
     if (header.state != STORE_SEGMENT_PREPARED) {
         segment_frames(dump, source, &header, limit);
     }

@@ -122,30 +122,57 @@ static int log_name_filter(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* Where the segment behind each begins: its records count from there on. */
-static int64_t log_limit(struct dump *dump, const char *directory, struct dirent **entries, int count, int at)
+/* The header of each entry that is a segment. */
+struct log_segment {
+    bool                        known;
+    struct store_segment_header header;
+};
+
+static struct log_segment *log_segments(struct dump *dump, const char *directory, struct dirent **entries, int count)
+{
+    struct log_segment *segments = cli_alloc_array(dump->cli, (size_t)count + 1, sizeof(*segments));
+
+    for (int i = 0; i < count; i++) {
+        struct dump_source source;
+
+        if (log_ends_with(entries[i]->d_name, ".seg") &&
+            log_open(dump, cli_format(dump->cli, "%s/%s", directory, entries[i]->d_name), &source)) {
+            segments[i].known = dump_segment_header(&source, &segments[i].header, NULL);
+            dump_source_close(&source);
+        }
+    }
+    return segments;
+}
+
+/* Where the segment behind this one begins: its records count from there on. */
+static int64_t log_limit(const struct log_segment *segments, int count, int at)
 {
     for (int i = at + 1; i < count; i++) {
-        struct store_segment_header header;
-        struct dump_source          source;
-        const char                 *path;
-        bool                        found;
+        const struct store_segment_header *header = &segments[i].header;
 
-        if (!log_ends_with(entries[i]->d_name, ".seg")) {
-            continue;
-        }
-        path = cli_format(dump->cli, "%s/%s", directory, entries[i]->d_name);
-        if (!log_open(dump, path, &source)) {
-            continue;
-        }
-        found = dump_segment_header(&source, &header, NULL);
-        dump_source_close(&source);
-        if (found && !store__segment_compacted(&header) &&
-            (header.state == STORE_SEGMENT_ACTIVE || header.state == STORE_SEGMENT_SEALED)) {
-            return header.base_offset;
+        if (segments[i].known && !store__segment_compacted(header) &&
+            (header->state == STORE_SEGMENT_ACTIVE || header->state == STORE_SEGMENT_SEALED)) {
+            return header->base_offset;
         }
     }
     return INT64_MAX;
+}
+
+/* The number of the segment that compaction made in its place, 0: none. What is replaced waits to be deleted. */
+static uint32_t log_replaced_by(const struct log_segment *segments, int count, int at)
+{
+    const struct store_segment_header *header = &segments[at].header;
+
+    for (int i = 0; i < count && segments[at].known; i++) {
+        const struct store_segment_header *by = &segments[i].header;
+
+        if (segments[i].known && by->number > header->number && by->state == STORE_SEGMENT_SEALED &&
+            store__segment_compacted(by) && by->replaces_first <= store__segment_place(header) &&
+            by->replaces_last >= store__segment_place_last(header)) {
+            return by->number;
+        }
+    }
+    return 0;
 }
 
 /* Directories of logs tell names of topic ids, for the journal. */
@@ -196,15 +223,17 @@ static bool log_wanted(const struct cli *cli, const char *directory)
 
 static void log_directory(struct dump *dump, const char *path, int level)
 {
-    struct dirent **entries = NULL;
-    int             count = scandir(path, &entries, log_name_filter, alphasort);
-    bool            filtered = cli_option(dump->cli, "topic") != NULL;
+    struct dirent     **entries = NULL;
+    int                 count = scandir(path, &entries, log_name_filter, alphasort);
+    bool                filtered = cli_option(dump->cli, "topic") != NULL;
+    struct log_segment *segments;
 
+    dump->file = path;
     if (count < 0) {
-        dump->file = path;
         dump_damage(dump, 0, "cannot be read: %s", strerror(errno));
         return;
     }
+    segments = log_segments(dump, path, entries, count);
     for (int pass = 0; pass < 3; pass++) { /* names of topics, then directories, then files */
         for (int i = 0; i < count && !dump_stopped(dump); i++) {
             const char *inner = cli_format(dump->cli, "%s/%s", path, entries[i]->d_name);
@@ -218,8 +247,9 @@ static void log_directory(struct dump *dump, const char *path, int level)
             } else if (pass == 2 && !directory && log_wanted(dump->cli, path) &&
                        (!filtered || log_ends_with(inner, ".seg") || log_ends_with(inner, ".idx") ||
                         log_ends_with(inner, ".snp") || log_ends_with(inner, "image.snapshot"))) {
-                (void)log_file(dump, inner,
-                               log_ends_with(inner, ".seg") ? log_limit(dump, path, entries, count, i) : INT64_MAX);
+                dump->replaced_by = log_replaced_by(segments, count, i);
+                (void)log_file(dump, inner, log_limit(segments, count, i));
+                dump->replaced_by = 0;
             }
         }
     }
