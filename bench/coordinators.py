@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What coordinators cost on one core, beside Apache Kafka: committed offsets, heartbeats, loading after a restart.
 
-  bench/groups.py                                    Millrace; 10,000 groups with 10 members
-  bench/groups.py --kafka LIBS                       Apache Kafka after it, from the jars in LIBS
-  bench/groups.py --groups 2000 --seconds 5 --rounds 1
+  bench/coordinators.py                                    Millrace; 10,000 groups with 10 members
+  bench/coordinators.py --kafka LIBS                       Apache Kafka after it, from the jars in LIBS
+  bench/coordinators.py --groups 2000 --seconds 5 --rounds 1
 
 The generator (bench/groups) runs on CPU 1, the broker on CPU 0 (Kafka on both). Nothing else should run.
 """
