@@ -4,6 +4,8 @@
 #define JOIN_SKIP_VERSION      9 /* knows skip_assignment (KIP-814) */
 #define JOIN_REQUIRES_ID       4 /* a new member gets its id first and comes again with it (KIP-394) */
 #define JOIN_REBALANCE_VERSION 1 /* has a rebalance timeout of its own */
+/* What a member may say about itself: several times what the group's record could hold of it. */
+#define JOIN_PROTOCOL_BYTES_MAX ((size_t)(4 * MIB))
 
 static int32_t join_rebalance_ms(const struct coord_call *call)
 {
@@ -294,6 +296,16 @@ static void join_classic(struct group *group, struct coord_call *call)
 STATIC_CHECK(sizeof(struct group_protocol) == sizeof(struct kp_join_group_request_protocols) &&
              offsetof(struct group_protocol, metadata) == offsetof(struct kp_join_group_request_protocols, metadata));
 
+static bool join_protocols_fit(const struct kp_join_group_request *request)
+{
+    size_t bytes = 0;
+
+    for (int32_t i = 0; i < request->protocols_count; i++) {
+        bytes += sizeof(struct group_protocol) + request->protocols[i].name.len + request->protocols[i].metadata.len;
+    }
+    return bytes <= JOIN_PROTOCOL_BYTES_MAX;
+}
+
 void coord_join_group(struct coord *coord, struct coord_call *call)
 {
     const struct kp_join_group_request *request = call->request;
@@ -309,6 +321,10 @@ void coord_join_group(struct coord *coord, struct coord_call *call)
     if (request->session_timeout_ms < settings->group_min_session_ms ||
         request->session_timeout_ms > settings->group_max_session_ms) {
         join_fail(call, KP_ERR_INVALID_SESSION_TIMEOUT, request->member_id);
+        return;
+    }
+    if (!join_protocols_fit(request)) { /* Kafka takes it in and fails when the group's record is written */
+        join_fail(call, KP_ERR_UNKNOWN_SERVER_ERROR, request->member_id);
         return;
     }
     if (!group__route(coord, call, request->group_id, &groups, &group)) {

@@ -70,6 +70,7 @@ static void a_member_joins_syncs_and_leaves(void **state)
 
 static void strangers_are_refused(void **state)
 {
+    static char   endless[5 << 20];
     struct joined member, other;
 
     MAYBE(state == NULL);
@@ -91,6 +92,9 @@ static void strangers_are_refused(void **state)
     assert_int_equal(other.error, KP_ERR_INVALID_SESSION_TIMEOUT);
     join(&other, &(struct joining){.session_ms = 1800001});
     assert_int_equal(other.error, KP_ERR_INVALID_SESSION_TIMEOUT);
+    memset(endless, 'x', sizeof(endless) - 1);
+    join(&other, &(struct joining){.metadata = endless});
+    assert_int_equal(other.error, KP_ERR_UNKNOWN_SERVER_ERROR);
     join(&other, &(struct joining){.group = ""});
     assert_int_equal(other.error, KP_ERR_INVALID_GROUP_ID);
     join(&other, &(struct joining){.group = "no such group", .member_id = "nobody"});
