@@ -148,3 +148,20 @@ struct buf *store__buf(struct store *store, size_t bytes)
     }
     return buf;
 }
+
+/* Readers that do not take their answers may hold what was read for them for a long time. A part of the memory they
+ * never get, so that appends go on meanwhile: the cache gives way first, then a read waits. */
+struct buf *store__buf_for_read(struct store *store, size_t bytes)
+{
+    const struct buf_pool *pool = store->shard->bufs;
+    size_t                 limit = buf_pool_budget_bytes(pool) / 4 * STORE_READ_SHARE_QUARTERS;
+    size_t                 used = buf_pool_used_bytes(pool);
+
+    if (used + bytes > limit && store->cache_bytes > 0) {
+        uint64_t give = MAX((uint64_t)(used + bytes - limit), (uint64_t)(1 * MIB));
+
+        store__cache_trim(store, store->cache_bytes > give ? store->cache_bytes - give : 0);
+        used = buf_pool_used_bytes(pool);
+    }
+    return used + bytes > limit ? NULL : store__buf(store, bytes);
+}

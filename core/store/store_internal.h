@@ -39,20 +39,21 @@
 #define STORE_ALLOCATE_BYTES_MAX     ((uint64_t)(64 * MIB))
 #define STORE_SYNC_BYTES \
     ((uint64_t)(1 * MIB)) /* drained bytes of a segment that are flushed without waiting for more */
-#define STORE_DRAIN_AGE_NS       (3 * NS_PER_S) /* an idle open frame leaves memory and journal after this */
-#define STORE_DRAINS_MAX         64             /* idle frames moved at a time: enough to keep the disk busy */
-#define STORE_DRAIN_PRESSURE     50             /* percent of the journal in use from which the oldest are drained */
-#define STORE_TICK_NS            NS_PER_S
-#define STORE_RETRY_NS           (500 * NS_PER_MS) /* after a refused allocation */
-#define STORE_MEMORY_RETRY_NS    (5 * NS_PER_MS)
-#define STORE_SPACE_CHECK_NS     NS_PER_S
-#define STORE_RECOVERIES_MAX     32                  /* logs read back at the same time */
-#define STORE_WINDOW_BYTES       ((size_t)(1 * MIB)) /* one cold read */
-#define STORE_REMAINDERS_MAX     32
-#define STORE_SCAN_BYTES         ((size_t)(256 * KIB)) /* one read of recovery: a small log in one go */
-#define STORE_WINDOW_BYTES_MIN   ((size_t)(64 * KIB))
-#define STORE_RETENTION_CHECK_MS 300000
-#define STORE_NO_LSN             UINT64_MAX
+#define STORE_DRAIN_AGE_NS        (3 * NS_PER_S) /* an idle open frame leaves memory and journal after this */
+#define STORE_DRAINS_MAX          64             /* idle frames moved at a time: enough to keep the disk busy */
+#define STORE_DRAIN_PRESSURE      50             /* percent of the journal in use from which the oldest are drained */
+#define STORE_TICK_NS             NS_PER_S
+#define STORE_RETRY_NS            (500 * NS_PER_MS) /* after a refused allocation */
+#define STORE_MEMORY_RETRY_NS     (5 * NS_PER_MS)
+#define STORE_SPACE_CHECK_NS      NS_PER_S
+#define STORE_RECOVERIES_MAX      32                  /* logs read back at the same time */
+#define STORE_WINDOW_BYTES        ((size_t)(1 * MIB)) /* one cold read */
+#define STORE_REMAINDERS_MAX      32
+#define STORE_READ_SHARE_QUARTERS 3                     /* of the core's memory may be in use when a read takes more */
+#define STORE_SCAN_BYTES          ((size_t)(256 * KIB)) /* one read of recovery: a small log in one go */
+#define STORE_WINDOW_BYTES_MIN    ((size_t)(64 * KIB))
+#define STORE_RETENTION_CHECK_MS  300000
+#define STORE_NO_LSN              UINT64_MAX
 
 enum store_frame_state { FRAME_OPEN, FRAME_QUEUED, FRAME_WRITING, FRAME_WRITTEN, FRAME_STORED };
 
@@ -336,6 +337,8 @@ void store__cache_forget(struct store_log *log);
 void store__cache_forget_below(struct store_log *log, int64_t offset);
 /* Takes a buffer; gives cache back for it when it must. NULL: over budget. */
 struct buf *store__buf(struct store *store, size_t bytes);
+/* The same for what goes to readers, who may keep it for long: they leave some for appends. */
+struct buf *store__buf_for_read(struct store *store, size_t bytes);
 
 void store__log_roll(struct store_log *log);
 void store__log_dirty(struct store_log *log);

@@ -292,7 +292,7 @@ static int cold_window(struct cold_read *cold)
     size_t                  bytes = (size_t)MIN((uint64_t)cold->window_bytes, left);
 
     buf_unref(cold->job.buf);
-    cold->job.buf = store__buf(cold->job.store, bytes);
+    cold->job.buf = store__buf_for_read(cold->job.store, bytes);
     cold->window_at = cold->position;
     if (cold->job.buf == NULL) {
         return ERR_NO_MEMORY;
