@@ -540,51 +540,6 @@ static void test_clean_stop_on_a_full_disk(void **state)
     end(&log);
 }
 
-#define KEPT_READS 80
-
-struct kept_read {
-    struct store_read read;
-    bool              done;
-};
-
-static void kept_done(struct store_read *read)
-{
-    CONTAINER_OF(read, struct kept_read, read)->done = true;
-}
-
-/* Readers that do not take their answers hold what was read for them: they run out of memory, appends do not. */
-static void test_readers_that_keep_their_answers(void **state)
-{
-    static struct kept_read reads[KEPT_READS];
-    struct rig_log          log;
-    int                     refused = 0;
-
-    (void)state;
-    begin(29, &log, "kept");
-    rig.store->options.cache_bytes = 0;
-    assert_int_equal(rig_log_open(&log), ERR_OK);
-    append_many(&log, 20, 10, 100 * KIB);
-    rig_run_for(10 * NS_PER_S);
-    memset(reads, 0, sizeof(reads));
-    for (int i = 0; i < KEPT_READS; i++) {
-        reads[i].read = (struct store_read){
-            .offset = 0, .end_offset = INT64_MAX, .bytes_max = 1 * MIB, .at_least_one = true, .done = kept_done};
-        if (!store_log_read(log.log, &reads[i].read)) {
-            rig_until(done_flag, &reads[i].done);
-        }
-        assert_true(reads[i].read.result == ERR_OK || reads[i].read.result == ERR_AGAIN);
-        refused += reads[i].read.result == ERR_AGAIN;
-    }
-    assert_in_range(refused, 1, KEPT_READS - 20);
-    append_many(&log, 5, 10, 100 * KIB); /* and small ones */
-    append_many(&log, 5, 10, 500);
-    for (int i = 0; i < KEPT_READS; i++) {
-        store_read_release(&reads[i].read);
-    }
-    (void)rig_verify(&log, 0, 300, 1 * MIB); /* and they get on when it is given back */
-    end(&log);
-}
-
 static void quiet(enum slog_level level, const char *room, const char *text)
 {
     (void)level;
@@ -609,7 +564,6 @@ int main(void)
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_small_cold_reads),
         cmocka_unit_test(test_clean_stop_on_a_full_disk),
-        cmocka_unit_test(test_readers_that_keep_their_answers),
     };
 
     slog_set_sink(quiet);
