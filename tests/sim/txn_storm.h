@@ -27,7 +27,7 @@ struct txn_storm;
 struct txn_teller {
     struct txn_storm   *storm;
     int32_t             index;
-    char                id[16];
+    char                id[24];
     bool                newer; /* speaks transactions v2 */
     bool                grouped;
     bool                begun; /* has what InitProducerId gave; false: begins anew */
