@@ -16,12 +16,12 @@
 
 enum broker_phase {
     PHASE_IDLE,
-    PHASE_STORE,     /* opening the journal and the store */
-    PHASE_META,      /* replaying metadata, opening partitions */
-    PHASE_SERVE,     /* accepting */
-    PHASE_STOP_NET,  /* answering what is under way */
+    PHASE_STORE,      /* opening the journal and the store */
+    PHASE_META,       /* replaying metadata, opening partitions */
+    PHASE_SERVE,      /* accepting */
+    PHASE_STOP_NET,   /* answering what is under way */
     PHASE_STOP_COORD, /* writing what the coordinators have decided */
-    PHASE_STOP_META, /* before the partitions: a change under way may still open some */
+    PHASE_STOP_META,  /* before the partitions: a change under way may still open some */
     PHASE_STOP_PARTS,
     PHASE_STOP_STORE,
     PHASE_DONE,
