@@ -3,8 +3,9 @@
  * keys (tests/unit/store/compact_rig.c).
  *
  *   compactrun                        some seeds
- *   compactrun --seed 7 --seeds 1000  as many from 7 on; SIM_SECONDS in the environment ends it earlier or lets it go
- * on compactrun --seed 7 --seeds 1 --verbose */
+ *   compactrun --seed 7 --seeds 1000  as many from 7 on; SIM_SECONDS in the environment ends it earlier, and with
+ *                                     SIM_SEEDS=0 lets it go on until then
+ *   compactrun --seed 7 --seeds 1 --verbose */
 #include "tests/unit/store/compact_rig.h"
 
 #include "core/base/slog.h"
@@ -187,9 +188,12 @@ int main(int count, char **words)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(run_seeds)};
     const char             *limit = getenv("SIM_SECONDS");
+    const char             *seeds = getenv("SIM_SEEDS");
 
     seconds_max = limit == NULL ? 0 : strtoll(limit, NULL, 10);
-    seed_count = seconds_max > 0 ? UINT64_MAX / 2 : seed_count;
+    if (seconds_max > 0 && seeds != NULL && strcmp(seeds, "0") == 0) { /* as simrun: no bound but the seconds */
+        seed_count = UINT64_MAX / 2;
+    }
     slog_set_sink(count_passes);
     for (int i = 1; i < count; i++) {
         if (strcmp(words[i], "--seed") == 0 && i + 1 < count) {
