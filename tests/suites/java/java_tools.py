@@ -173,7 +173,7 @@ def performance(s):
     s.step("ClientCompatibilityTest", has("^SUCCESS"), PACKAGE + "ClientCompatibilityTest", "--topic", "tools-compat",
            "--offsets-for-times-supported", "True", "--cluster-id-supported", "True",
            "--expect-record-too-large-exception", "False", "--num-cluster-nodes", str(s.shards),
-           "--create-topics-supported", "True", "--describe-acls-supported", "False", "--describe-configs-supported",
+           "--create-topics-supported", "True", "--describe-acls-supported", "True", "--describe-configs-supported",
            "True", "--idempotent-producer-supported", "True")
 
 
@@ -295,7 +295,7 @@ def placement(s):
     s.step("LeaderElectionCommand, one partition", has("Valid replica already elected for partitions tools-in-0"),
            ELECTION, "--election-type", "preferred", "--topic", "tools-in", "--partition", "0")
     s.step("LeaderElectionCommand, what is not there", has("UnknownTopicOrPartition"), ELECTION, "--election-type",
-           "unclean", "--topic", "tools-none", "--partition", "0", code=1)
+           "unclean", "--topic", "tools-absent", "--partition", "0", code=1)
     s.step("ReassignPartitionsCommand --list", has("No partition reassignments found"), REASSIGN, "--list")
     text = s.step("TopicCommand --describe, leaders", has("Partition: 0"), TOPIC, "--describe", "--topic", "tools-in")
     leaders = {int(partition): int(leader)
