@@ -100,40 +100,89 @@ void rec__inflate_close(struct rec_inflater *inflater)
     inflater->context = NULL;
 }
 
+size_t rec__deflate_bound(enum rec_codec codec, size_t len)
+{
+    return rec__codec_table(codec)->deflate_bound(len);
+}
+
+int rec__deflate_open(struct rec_deflater *deflater, enum rec_codec codec, int level, size_t len, struct span out,
+                      size_t *out_len)
+{
+    const struct rec_codec_table *table = rec__codec_table(codec);
+    struct rec_deflater           opened = {.codec = codec, .out = out};
+    int                           rc;
+
+    *out_len = 0;
+    opened.context = rec__idle_take(REC_IDLE_DEFLATE + (int)codec);
+    if (opened.context == NULL) {
+        opened.context = table->deflate_create();
+    }
+    if (opened.context == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    rc = table->deflate_begin(opened.context, level, len, out, out_len);
+    if (rc != ERR_OK) {
+        rec__deflate_close(&opened);
+        return rc;
+    }
+    CHECK(*out_len <= out.len);
+    opened.out = span_of(out.base + *out_len, out.len - *out_len);
+    *deflater = opened;
+    return ERR_OK;
+}
+
+int rec__deflate_push(struct rec_deflater *deflater, struct view piece, bool last, size_t *out_len)
+{
+    int rc;
+
+    CHECK(deflater->context != NULL && (last || piece.len % REC_DEFLATE_PIECE_BYTES == 0));
+    *out_len = 0;
+    rc = rec__codec_table(deflater->codec)->deflate_push(deflater->context, piece, last, deflater->out, out_len);
+    CHECK(*out_len <= deflater->out.len);
+    deflater->out = span_of(deflater->out.base + *out_len, deflater->out.len - *out_len);
+    return rc;
+}
+
+void rec__deflate_close(struct rec_deflater *deflater)
+{
+    int kind = REC_IDLE_DEFLATE + (int)deflater->codec;
+
+    if (deflater->context != NULL && !rec__idle_keep(kind, deflater->context)) {
+        context_destroy(kind, deflater->context);
+    }
+    deflater->context = NULL;
+}
+
 int rec__deflate(enum rec_codec codec, int level, struct view input, size_t room, struct arena *arena,
                  struct span *out_bytes)
 {
-    const struct rec_codec_table *table = rec__codec_table(codec);
-    int                           kind = REC_IDLE_DEFLATE + (int)codec;
-    size_t                        bound;
-    uint8_t                      *out;
-    void                         *context;
-    int64_t                       len;
+    struct rec_deflater deflater = {0};
+    uint8_t            *out;
+    size_t              head = 0;
+    size_t              body = 0;
+    size_t              bound;
+    int                 rc;
 
     if (input.len > INT32_MAX - room) {
         return ERR_LIMIT;
     }
-    bound = table->deflate_bound(input.len);
+    bound = rec__deflate_bound(codec, input.len);
     out = arena_alloc(arena, room + bound);
-    context = rec__idle_take(kind);
-    if (context == NULL) {
-        context = table->deflate_create();
+    if (out == NULL) {
+        return ERR_NO_MEMORY;
     }
-    if (out == NULL || context == NULL) {
-        len = ERR_NO_MEMORY;
-    } else {
-        len = table->deflate(context, level, input, span_of(out + room, bound));
+    rc = rec__deflate_open(&deflater, codec, level, input.len, span_of(out + room, bound), &head);
+    if (rc == ERR_OK) {
+        rc = rec__deflate_push(&deflater, input, true, &body);
+        rec__deflate_close(&deflater);
     }
-    if (context != NULL && !rec__idle_keep(kind, context)) {
-        context_destroy(kind, context);
+    if (rc != ERR_OK) {
+        return rc;
     }
-    if (len < 0) {
-        return (int)len;
-    }
-    if ((uint64_t)len > INT32_MAX - room) {
+    if (head + body > INT32_MAX - room) {
         return ERR_LIMIT;
     }
-    *out_bytes = span_of(out, room + (size_t)len);
+    *out_bytes = span_of(out, room + head + body);
     return ERR_OK;
 }
 

@@ -1,7 +1,7 @@
 /* gzip: ISA-L's igzip, which inflates 2.6 times as fast as zlib (0.76 against 2.0 ns/B on log text). One member per
  * batch; its checksum and length are verified.
  *
- * Kafka's levels 1 to 9 map to the library's 1 to 3. */
+ * Kafka's levels 1 to 9 map to the library's 1 to 3, by threes. */
 #include <isa-l/igzip_lib.h>
 
 #include "core/base/check.h"
@@ -9,8 +9,10 @@
 
 #define GZIP_LEVEL_DEFAULT 2
 #define GZIP_LEVEL_MAX     3
-/* Header and trailer, and 5 bytes for each stored block of 32 KiB at worst, rounded up well. */
+/* Header and trailer, and for each block its header or, at worst, codes somewhat longer than the bytes they stand for:
+ * a stream fed in pieces cannot always fall back to a stored block. Noise grows by 0.07%. */
 #define GZIP_BOUND_FIXED_BYTES ((size_t)1024)
+#define GZIP_BOUND_RATIO       ((size_t)32)
 
 struct gzip_deflater {
     struct isal_zstream stream;
@@ -80,30 +82,44 @@ static void gzip_deflate_destroy(void *context)
 
 static size_t gzip_deflate_bound(size_t len)
 {
-    return len + len / 4096 + GZIP_BOUND_FIXED_BYTES;
+    return len + len / GZIP_BOUND_RATIO + GZIP_BOUND_FIXED_BYTES;
 }
 
-static int64_t gzip_deflate(void *context, int level, struct view input, struct span out)
+static int gzip_deflate_begin(void *context, int level, size_t len, UNUSED struct span out, size_t *out_len)
 {
     struct gzip_deflater *deflater = context;
     struct isal_zstream  *stream = &deflater->stream;
 
-    CHECK(input.len <= UINT32_MAX && out.len <= UINT32_MAX);
+    CHECK(len <= UINT32_MAX);
     isal_deflate_init(stream);
     stream->gzip_flag = IGZIP_GZIP;
     stream->level = level <= 0 ? GZIP_LEVEL_DEFAULT : (uint32_t)MIN((level + 2) / 3, GZIP_LEVEL_MAX);
     stream->level_buf = deflater->level_memory;
     stream->level_buf_size = sizeof(deflater->level_memory);
-    stream->end_of_stream = 1;
     stream->flush = NO_FLUSH;
-    stream->next_in = (uint8_t *)(uintptr_t)input.base;
-    stream->avail_in = (uint32_t)input.len;
+    *out_len = 0;
+    return ERR_OK;
+}
+
+/* The library copies what it keeps of a piece. */
+static int gzip_deflate_push(void *context, struct view piece, bool last, struct span out, size_t *out_len)
+{
+    struct isal_zstream *stream = &((struct gzip_deflater *)context)->stream;
+
+    out.len = MIN(out.len, (size_t)UINT32_MAX);
+    stream->end_of_stream = last ? 1 : 0;
+    stream->next_in = (uint8_t *)(uintptr_t)piece.base;
+    stream->avail_in = (uint32_t)piece.len;
     stream->next_out = out.base;
     stream->avail_out = (uint32_t)out.len;
-    if (isal_deflate(stream) != COMP_OK || stream->internal_state.state != ZSTATE_END) {
+    if (isal_deflate(stream) != COMP_OK) {
         return ERR_LIMIT;
     }
-    return (int64_t)(out.len - stream->avail_out);
+    *out_len = out.len - stream->avail_out;
+    if (stream->avail_in > 0 || (last && stream->internal_state.state != ZSTATE_END)) {
+        return ERR_LIMIT;
+    }
+    return ERR_OK;
 }
 
 const struct rec_codec_table rec__gzip_table = {
@@ -114,5 +130,6 @@ const struct rec_codec_table rec__gzip_table = {
     .deflate_create = gzip_deflate_create,
     .deflate_destroy = gzip_deflate_destroy,
     .deflate_bound = gzip_deflate_bound,
-    .deflate = gzip_deflate,
+    .deflate_begin = gzip_deflate_begin,
+    .deflate_push = gzip_deflate_push,
 };

@@ -75,24 +75,25 @@ static int lz4_inflate_pull(void *context, struct view *input, struct span out, 
     return produced == out.len ? 0 : ERR_CORRUPT;
 }
 
-/* The frame functions keep no context between calls. */
 static void *lz4_deflate_create(void)
 {
-    static uint8_t nothing;
+    LZ4F_cctx *context = NULL;
 
-    return &nothing;
+    return LZ4F_isError(LZ4F_createCompressionContext(&context, LZ4F_VERSION)) != 0 ? NULL : context;
 }
 
 static void lz4_deflate_destroy(void *context)
 {
-    MAYBE(context == NULL);
+    (void)LZ4F_freeCompressionContext(context);
 }
 
+/* Nothing is kept of a piece: pieces are whole blocks. */
 static LZ4F_preferences_t lz4_preferences(int level)
 {
     return (LZ4F_preferences_t){
         .frameInfo = {.blockSizeID = LZ4F_max64KB, .blockMode = LZ4F_blockIndependent},
         .compressionLevel = level,
+        .autoFlush = 1,
     };
 }
 
@@ -103,13 +104,44 @@ static size_t lz4_deflate_bound(size_t len)
     return LZ4F_compressFrameBound(len, &preferences);
 }
 
-static int64_t lz4_deflate(void *context, int level, struct view input, struct span out)
+static int lz4_deflate_begin(void *context, int level, UNUSED size_t len, struct span out, size_t *out_len)
 {
     LZ4F_preferences_t preferences = lz4_preferences(level);
-    size_t             len = LZ4F_compressFrame(out.base, out.len, input.base, input.len, &preferences);
+    size_t             rc;
 
-    MAYBE(context == NULL);
-    return LZ4F_isError(len) != 0 ? ERR_NO_MEMORY : (int64_t)len;
+    if (out.len < LZ4F_HEADER_SIZE_MAX) {
+        return ERR_LIMIT;
+    }
+    rc = LZ4F_compressBegin(context, out.base, out.len, &preferences);
+    if (LZ4F_isError(rc) != 0) {
+        return ERR_NO_MEMORY;
+    }
+    *out_len = rc;
+    return ERR_OK;
+}
+
+static int lz4_deflate_push(void *context, struct view piece, bool last, struct span out, size_t *out_len)
+{
+    LZ4F_preferences_t preferences = lz4_preferences(0);
+    size_t             rc;
+
+    /* With the end of the frame; the library asks for as much, whatever comes out. */
+    if (out.len < LZ4F_compressBound(piece.len, &preferences)) {
+        return ERR_LIMIT;
+    }
+    rc = LZ4F_compressUpdate(context, out.base, out.len, piece.base, piece.len, NULL);
+    if (LZ4F_isError(rc) != 0) {
+        return ERR_NO_MEMORY;
+    }
+    *out_len = rc;
+    if (last) {
+        rc = LZ4F_compressEnd(context, out.base + *out_len, out.len - *out_len, NULL);
+        if (LZ4F_isError(rc) != 0) {
+            return ERR_NO_MEMORY;
+        }
+        *out_len += rc;
+    }
+    return ERR_OK;
 }
 
 const struct rec_codec_table rec__lz4_table = {
@@ -120,5 +152,6 @@ const struct rec_codec_table rec__lz4_table = {
     .deflate_create = lz4_deflate_create,
     .deflate_destroy = lz4_deflate_destroy,
     .deflate_bound = lz4_deflate_bound,
-    .deflate = lz4_deflate,
+    .deflate_begin = lz4_deflate_begin,
+    .deflate_push = lz4_deflate_push,
 };

@@ -317,27 +317,43 @@ static size_t snappy_deflate_bound(size_t len)
 }
 
 /* Levels mean nothing to snappy. */
-static int64_t snappy_deflate(void *context, int level, struct view input, struct span out)
+static int snappy_deflate_begin(UNUSED void *context, UNUSED int level, UNUSED size_t len, struct span out,
+                                size_t *out_len)
 {
-    size_t at = XERIAL_HEADER_BYTES;
-
-    MAYBE(context == NULL || level == 0);
+    if (out.len < XERIAL_HEADER_BYTES) {
+        return ERR_LIMIT;
+    }
     memcpy(out.base, xerial_magic, sizeof(xerial_magic));
     store_be32(out.base + sizeof(xerial_magic), XERIAL_VERSION);
     store_be32(out.base + sizeof(xerial_magic) + sizeof(uint32_t), XERIAL_COMPATIBLE);
-    while (input.len > 0) {
-        size_t piece = MIN(input.len, XERIAL_BLOCK_BYTES);
-        size_t len = out.len - at - XERIAL_BLOCK_PREFIX_BYTES;
+    *out_len = XERIAL_HEADER_BYTES;
+    return ERR_OK;
+}
 
-        if (snappy_compress((const char *)input.base, piece, (char *)out.base + at + XERIAL_BLOCK_PREFIX_BYTES, &len) !=
+/* Nothing is kept of a piece: pieces are whole blocks. */
+static int snappy_deflate_push(UNUSED void *context, struct view piece, UNUSED bool last, struct span out,
+                               size_t *out_len)
+{
+    size_t at = 0;
+
+    while (piece.len > 0) {
+        size_t block = MIN(piece.len, XERIAL_BLOCK_BYTES);
+        size_t len;
+
+        if (out.len - at < XERIAL_BLOCK_PREFIX_BYTES + snappy_max_compressed_length(block)) {
+            return ERR_LIMIT;
+        }
+        len = out.len - at - XERIAL_BLOCK_PREFIX_BYTES;
+        if (snappy_compress((const char *)piece.base, block, (char *)out.base + at + XERIAL_BLOCK_PREFIX_BYTES, &len) !=
             SNAPPY_OK) {
             return ERR_NO_MEMORY;
         }
         store_be32(out.base + at, (uint32_t)len);
         at += XERIAL_BLOCK_PREFIX_BYTES + len;
-        input = view_of(input.base + piece, input.len - piece);
+        *out_len = at;
+        piece = view_of(piece.base + block, piece.len - block);
     }
-    return (int64_t)at;
+    return ERR_OK;
 }
 
 const struct rec_codec_table rec__snappy_table = {
@@ -349,5 +365,6 @@ const struct rec_codec_table rec__snappy_table = {
     .deflate_create = snappy_deflate_create,
     .deflate_destroy = snappy_deflate_destroy,
     .deflate_bound = snappy_deflate_bound,
-    .deflate = snappy_deflate,
+    .deflate_begin = snappy_deflate_begin,
+    .deflate_push = snappy_deflate_push,
 };

@@ -74,18 +74,34 @@ static size_t zstd_deflate_bound(size_t len)
     return ZSTD_compressBound(len);
 }
 
-static int64_t zstd_deflate(void *context, int level, struct view input, struct span out)
+static int zstd_deflate_begin(void *context, int level, size_t len, UNUSED struct span out, size_t *out_len)
 {
-    size_t len;
-
     (void)ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters);
     /* The library clamps levels to those it has; high ones would ask for windows that we refuse ourselves. */
     (void)ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
     if (level > 19) {
         (void)ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, ZSTD_WINDOW_LOG_MAX);
     }
-    len = ZSTD_compress2(context, out.base, out.len, input.base, input.len);
-    return ZSTD_isError(len) != 0 ? ERR_NO_MEMORY : (int64_t)len;
+    /* With it the library's tables and window fit the batch, and the frame says how long it is. */
+    *out_len = 0;
+    return ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context, len)) != 0 ? ERR_NO_MEMORY : ERR_OK;
+}
+
+/* Each piece ends a block, so that the work on it is done now and not on top of that for a later one. */
+static int zstd_deflate_push(void *context, struct view piece, bool last, struct span out, size_t *out_len)
+{
+    ZSTD_inBuffer  from = {.src = piece.base, .size = piece.len};
+    ZSTD_outBuffer to = {.dst = out.base, .size = out.len};
+    size_t         left;
+
+    do {
+        left = ZSTD_compressStream2(context, &to, &from, last ? ZSTD_e_end : ZSTD_e_flush);
+    } while (ZSTD_isError(left) == 0 && left > 0 && to.pos < to.size);
+    *out_len = to.pos;
+    if (ZSTD_isError(left) != 0) {
+        return ERR_NO_MEMORY;
+    }
+    return left > 0 ? ERR_LIMIT : ERR_OK;
 }
 
 const struct rec_codec_table rec__zstd_table = {
@@ -96,5 +112,6 @@ const struct rec_codec_table rec__zstd_table = {
     .deflate_create = zstd_deflate_create,
     .deflate_destroy = zstd_deflate_destroy,
     .deflate_bound = zstd_deflate_bound,
-    .deflate = zstd_deflate,
+    .deflate_begin = zstd_deflate_begin,
+    .deflate_push = zstd_deflate_push,
 };
