@@ -104,7 +104,7 @@ int16_t part_check_epoch(const struct part *part, int32_t current_leader_epoch);
 /* --- append ------------------------------------------------------------------------------------------------------ */
 
 /* Caller-owned until done. Appends to one part are done in the order of the calls, also when one of them has to be
- * checked in slices or has to wait for memory. */
+ * checked or recompressed in slices, or has to wait for memory. */
 struct part_append {
     /* in */
     struct view records;      /* exactly one batch; valid until done */
@@ -124,14 +124,15 @@ struct part_append {
     int64_t     append_time_ms; /* -1 unless LogAppendTime */
     int64_t     log_start_offset;
     /* private */
-    struct list_node    link_;
-    struct part        *part_;
-    struct store_append store_;
-    struct rec_check    check_;
-    uint32_t            state_;
-    struct arena       *arena_; /* holds the recompressed batch */
-    struct rec_batch    batch_; /* what will be written */
-    int64_t             wait_offset_;
+    struct list_node      link_;
+    struct part          *part_;
+    struct store_append   store_;
+    struct rec_check      check_;
+    struct rec_recompress recompress_;
+    uint32_t              state_;
+    struct arena         *arena_; /* holds the recompressed batch */
+    struct rec_batch      batch_; /* what will be written */
+    int64_t               wait_offset_;
 };
 
 /* done is never called inside this function. */

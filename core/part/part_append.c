@@ -2,8 +2,8 @@
  * commit.
  *
  * Order: an append enters the queue and leaves it only from its head, so the log's order is the order of the calls even
- * when a check goes over several turns of the loop or the store has no memory. An answer that is known at once still
- * waits for the next turn.
+ * when a check or a recompression goes over several turns of the loop or the store has no memory. An answer that is
+ * known at once still waits for the next turn.
  *
  * CRC: for batches that are stored as they came and are not compressed, the CRC is computed by the copy into the log's
  * frame, after the records were walked. Whatever is refused before its CRC was seen is checked then: damage on the way
@@ -25,6 +25,7 @@ enum append_state {
     APPEND_NEW,
     APPEND_CHECKING, /* rec_check is open */
     APPEND_CHECKED,
+    APPEND_RECOMPRESSING, /* rec_recompress is open */
     APPEND_COMMITTED,
 };
 
@@ -37,6 +38,7 @@ enum append_step {
 
 static enum append_step append_begin(struct part *part, struct part_append *append);
 static enum append_step append_check(struct part *part, struct part_append *append);
+static enum append_step append_recompress_begin(struct part *part, struct part_append *append);
 static enum append_step append_recompress(struct part *part, struct part_append *append);
 static enum append_step append_place(struct part *part, struct part_append *append);
 static void             append_commit(struct part *part, struct part_append *append, struct span place);
@@ -84,6 +86,9 @@ void part__append_run(struct part *part)
         if (step == APPEND_ON && append->state_ == APPEND_CHECKING) {
             step = append_check(part, append);
         }
+        if (step == APPEND_ON && append->state_ == APPEND_RECOMPRESSING) {
+            step = append_recompress(part, append);
+        }
         if (step == APPEND_ON) {
             step = append_place(part, append);
         }
@@ -99,6 +104,9 @@ static void append_drop_state(struct part_append *append)
 {
     if (append->state_ == APPEND_CHECKING) {
         rec_check_end(&append->check_);
+    }
+    if (append->state_ == APPEND_RECOMPRESSING) {
+        rec_recompress_end(&append->recompress_);
     }
     if (append->arena_ != NULL) {
         arena_deinit(append->arena_);
@@ -356,35 +364,64 @@ static enum append_step append_check(struct part *part, struct part_append *appe
     }
     rec_check_end(&append->check_);
     append->state_ = APPEND_CHECKED;
-    return append_recompress(part, append);
+    return append_recompress_begin(part, append);
+}
+
+static enum append_step append_recompress_refuse(struct part_append *append, int rc)
+{
+    if (rc == ERR_LIMIT) {
+        return append_refuse(append, KP_ERR_MESSAGE_TOO_LARGE,
+                             "the record batch is larger than max.message.bytes once it is recompressed");
+    }
+    return append_refuse(append, KP_ERR_KAFKA_STORAGE_ERROR,
+                         "the record batch could not be recompressed: not enough memory");
 }
 
 /* compression.type names another codec than the producer's. */
-static enum append_step append_recompress(struct part *part, struct part_append *append)
+static enum append_step append_recompress_begin(struct part *part, struct part_append *append)
 {
-    uint64_t    inflated_bytes_max = append_inflated_bytes_max(part);
-    struct view bytes = {0};
-    int         rc;
+    uint64_t records_bytes = append->check_.found.records_bytes;
+    size_t   batch_bytes_max = part->settings.batch_bytes_max;
+    int      rc;
 
     if (!append_wants_recompression(part, append)) {
         return APPEND_ON;
     }
     append->arena_ = mem_alloc(MEM_PART, sizeof(*append->arena_));
-    /* Inflated records, their compressed form and the builder's growth. */
-    arena_init(append->arena_, MEM_PART, 64 * KIB, (size_t)(4 * inflated_bytes_max));
-    rc = rec_recompress(&append->batch_, (enum rec_codec)part->settings.codec, part->settings.codec_level,
-                        (size_t)inflated_bytes_max, append->arena_, &bytes);
+    /* The new batch, half as much again for a small one's worst case, and a window. */
+    arena_init(append->arena_, MEM_PART, 64 * KIB, batch_bytes_max + batch_bytes_max / 2 + MIB);
+    rc =
+        rec_recompress_begin(&append->recompress_, &append->batch_, records_bytes, (enum rec_codec)part->settings.codec,
+                             part->settings.codec_level, batch_bytes_max, append->arena_);
+    if (rc != ERR_OK) {
+        return append_recompress_refuse(append, rc);
+    }
+    append->state_ = APPEND_RECOMPRESSING;
+    if (records_bytes > PART_RECOMPRESS_SLICE_BYTES) { /* the check has had this turn */
+        part__post(part);
+        return APPEND_WAITS;
+    }
+    return APPEND_ON;
+}
+
+/* One slice, as of a check. */
+static enum append_step append_recompress(struct part *part, struct part_append *append)
+{
+    struct view bytes = {0};
+    int         rc = rec_recompress_step(&append->recompress_, PART_RECOMPRESS_SLICE_BYTES, &bytes);
+
+    if (rc == ERR_AGAIN) {
+        part__post(part);
+        return APPEND_WAITS;
+    }
     if (rc == ERR_OK) {
         rc = rec_batch_parse(bytes, &append->batch_);
     }
     if (rc != ERR_OK) {
-        return append_refuse(append, KP_ERR_KAFKA_STORAGE_ERROR,
-                             "the record batch could not be recompressed: not enough memory");
+        return append_recompress_refuse(append, rc);
     }
-    if (bytes.len > part->settings.batch_bytes_max) {
-        return append_refuse(append, KP_ERR_MESSAGE_TOO_LARGE,
-                             "the record batch is larger than max.message.bytes once it is recompressed");
-    }
+    rec_recompress_end(&append->recompress_);
+    append->state_ = APPEND_CHECKED;
     return APPEND_ON;
 }
 

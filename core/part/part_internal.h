@@ -12,8 +12,10 @@
 #include "core/part/part.h"
 
 #define PART_CHECK_SLICE_BYTES ((size_t)(256 * KIB)) /* inflated bytes per turn: well below 1 ms for every codec */
-#define PART_MARKS_MAX         64                    /* even: thinning keeps every second one */
-#define PART_EXPIRY_CHECK_MS   (60 * MS_PER_S)
+/* The same for recompression, which costs several times as much: one window of core/record. */
+#define PART_RECOMPRESS_SLICE_BYTES (PART_CHECK_SLICE_BYTES / 4)
+#define PART_MARKS_MAX              64 /* even: thinning keeps every second one */
+#define PART_EXPIRY_CHECK_MS        (60 * MS_PER_S)
 #define PART_EXPIRY_GRACE_MS \
     (10 * 60 * MS_PER_S) /* nobody expires sooner than this after a start, whatever the wall clock says */
 #define PART_TOPIC_BYTES_MAX 249

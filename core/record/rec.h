@@ -93,6 +93,7 @@ struct rec_found {
     int64_t     max_timestamp_ms;    /* over all records */
     int32_t     max_timestamp_delta; /* offset delta of the first record that has it */
     int32_t     bad_record_index;    /* the first refused record, -1 when the batch as a whole is refused */
+    uint64_t    records_bytes;       /* of the records section, inflated */
     const char *reason;              /* static text for the client, NULL when fine */
 };
 
@@ -185,9 +186,6 @@ void rec_builder_add(struct rec_builder *builder, int64_t timestamp_ms, struct v
                      const struct rec_header_field *headers, int32_t header_count);
 /* Compresses with `codec` (level 0 = the codec's default), writes header and CRC. base_offset 0, leader epoch -1. */
 MUST_USE int rec_builder_finish(struct rec_builder *builder, enum rec_codec codec, int level, struct view *out_batch);
-/* The same records under another codec (compression.type of a topic), same producer fields, timestamps and offsets. */
-MUST_USE int rec_recompress(const struct rec_batch *batch, enum rec_codec codec, int level, size_t inflated_bytes_max,
-                            struct arena *arena, struct view *out_batch);
 /* Control batch with one transaction marker: type 0 abort, 1 commit (EndTransactionMarker). */
 MUST_USE int rec_build_marker(struct arena *arena, int64_t producer_id, int16_t producer_epoch, bool commit,
                               int32_t coordinator_epoch, int64_t timestamp_ms, struct view *out_batch);
@@ -201,6 +199,38 @@ enum rec_control_type { REC_CONTROL_ABORT = 0, REC_CONTROL_COMMIT = 1 };
 
 /* Reads the one record of a control batch. ERR_INVALID when the batch is no control batch, ERR_CORRUPT. */
 MUST_USE int rec_marker_parse(const struct rec_batch *batch, struct rec_marker *out_marker);
+
+/* --- under another codec ------------------------------------------------------------------------------------------ */
+
+/* A batch that gets another codec (compression.type of a topic): the same records, producer fields, timestamps and
+ * offsets. Can be cut into slices like the check; the result does not depend on how. Zero it, begin, step until it is
+ * not ERR_AGAIN. Holds codec contexts: always end with rec_recompress_end(), before the arena goes. The batch's bytes
+ * stay the caller's and must not change until then. */
+struct rec_recompress {
+    struct rec_batch    batch;
+    enum rec_codec      codec;
+    size_t              records_bytes;
+    size_t              batch_bytes_max;
+    struct span         whole; /* the new batch and room behind it; `len` bytes of it are there */
+    size_t              len;
+    size_t              done_bytes; /* of the records, inflated */
+    struct rec_streams *streams_;
+};
+
+/* records_bytes: of the records section, inflated, as the check found it. Memory is the arena's: the smaller of
+ * batch_bytes_max and what records_bytes can become, and 256 KiB; what the codecs keep comes on top. ERR_LIMIT: would
+ * be longer than batch_bytes_max; ERR_NO_MEMORY; ERR_CORRUPT. */
+MUST_USE int rec_recompress_begin(struct rec_recompress *job, const struct rec_batch *batch, uint64_t records_bytes,
+                                  enum rec_codec codec, int level, size_t batch_bytes_max, struct arena *arena);
+/* Whole windows of 64 KiB of inflated records, until slice_bytes (> 0) are reached. ERR_AGAIN: call again; ERR_OK:
+ * *out_batch is in the arena; ERR_LIMIT, ERR_NO_MEMORY; ERR_CORRUPT: the records are damaged or not records_bytes. */
+MUST_USE int rec_recompress_step(struct rec_recompress *job, size_t slice_bytes, struct view *out_batch);
+/* Harmless when not begun. */
+void rec_recompress_end(struct rec_recompress *job);
+/* All in one, for callers that may block: tests, tools. Inflates twice, first to see how much there is. ERR_LIMIT above
+ * inflated_bytes_max. */
+MUST_USE int rec_recompress_whole(const struct rec_batch *batch, enum rec_codec codec, int level,
+                                  size_t inflated_bytes_max, struct arena *arena, struct view *out_batch);
 
 /* --- taking records out ------------------------------------------------------------------------------------------- */
 

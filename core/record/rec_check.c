@@ -8,9 +8,6 @@
 #include "core/record/rec_codec.h"
 #include "core/record/rec_internal.h"
 
-/* Inflated at a time: a block of lz4 as Kafka's clients write it, and small beside the second-level cache. */
-#define REC_WINDOW_BYTES ((size_t)65536)
-
 /* state_ of a check of a compressed batch. */
 struct check_state {
     struct rec_inflater inflater;
@@ -153,6 +150,7 @@ static enum rec_verdict check_plain(struct rec_check *check)
     struct view       records = records_of(&check->batch);
     size_t            used;
 
+    check->found.records_bytes = records.len;
     rec__walk_init(&walker, &check->batch, &check->rules, &check->found);
     used = rec__walk(&walker, records);
     return rec__walk_finish(&walker, records.len - used);
@@ -222,6 +220,7 @@ static int check_window(struct rec_check *check, size_t bytes_max, size_t *out_b
         return ERR_OK;
     }
     if (rc == 1) {
+        check->found.records_bytes = state->inflated_bytes;
         *out_verdict = rec__walk_finish(&state->walker, state->left_bytes);
         return ERR_OK;
     }

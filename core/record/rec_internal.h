@@ -23,6 +23,8 @@ enum rec_position {
 };
 
 #define REC_MAGIC 2
+/* Inflated at a time: a block of lz4 as Kafka's clients write it, and small beside the second-level cache. */
+#define REC_WINDOW_BYTES ((size_t)65536)
 /* Attributes, two varints of one byte, null key, null value, no headers. */
 #define REC_RECORD_BODY_BYTES_MIN  ((size_t)6)
 #define REC_HEADER_FIELD_BYTES_MIN ((size_t)2)

@@ -396,7 +396,7 @@ static void test_compressed_and_control_batches(void **state)
     assert_int_equal(meta__records_each(marker, &arena, apply_each, &world->image, &last_offset), ERR_OK);
     assert_int_equal(last_offset, 0);
     assert_int_equal(rec_batch_parse(batch, &parsed), ERR_OK);
-    assert_int_equal(rec_recompress(&parsed, REC_ZSTD, 0, MIB, &world->arena, &compressed), ERR_OK);
+    assert_int_equal(rec_recompress_whole(&parsed, REC_ZSTD, 0, MIB, &world->arena, &compressed), ERR_OK);
     assert_int_equal(meta__records_each(compressed, &arena, apply_each, &world->image, &last_offset), ERR_OK);
     assert_non_null(meta__image_topic(&world->image, view_text("a")));
     arena_deinit(&arena);

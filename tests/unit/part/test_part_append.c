@@ -327,6 +327,52 @@ static void keeps_order_under_slicing(void **state)
     }
 }
 
+/* A turn checks or recompresses one slice; what was appended after it keeps its place. */
+static void keeps_order_under_recompression(void **state)
+{
+    static const enum rec_codec codecs[] = {REC_NONE, REC_GZIP, REC_SNAPPY, REC_LZ4, REC_ZSTD};
+    struct fixture             *fixture = *state;
+    struct part_settings        settings = fixture->options.settings;
+    int64_t                     end = 0;
+
+    settings.batch_bytes_max = 4 << 20;
+    for (size_t i = 0; i < COUNT_OF(codecs); i++) {
+        enum rec_codec from = codecs[(i + 1) % COUNT_OF(codecs)];
+        struct try     large, small[3], refused;
+        int            turns = 0;
+
+        settings.codec = (int)codecs[i];
+        fixture_set(fixture, &settings);
+        fixture_begin(
+            fixture, &large,
+            fixture_batch(fixture, &(struct batch_recipe){.records = 40, .value_bytes = 60000, .codec = from}));
+        for (size_t j = 0; j < COUNT_OF(small); j++) {
+            fixture_begin(fixture, &small[j], fixture_batch(fixture, &(struct batch_recipe){.codec = from}));
+        }
+        fixture_begin(fixture, &refused,
+                      fixture_batch(fixture, &(struct batch_recipe){.attributes = REC_ATTR_CONTROL}));
+        while (part_log_end(fixture->part) == end && fake_io_turn(&fixture->io) > 0) {
+            turns++;
+        }
+        /* 2.4 MB: 10 slices of a check at least where there is something to inflate, 37 windows. */
+        assert_true(turns >= (from == REC_NONE ? 37 : 10 + 36));
+        assert_int_equal(large.answers, 0);
+        fixture_flush(fixture);
+        expect_answer(&refused, KP_ERR_INVALID_RECORD);
+        expect_answer(&large, 0);
+        assert_int_equal(large.append.base_offset, end);
+        for (size_t j = 0; j < COUNT_OF(small); j++) {
+            expect_answer(&small[j], 0);
+            assert_int_equal(small[j].append.base_offset, end + 40 + (int64_t)j);
+            assert_int_equal(fixture_stored(fixture, 4 * i + 1 + j).codec, codecs[i]);
+        }
+        assert_int_equal(fixture_stored(fixture, 4 * i).codec, codecs[i]);
+        assert_int_equal(fixture_stored(fixture, 4 * i).record_count, 40);
+        end += 43;
+        arena_reset(&fixture->arena);
+    }
+}
+
 static void waits_for_memory_in_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -390,6 +436,7 @@ int main(void)
         PART_TEST(corrects_a_lying_max_timestamp),
         PART_TEST(recompresses_for_the_topic),
         PART_TEST(keeps_order_under_slicing),
+        PART_TEST(keeps_order_under_recompression),
         PART_TEST(waits_for_memory_in_order),
         PART_TEST(says_that_the_disk_is_full),
         PART_TEST(protects_internal_topics),

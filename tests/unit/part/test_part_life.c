@@ -189,6 +189,26 @@ static void stops_with_work_in_flight(void **state)
     expect_answer(&pending, KP_ERR_NOT_LEADER_OR_FOLLOWER);
 }
 
+static void stops_while_it_recompresses(void **state)
+{
+    struct fixture      *fixture = *state;
+    struct part_settings settings = fixture->options.settings;
+    struct try           large, queued;
+
+    settings.codec = REC_ZSTD;
+    settings.batch_bytes_max = 4 << 20;
+    fixture_set(fixture, &settings);
+    fixture_begin(fixture, &large, fixture_batch(fixture, &(struct batch_recipe){.records = 40, .value_bytes = 60000}));
+    fixture_begin(fixture, &queued, fixture_batch(fixture, &(struct batch_recipe){0}));
+    assert_true(fake_io_turn(&fixture->io) > 0);
+    assert_true(fake_io_turn(&fixture->io) > 0);
+    assert_int_equal(part_log_end(fixture->part), 0);
+    assert_int_equal(large.answers, 0);
+    fixture_close(fixture);
+    expect_answer(&large, KP_ERR_NOT_LEADER_OR_FOLLOWER);
+    expect_answer(&queued, KP_ERR_NOT_LEADER_OR_FOLLOWER);
+}
+
 /* --- what survives -------------------------------------------------------------------------------------------------
  */
 
@@ -389,6 +409,7 @@ int main(void)
         PART_TEST(opens_damaged_and_broken_logs),
         PART_TEST(deletes_topics),
         PART_TEST(stops_with_work_in_flight),
+        PART_TEST(stops_while_it_recompresses),
         PART_TEST(remembers_producers),
         PART_TEST(forgets_what_a_crash_took),
         PART_TEST(keeps_transactions_open_over_restarts),

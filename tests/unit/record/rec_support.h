@@ -228,7 +228,7 @@ static inline struct view recompressed(struct arena *arena, struct view plain, e
     struct view      out;
 
     assert_int_equal(rec_batch_parse(plain, &batch), ERR_OK);
-    assert_int_equal(rec_recompress(&batch, codec, level, 256 * MIB, arena, &out), ERR_OK);
+    assert_int_equal(rec_recompress_whole(&batch, codec, level, 256 * MIB, arena, &out), ERR_OK);
     return out;
 }
 
