@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 
+import java_groups
 import java_transactions
 
 
@@ -382,6 +383,7 @@ def deletes(s):
 def run(program, bootstrap, shards, table, log):
     s = Steps(program, bootstrap, shards, table, log)
     for part in (cluster, features, topics, console, performance, offsets_and_records, configs, broker_configs, quotas,
-                 placement, security, log_dirs, java_transactions.transactions, deletes):
+                 placement, security, log_dirs, java_groups.groups, java_transactions.transactions,
+                 deletes):
         part(s)
     shutil.rmtree(s.folder, ignore_errors=True)
