@@ -21,8 +21,8 @@ class Member:
         session = ["--session-timeout", "6000"] if protocol == "classic" else []
         self.process = subprocess.Popen(
             [*s.program.command, PACKAGE + "VerifiableConsumer", "--bootstrap-server", s.bootstrap[1], "--group-id",
-             group, "--topic", topic, "--group-protocol", protocol, *session, "--reset-policy", "earliest", "--verbose"],
-            text=True, errors="replace", stdout=subprocess.PIPE, stderr=s.log, stdin=subprocess.DEVNULL)
+             group, "--topic", topic, "--group-protocol", protocol, *session, "--reset-policy", "earliest",
+             "--verbose"], text=True, errors="replace", stdout=subprocess.PIPE, stderr=s.log, stdin=subprocess.DEVNULL)
         self.records, self.committed, self.assigned = [], {}, 0
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
