@@ -13,7 +13,7 @@ from harness import case, check, check_equal, wait_until
 TOPIC = "compacted"
 LINE = re.compile(r"compacted below offset (\d+) .* (\d+) KiB to (\d+) KiB, (\d+) records to (\d+)")
 CONFIGS = {"cleanup.policy": "compact", "segment.bytes": "4194304", "min.cleanable.dirty.ratio": "0.3",
-           "delete.retention.ms": "2000", "file.delete.delay.ms": "500", "segment.ms": "60000"}
+           "delete.retention.ms": "2000", "file.delete.delay.ms": "500", "segment.ms": "5000"}
 SETTINGS = {"log.cleaner.backoff.ms": 300}
 
 
@@ -99,7 +99,7 @@ def compaction(current, keys, total_bytes, value_bytes, partitions, kills, codec
         while writer.bytes < goal:
             writer.write(2000)
         if index + 1 < rounds:
-            wait_until(lambda: len(passes(broker)) > before, 60, "a pass of compaction")
+            wait_until(lambda: writer.write(500) or len(passes(broker)) > before, 60, "a pass of compaction", 0.2)
             writer.write(500)
             broker.kill()
             broker.start()
