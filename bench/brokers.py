@@ -142,8 +142,8 @@ transaction.state.log.min.isr=1
         java = ["java", "-Dlog4j2.configurationFile=log4j2.yaml", "-cp", f"{self.libs}/*"]
         uuid = subprocess.run(java + ["kafka.tools.StorageTool", "random-uuid"], cwd=self.directory, check=True,
                               capture_output=True, text=True).stdout.split()[-1]
-        subprocess.run(java + ["kafka.tools.StorageTool", "format", "-t", uuid, "-c", config], cwd=self.directory,
-                       check=True, capture_output=True)
+        subprocess.run(java + ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", uuid, "-c", config],
+                       cwd=self.directory, check=True, capture_output=True)
         begin = time.monotonic()
         self.spawn(["java", "-Xms2g", "-Xmx2g", "-XX:+UseG1GC", "-XX:+AlwaysPreTouch"] + java[1:] +
                    ["kafka.Kafka", config], "kafka.log")

@@ -7,6 +7,7 @@
  * Requests are encoded once and sent again and again, a window of them on each connection; every answer is read and its
  * error code checked. --pid names the broker: its CPU time and memory are reported, too. */
 #include "bench/load/load_client.h"
+#include "core/proto/kp_error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TOPIC           "bench-groups"
-#define MEMBERS_MAX     64
-#define WINDOW_MAX      64
-#define ANSWER_BYTES    (64 * 1024)
-#define SESSION_MS      1800000
-#define MEMBER_ID_BYTES 80
+#define TOPIC            "bench-groups"
+#define TOPIC_PARTITIONS 64 /* whatever step comes first makes it, all find room in it */
+#define MEMBERS_MAX      64
+#define WINDOW_MAX       64
+#define ANSWER_BYTES     (64 * 1024)
+#define SESSION_MS       1800000
+#define MEMBER_ID_BYTES  80
 
 struct options {
     const char *mode;
@@ -54,6 +56,12 @@ static double now_s(void)
 static void die(const char *what)
 {
     (void)fprintf(stderr, "groups: %s\n", what);
+    exit(1);
+}
+
+static void die_of_error(int16_t error_code)
+{
+    (void)fprintf(stderr, "groups: an answer shows %s\n", kp_error_name(error_code));
     exit(1);
 }
 
@@ -212,7 +220,7 @@ static uint64_t drive(struct run *run, const struct view *frames, int32_t count,
                 size_t      at = error_at >= 0 ? (size_t)error_at : answer.len - (size_t)-error_at;
 
                 if ((int16_t)load_be16(answer.base + at) != 0) {
-                    die("an answer shows an error");
+                    die_of_error((int16_t)load_be16(answer.base + at));
                 }
                 answered++;
             }
@@ -498,7 +506,8 @@ int main(int count, char **words)
         return 2;
     }
     options->connections = strcmp(options->mode, "beat") == 0 ? options->members : options->connections;
-    if (!load_cluster_open(options->host, options->port, TOPIC, MAX(options->offsets, 1), &run.arena, &cluster)) {
+    if (!load_cluster_open(options->host, options->port, TOPIC, MAX(options->offsets, TOPIC_PARTITIONS), &run.arena,
+                           &cluster)) {
         return 1;
     }
     find_coordinator(&run, &options->port);

@@ -1,0 +1,103 @@
+/* exec.h: runs a plan: workers, sources pushed in, sinks called back.
+ *
+ * A *job* is one run of a plan. It has one or more *workers*; each holds an instance of every operator and runs on the
+ * thread that calls it, one thread at a time per worker. Workers exchange chunks through bounded rings (exec_ring.h);
+ * nothing else is shared but the immutable plan and a few counters. The driver (millrace sql, compute/job, a test) owns
+ * threads, clocks, files and topics:
+ *
+ *     for each worker, in a loop:
+ *         exec_worker_push() what its sources have, chunk by chunk, each from one partition, in the partition's order
+ *         exec_worker_flush() now and then: changelogs come out (Flink's mini-batch)
+ *         exec_worker_step() until EXEC_IDLE: takes what other workers sent
+ *         exec_worker_end() when a bounded partition is through
+ *     until every worker says EXEC_FINISHED, or one EXEC_FAILED
+ *
+ * Memory. A pushed chunk may be reused when the call returns. State lives in the workers' own heaps, counted against
+ * memory_bytes_max of the job; past it the job fails with a message that names the operator.
+ *
+ * Errors. False or EXEC_FAILED: the job failed, exec_job_failure() says where and why; nothing more may be pushed.
+ *
+ * Pausing. A long emission (a window with many keys) calls options.pause between chunks, if given, from inside push or
+ * step: a driver that runs workers on stacks of their own may switch away there and come back. Nothing else of the same
+ * worker may be called meanwhile. */
+#ifndef MILLRACE_EXEC_H
+#define MILLRACE_EXEC_H
+
+#include "compute/exec/exec_plan.h"
+
+#define EXEC_WORKERS_MAX        64
+#define EXEC_MESSAGE_BYTES      512
+#define EXEC_MEMORY_DEFAULT     (UINT64_C(4) << 30)
+#define EXEC_WATERMARK_NONE     INT64_MIN
+#define EXEC_WATERMARK_END      INT64_MAX
+#define EXEC_RING_SLOTS_DEFAULT 64
+
+struct exec_job;
+struct exec_worker;
+
+/* Where rows leave. Called on the worker's thread; the chunk is valid during the call. All changes of one key arrive in
+ * order and at one worker. False: the job fails with `message`, which the callee fills in. */
+struct exec_sink_ops {
+    bool (*write)(void *context, uint32_t worker, uint32_t sink, const struct vec_chunk *chunk, char *message,
+                  size_t message_capacity);
+    void *context;
+};
+
+struct exec_options {
+    uint32_t             worker_count;     /* 1 .. EXEC_WORKERS_MAX */
+    uint64_t             memory_bytes_max; /* of state, all workers together */
+    uint32_t             ring_slots;       /* chunks in flight from one worker to another; 0: the default */
+    uint32_t             rows_max;         /* rows per chunk that operators emit, 1 .. VEC_ROWS_MAX; 0: VEC_ROWS_MAX */
+    struct exec_sink_ops sink;
+    void (*pause)(void *context); /* or NULL */
+    void    *pause_context;
+    uint64_t verify_seed; /* not 0: every chunk between operators is reshaped (vec_verify_reshape): tests */
+};
+
+struct exec_failure {
+    uint32_t node; /* EXEC_NO_COLUMN: the driver's own */
+    char     message[EXEC_MESSAGE_BYTES];
+};
+
+enum exec_progress {
+    EXEC_BUSY,     /* did something: call again */
+    EXEC_IDLE,     /* nothing to do until more is pushed, or another worker sends */
+    EXEC_FINISHED, /* every source ended and everything is through */
+    EXEC_FAILED,
+};
+
+/* plan must outlive the job. NULL when memory is short. */
+struct exec_job    *exec_job_create(const struct exec_plan *plan, const struct exec_options *options);
+void                exec_job_destroy(struct exec_job *job);
+struct exec_worker *exec_job_worker(struct exec_job *job, uint32_t index);
+/* The first failure of any worker; NULL while there is none. Any thread. */
+const struct exec_failure *exec_job_failure(const struct exec_job *job);
+/* The driver failed (a source cannot be read): all workers stop. */
+void exec_job_fail(struct exec_job *job, const char *message);
+
+/* scan: id of a SCAN node. The partition must have been opened on this worker. rows in the partition's order. */
+void          exec_worker_open(struct exec_worker *worker, uint32_t scan, uint32_t partition);
+MUST_USE bool exec_worker_push(struct exec_worker *worker, uint32_t scan, uint32_t partition,
+                               const struct vec_chunk *chunk);
+/* The partition will push nothing more. A scan ends when exec_worker_opened() was called and all its partitions are
+ * through; the end of the last one carries the final watermark. */
+void          exec_worker_opened(struct exec_worker *worker);
+MUST_USE bool exec_worker_end(struct exec_worker *worker, uint32_t scan, uint32_t partition);
+/* Changelog operators emit what changed since the last flush. */
+MUST_USE bool exec_worker_flush(struct exec_worker *worker);
+/* Time passed: processing-time windows, idle partitions, state TTL. ms since the epoch, never backwards. */
+MUST_USE bool      exec_worker_time(struct exec_worker *worker, int64_t now_ms);
+enum exec_progress exec_worker_step(struct exec_worker *worker);
+
+struct exec_stats {
+    uint64_t rows_in, rows_out; /* of a node, all workers */
+    uint64_t late_rows;         /* dropped */
+    uint64_t state_rows, state_bytes;
+    int64_t  watermark_us; /* lowest of the workers */
+};
+
+/* Any thread; values of running workers may be a moment old. */
+void     exec_job_stats(const struct exec_job *job, uint32_t node, struct exec_stats *out_stats);
+uint64_t exec_job_memory_bytes(const struct exec_job *job);
+
+#endif

@@ -1,0 +1,77 @@
+/* exec_internal.h: the operator contract, for the files of compute/exec.
+ *
+ * An operator is an instance of a plan node on one worker. Its input side is called by the operators below, its output
+ * goes to the operators above through exec__emit(). Calls nest: an operator's emit runs its users before it returns, so
+ * what an operator emits from is not changed by anything but itself.
+ *
+ * Order. On one input, watermarks and chunks arrive in order. A watermark that an operator passes on must not overtake
+ * rows that it still owes for it: emit first, then exec__emit_watermark(). A watermark of EXEC_WATERMARK_END is the end
+ * of event time; finish() follows when the input is through. Operators with several inputs combine watermarks with
+ * exec__combine_watermark() and finishing is called once, when all inputs have finished. */
+#ifndef MILLRACE_EXEC_INTERNAL_H
+#define MILLRACE_EXEC_INTERNAL_H
+
+#include "compute/exec/exec.h"
+
+struct exec_operator;
+
+struct exec_operator_class {
+    const char *name;
+    size_t      bytes; /* of the operator's struct, which begins with struct exec_operator */
+    /* False: exec__fail() was called. open may be NULL, close too. close frees what is not in the worker's arenas. */
+    bool (*open)(struct exec_operator *op);
+    bool (*push)(struct exec_operator *op, uint32_t input, const struct vec_chunk *chunk);
+    /* NULL: passed on (combined over inputs). */
+    bool (*watermark)(struct exec_operator *op, uint32_t input, int64_t watermark_us);
+    /* Emit what changed since the last flush. NULL: nothing held back. */
+    bool (*flush)(struct exec_operator *op);
+    /* Processing time. NULL: of no interest. */
+    bool (*time)(struct exec_operator *op, int64_t now_ms);
+    /* All inputs are through; flush() was called before. NULL: nothing to do. The users' finish follows by itself. */
+    bool (*finish)(struct exec_operator *op);
+    void (*close)(struct exec_operator *op);
+};
+
+struct exec_operator {
+    const struct exec_operator_class *class;
+    const struct exec_node *node;
+    struct exec_worker     *worker;
+    uint32_t                user_count;
+    struct exec_use        *users;
+    uint32_t                inputs_open;
+    int64_t                *input_watermarks; /* by input */
+    int64_t                 watermark_us;     /* last passed on */
+    struct exec_stats       stats;
+};
+
+/* Who gets an operator's output, and as which input. */
+struct exec_use {
+    struct exec_operator *op;
+    uint32_t              input;
+};
+
+/* Pushes to all users. The chunk may be empty: then nothing happens. More than rows_max rows are cut. */
+MUST_USE bool exec__emit(struct exec_operator *op, const struct vec_chunk *chunk);
+MUST_USE bool exec__emit_watermark(struct exec_operator *op, int64_t watermark_us);
+/* Notes the watermark of an input; true with the new minimum when that advanced. */
+bool exec__combine_watermark(struct exec_operator *op, uint32_t input, int64_t watermark_us, int64_t *out_us);
+/* The job fails at this operator. Returns false. */
+bool exec__fail(struct exec_operator *op, const char *format, ...) PRINTF_LIKE(2, 3);
+bool exec__fail_expr(struct exec_operator *op, const struct expr_program *program);
+/* Lets the driver switch away: between emitted chunks of a long emission, when the operator's state is whole. */
+void exec__pause(struct exec_operator *op);
+
+int64_t  exec__now_ms(const struct exec_operator *op);
+uint32_t exec__rows_max(const struct exec_operator *op);
+/* Accounts for state; false after exec__fail() when the budget is spent. bytes may be negative. */
+MUST_USE bool exec__charge(struct exec_operator *op, int64_t bytes);
+
+/* The class of a node's kind. */
+const struct exec_operator_class *exec__class(enum exec_node_kind kind);
+
+extern const struct exec_operator_class exec__scan_class, exec__values_class, exec__calc_class, exec__watermark_class,
+    exec__exchange_class, exec__group_class, exec__window_assign_class, exec__window_group_class, exec__join_class,
+    exec__interval_join_class, exec__window_join_class, exec__rank_class, exec__union_class, exec__unnest_class,
+    exec__limit_class, exec__sink_class;
+
+#endif
