@@ -140,10 +140,8 @@ transaction.state.log.min.isr=1
             file.write("Configuration:\n  Appenders:\n    Console: {name: STDOUT, PatternLayout: {pattern: \"%m%n\"}}\n"
                        "  Loggers:\n    Root: {level: WARN, AppenderRef: {ref: STDOUT}}\n")
         java = ["java", "-Dlog4j2.configurationFile=log4j2.yaml", "-cp", f"{self.libs}/*"]
-        uuid = subprocess.run(java + ["kafka.tools.StorageTool", "random-uuid"], cwd=self.directory, check=True,
-                              capture_output=True, text=True).stdout.split()[-1]
-        subprocess.run(java + ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", uuid, "-c", config],
-                       cwd=self.directory, check=True, capture_output=True)
+        if not os.path.exists(os.path.join(self.directory, "data", "meta.properties")):
+            self.format(java, config)
         begin = time.monotonic()
         self.spawn(["java", "-Xms2g", "-Xmx2g", "-XX:+UseG1GC", "-XX:+AlwaysPreTouch"] + java[1:] +
                    ["kafka.Kafka", config], "kafka.log")
@@ -151,6 +149,13 @@ transaction.state.log.min.isr=1
         self.ready_seconds = time.monotonic() - begin
         time.sleep(2)
         return self
+
+    def format(self, java, config):
+        """Once: a restart keeps its data."""
+        uuid = subprocess.run(java + ["kafka.tools.StorageTool", "random-uuid"], cwd=self.directory, check=True,
+                              capture_output=True, text=True).stdout.split()[-1]
+        subprocess.run(java + ["kafka.tools.StorageTool", "format", "-t", uuid, "-c", config], cwd=self.directory,
+                       check=True, capture_output=True)
 
 
 def kafka_libs(path):
