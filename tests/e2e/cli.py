@@ -429,7 +429,8 @@ def cli_transactions(current):
 def cli_usage(current):
     """Help of every command, wrong words, brokers that are not there, do not answer, or are none."""
     cli = Client(current)
-    tree = {"": ["start", "topic", "produce", "consume", "group", "config", "cluster", "txn", "log", "completion"],
+    tree = {"": ["start", "topic", "produce", "consume", "group", "config", "cluster", "txn", "log", "nexmark",
+                 "completion"],
             "topic": ["create", "list", "describe", "offsets", "alter", "delete", "add-partitions", "trim"],
             "group": ["list", "describe", "delete", "seek"], "config": ["get", "set"],
             "txn": ["list", "describe", "producers", "abort"], "log": ["dump"], "completion": ["bash", "zsh"]}
@@ -441,8 +442,9 @@ def cli_usage(current):
             check(name in tree or "examples:" in text, f"help of {words} has no examples")
             check_equal(cli.text("help", *words), text, f"help {words}")
             check(name in cli.text("completion", "words", *words), f"completion of {words}")
-    for words in ([], ["nonsense"], ["topic"], ["topic", "nonsense"], ["topic", "list", "--nonsense"],
-                  ["topic", "create"], ["t", "a"], ["cluster", "extra"], ["topic", "list", "-o", "xml"],
+    for words in (["nexmark"], ["nexmark", "-N", "x"], ["nexmark", "-N", 5, "-P", 3], ["nexmark", "-N", 5, "-p", 1],
+                  ["nexmark", "-N", 5, "-r", 0], ["nexmark", "-N", 5, "extra"], [], ["nonsense"], ["topic"],
+                  ["topic", "nonsense"], ["topic", "list", "--nonsense"], ["topic", "create"], ["t", "a"], ["cluster", "extra"], ["topic", "list", "-o", "xml"],
                   ["topic", "list", "--timeout", "x"],
                   ["topic", "list", "-b"], ["log", "dump"], ["group", "list", "-b", "host:port"]):
         cli.run(*words, expected=USAGE)

@@ -107,6 +107,16 @@ static const struct cli_command root_commands[] = {
      .run = cli_cluster_run},
     {.name = "txn", .summary = "list, describe, abort transactions", .children = cli_txn_commands},
     {.name = "log", .summary = "dump a data directory, without a broker", .children = cli_log_commands},
+    {.name = "nexmark",
+     .summary = "events of the Nexmark benchmark, reproducible to the byte",
+     .operands = "--events N",
+     .details = cli_nexmark_details,
+     .examples = "millrace nexmark --events 1000 | head -3\n"
+                 "millrace nexmark --events 10000000 --output nexmark.jsonl\n"
+                 "millrace nexmark --events 300000 --rate 3000 --seed 7 | millrace produce nexmark\n"
+                 "millrace nexmark --events 1000000 --partitions 4 --output nexmark.jsonl   # .0 to .3\n",
+     .options = cli_nexmark_options,
+     .run = cli_nexmark_run},
     {.name = "completion", .summary = "completion for bash and zsh", .children = cli_completion_commands},
     {.name = "reference", .needs = CLI_RAW, .run_raw = cli_reference_run}, /* docs/generated/cli.md */
     {.name = "version", .summary = "print the version", .needs = CLI_RAW, .run_raw = broker_main_version},
