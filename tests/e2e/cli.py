@@ -444,8 +444,8 @@ def cli_usage(current):
             check(name in cli.text("completion", "words", *words), f"completion of {words}")
     for words in (["nexmark"], ["nexmark", "-N", "x"], ["nexmark", "-N", 5, "-P", 3], ["nexmark", "-N", 5, "-p", 1],
                   ["nexmark", "-N", 5, "-r", 0], ["nexmark", "-N", 5, "extra"], [], ["nonsense"], ["topic"],
-                  ["topic", "nonsense"], ["topic", "list", "--nonsense"], ["topic", "create"], ["t", "a"], ["cluster", "extra"], ["topic", "list", "-o", "xml"],
-                  ["topic", "list", "--timeout", "x"],
+                  ["topic", "nonsense"], ["topic", "list", "--nonsense"], ["topic", "create"], ["t", "a"],
+                  ["cluster", "extra"], ["topic", "list", "-o", "xml"], ["topic", "list", "--timeout", "x"],
                   ["topic", "list", "-b"], ["log", "dump"], ["group", "list", "-b", "host:port"]):
         cli.run(*words, expected=USAGE)
     cli.run("t", "l")
