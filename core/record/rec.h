@@ -266,4 +266,16 @@ const char *rec_codec_name(enum rec_codec codec); /* "none" (Kafka: "uncompresse
 /* "gzip", "snappy", "lz4", "zstd", "none" or "uncompressed"; -1 otherwise. */
 MUST_USE int rec_codec_parse(struct view name);
 
+/* --- gzip files: no batches, only the codec (rec_gunzip.c) ---------------------------------------------------------- */
+
+struct rec_gunzip;
+
+/* file: the whole file, which stays in memory (mapped, say), up to 4 GiB. NULL: too long, or no memory. */
+struct rec_gunzip *rec_gunzip_create(struct view file);
+void               rec_gunzip_destroy(struct rec_gunzip *gunzip);
+/* Fills `out` but at the end of the file; *out_len is always written. ERR_CORRUPT: damaged or cut short. */
+MUST_USE int rec_gunzip_pull(struct rec_gunzip *gunzip, struct span out, size_t *out_len);
+/* Bytes of the file that were not looked at. */
+size_t rec_gunzip_left(const struct rec_gunzip *gunzip);
+
 #endif
