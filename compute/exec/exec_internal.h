@@ -63,8 +63,12 @@ void exec__pause(struct exec_operator *op);
 
 int64_t  exec__now_ms(const struct exec_operator *op);
 uint32_t exec__rows_max(const struct exec_operator *op);
-/* Accounts for state; false after exec__fail() when the budget is spent. bytes may be negative. */
-MUST_USE bool exec__charge(struct exec_operator *op, int64_t bytes);
+/* Accounts for state; false after exec__fail() when the budget is spent. Heaps do it by themselves. */
+MUST_USE bool exec__charge(struct exec_operator *op, size_t bytes);
+void          exec__release(struct exec_operator *op, size_t bytes);
+/* Rows of state more or fewer, for the statistics. Tables count their entries by themselves. */
+void exec__count_state_rows(struct exec_operator *op, int64_t rows);
+void exec__count_late(struct exec_operator *op, uint64_t rows);
 
 /* The class of a node's kind. */
 const struct exec_operator_class *exec__class(enum exec_node_kind kind);

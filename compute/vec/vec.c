@@ -40,7 +40,7 @@ static void *need(void *pointer)
     return pointer;
 }
 
-static struct vec vec_make_rows(struct arena *arena, struct vec_type type, size_t row_count)
+struct vec vec_make_rows(struct arena *arena, struct vec_type type, size_t row_count)
 {
     struct vec vec = {.type = type, .form = VEC_FLAT, .capacity = (uint32_t)row_count};
     size_t     bytes = vec_layout_bytes(vec_type_layout(type));

@@ -243,6 +243,8 @@ static inline bool vec_access_null(const struct vec_access *access, size_t row)
 
 /* A FLAT vector with room for VEC_ROWS_MAX values and no validity; children included. */
 struct vec vec_make(struct arena *arena, struct vec_type type);
+/* The same with room for row_count values: for results of known size. */
+struct vec vec_make_rows(struct arena *arena, struct vec_type type, size_t row_count);
 /* Its bitmap for `capacity` positions, made (all present) when there is none: call before the first null. */
 uint64_t *vec_need_validity(struct vec *vec, struct arena *arena);
 /* All rows null / the value at `row` of `source` for all rows. */
