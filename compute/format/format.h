@@ -20,7 +20,8 @@
 enum format_kind { FORMAT_JSON, FORMAT_CSV, FORMAT_RAW };
 
 #define FORMAT_MESSAGE_BYTES 320
-#define FORMAT_NESTING_MAX   1000 /* Jackson's StreamReadConstraints: deeper JSON is malformed */
+#define FORMAT_CHUNK_BYTES   ((size_t)4 * MIB) /* a chunk ends behind the record that reaches it */
+#define FORMAT_NESTING_MAX   1000              /* Jackson's StreamReadConstraints: deeper JSON is malformed */
 
 /* One `format` of a table with its options ('json.ignore-parse-errors' = 'true' ..): Flink's names without the prefix.
  */
@@ -63,8 +64,12 @@ struct format_schema {
     const struct format_options *options;
     uint32_t                     column_count;
     const struct vec_field      *columns;
-    const uint32_t *positions;   /* CSV: the field of the record that the column is (pruned columns leave gaps) */
-    uint32_t        field_count; /* CSV: fields of a whole record */
+    /* The whole record: all physical columns of the table with their whole types (columns may have ROWs without the
+     * fields that nobody reads). Flink converts all of them, so they are checked here, too. NULL: the columns are all
+     * there is. positions: which field each column is; NULL: the one of its name. */
+    uint32_t                field_count;
+    const struct vec_field *fields;
+    const uint32_t         *positions;
     /* See struct exec_scan: push-down of conditions. */
     const struct expr *needed;
     bool               keeps_all_rows;
@@ -85,8 +90,10 @@ struct format_failure {
 
 struct format_decoder *format_decoder_create(const struct format_schema *schema);
 void                   format_decoder_destroy(struct format_decoder *decoder);
-/* Decodes records[0 ..] until VEC_ROWS_MAX rows are full or the records are through. A record whose base is NULL is a
- * null value (tombstone): no row. The result lives until the next call. False: format_decoder_failure(). */
+/* Decodes records[0 ..] until VEC_ROWS_MAX rows are full, FORMAT_CHUNK_BYTES are read or the records are through; the
+ * next call goes on with records[record_count]: a JSON array of more rows than there was room for is not counted and
+ * must be handed over again. A record whose base is NULL is a null value (tombstone): no row. The result lives until
+ * the next call. False: format_decoder_failure(). */
 MUST_USE bool                format_decode(struct format_decoder *decoder, const struct view *records, size_t count,
                                            struct format_rows *out_rows);
 const struct format_failure *format_decoder_failure(const struct format_decoder *decoder);

@@ -1,0 +1,65 @@
+/* format_json.h: JSON as a stream of tokens, the way Jackson's UTF8StreamJsonParser hands it to Flink.
+ *
+ * Flink's converters walk over tokens and do not always end where a value ends (a BOOLEAN column that finds an object
+ * reads its opening brace as a text and leaves the rest to the loop around it). To give the same rows for such records
+ * the tokens must come in the same order, texts must be read as lazily, and an error must leave the reader where
+ * Jackson stands then. This is the exact path; format_json_fast.c is the quick one for records that are what they
+ * should be. */
+#ifndef MILLRACE_FORMAT_JSON_H
+#define MILLRACE_FORMAT_JSON_H
+
+#include "compute/format/format_internal.h"
+
+/* StreamReadConstraints of Jackson 2.18. */
+#define JSON_NAME_CHARS_MAX   50000
+#define JSON_NUMBER_CHARS_MAX 1000
+#define JSON_STRING_CHARS_MAX 20000000
+
+#define JSON_DEPTH_WORDS ((FORMAT_NESTING_MAX + 64) / 64)
+
+enum json_token {
+    JSON_NONE, /* before the first and after the last */
+    JSON_START_OBJECT,
+    JSON_END_OBJECT,
+    JSON_START_ARRAY,
+    JSON_END_ARRAY,
+    JSON_FIELD_NAME,
+    JSON_STRING,
+    JSON_INT,
+    JSON_FLOAT,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL,
+};
+
+struct json_reader {
+    const uint8_t  *start, *at, *end;
+    enum json_token token;
+    bool            is_incomplete; /* STRING: `at` is behind its opening quote, nobody has read it */
+    bool            is_broken;     /* a structural error was met: no token follows */
+    struct view     text;          /* FIELD_NAME, complete STRING, INT, FLOAT */
+    uint32_t        depth;
+    uint64_t        in_object[JSON_DEPTH_WORDS]; /* by depth: an object, not an array */
+    uint64_t        has_item[JSON_DEPTH_WORDS];  /* by depth: a comma must come before the next item */
+    struct arena   *texts;
+    const char     *problem;
+};
+
+void json_open(struct json_reader *reader, struct view record, struct arena *texts);
+/* False: malformed; problem says what. */
+MUST_USE bool json_next(struct json_reader *reader);
+/* The token's text as JsonParser.getText gives it; base NULL for JSON_NONE. False: malformed inside. */
+MUST_USE bool json_text(struct json_reader *reader, struct view *out_text);
+/* From the token on to where the next item begins; what skipToNextField does. */
+MUST_USE bool json_skip_field(struct json_reader *reader);
+/* The object or array that begins here, as JsonNode.toString writes it; the reader ends at its last token.
+ * big_decimals: fractions keep their digits instead of going through double. */
+MUST_USE bool json_tree_text(struct json_reader *reader, bool big_decimals, struct view *out_text);
+const char   *json_token_name(enum json_token token);
+
+/* Length of the escape and its text for a byte that JSON does not take raw; 0: raw. */
+size_t json_escape(uint8_t byte, char out_text[6]);
+/* True for UTF-8 as the standard has it: no overlong forms, no surrogates. */
+bool json_is_utf8(const uint8_t *at, const uint8_t *end);
+
+#endif

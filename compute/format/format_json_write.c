@@ -1,0 +1,211 @@
+/* Rows to JSON as Flink's JsonRowDataSerializationSchema writes it. */
+#include "compute/format/format_json.h"
+#include "compute/format/format_write.h"
+#include "compute/vec/vec_number.h"
+
+static void write_value(struct format_encoder *encoder, const struct format__target *target, const struct vec *vec,
+                        size_t position);
+
+/* Bytes from `at` on that stand in JSON as they are. */
+static size_t plain_prefix(const uint8_t *at, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && at[i] >= ' ' && at[i] != '"' && at[i] != '\\') {
+        i++;
+    }
+    return i;
+}
+
+static void write_string(struct format_encoder *encoder, struct view text)
+{
+    char escape[6];
+
+    format__put_mark(encoder, '"');
+    for (size_t at = 0; at < text.len;) {
+        size_t plain = plain_prefix(text.base + at, text.len - at);
+
+        format__put(encoder, text.base + at, plain);
+        at += plain;
+        if (at < text.len) {
+            format__put(encoder, escape, json_escape(text.base[at], escape));
+            at++;
+        }
+    }
+    format__put_mark(encoder, '"');
+}
+
+void format__json_key(struct format_encoder *encoder, struct format__target *target)
+{
+    size_t start = encoder->len;
+    char  *key;
+
+    /* Composed in the output, which is empty as long as the encoder is being made. */
+    write_string(encoder, target->name);
+    format__put_mark(encoder, ':');
+    target->key_len = encoder->len - start;
+    key = arena_alloc(&encoder->plan, target->key_len);
+    CHECK(key != NULL);
+    memcpy(key, encoder->bytes + start, target->key_len);
+    target->key = key;
+    encoder->len = start;
+}
+
+static void write_quoted(struct format_encoder *encoder, const char *text, size_t len)
+{
+    char *out = format__room(encoder, len + 2);
+
+    out[0] = '"';
+    memcpy(out + 1, text, len);
+    out[len + 1] = '"';
+    encoder->len += len + 2;
+}
+
+static void write_decimal(struct format_encoder *encoder, const struct vec *vec, size_t position)
+{
+    char               text[VEC_DECIMAL_TEXT_BYTES];
+    struct vec_decimal decimal = format__decimal_at(vec, position);
+
+    if (encoder->options.decimal_as_plain) {
+        while (decimal.scale > 0 && decimal.value % 10 == 0) {
+            decimal.value /= 10;
+            decimal.scale--;
+        }
+        format__put(encoder, text, vec_decimal_format(decimal, text));
+        return;
+    }
+    format__put(encoder, text, vec_decimal_format_stripped(decimal, text));
+}
+
+static void write_timestamp(struct format_encoder *encoder, const struct vec *vec, size_t position)
+{
+    char             text[VEC_TIME_TEXT_BYTES + 1];
+    struct vec_civil civil = format__civil_at(vec, position);
+    size_t           len = vec_timestamp_format(civil, encoder->options.iso_8601 ? 'T' : ' ', -1, text);
+
+    if (vec->type.kind == VEC_TIMESTAMP_LTZ) {
+        text[len++] = 'Z';
+    }
+    write_quoted(encoder, text, len);
+}
+
+static void write_bytes(struct format_encoder *encoder, struct view bytes)
+{
+    char *out = format__room(encoder, bytes.len / 3 * 4 + 6);
+
+    out[0] = '"';
+    encoder->len += 1 + format__base64_encode(bytes, out + 1);
+    format__put_mark(encoder, '"');
+}
+
+static void write_row(struct format_encoder *encoder, const struct format__target *fields, uint32_t count,
+                      const struct vec *columns, size_t row)
+{
+    char before = '{';
+
+    for (uint32_t i = 0; i < count; i++) {
+        size_t position = format__position(&columns[i], row);
+
+        if (encoder->options.ignore_null_fields && format__is_null(&columns[i], position)) {
+            continue;
+        }
+        format__put_mark(encoder, before);
+        format__put(encoder, fields[i].key, fields[i].key_len);
+        write_value(encoder, &fields[i], &columns[i], position);
+        before = ',';
+    }
+    format__put(encoder, before == '{' ? "{}" : "}", before == '{' ? 2 : 1);
+}
+
+static void write_array(struct format_encoder *encoder, const struct format__target *target, const struct vec *vec,
+                        size_t position)
+{
+    struct vec_list   list = ((const struct vec_list *)vec->data)[position];
+    const struct vec *elements = &vec->children[0];
+
+    format__put_mark(encoder, '[');
+    for (uint32_t i = 0; i < list.len; i++) {
+        if (i > 0) {
+            format__put_mark(encoder, ',');
+        }
+        write_value(encoder, &target->children[0], elements, format__position(elements, list.offset + i));
+    }
+    format__put_mark(encoder, ']');
+}
+
+/* JSON has no words for what is not finite: Jackson writes them as texts. */
+static void write_real(struct format_encoder *encoder, const struct vec *vec, size_t position)
+{
+    char   text[VEC_NUMBER_TEXT_BYTES];
+    size_t len;
+
+    if (vec->type.kind == VEC_FLOAT) {
+        len = vec_float_format(((const float *)vec->data)[position], text);
+    } else {
+        len = vec_double_format(((const double *)vec->data)[position], text);
+    }
+    if (text[len - 1] >= '0' && text[len - 1] <= '9') {
+        format__put(encoder, text, len);
+    } else {
+        write_quoted(encoder, text, len);
+    }
+}
+
+static void write_value(struct format_encoder *encoder, const struct format__target *target, const struct vec *vec,
+                        size_t position)
+{
+    char   text[VEC_TIME_TEXT_BYTES];
+    size_t len;
+
+    if (format__is_null(vec, position)) {
+        format__put(encoder, "null", 4);
+        return;
+    }
+    switch (vec->type.kind) {
+    case VEC_BOOLEAN:
+        len = format__integer_at(vec, position) != 0 ? 4 : 5;
+        format__put(encoder, len == 4 ? "true" : "false", len);
+        break;
+    case VEC_FLOAT:
+    case VEC_DOUBLE:
+        write_real(encoder, vec, position);
+        break;
+    case VEC_DECIMAL:
+        write_decimal(encoder, vec, position);
+        break;
+    case VEC_CHAR:
+    case VEC_VARCHAR:
+        write_string(encoder, format__string_at(vec, position));
+        break;
+    case VEC_BINARY:
+    case VEC_VARBINARY:
+        write_bytes(encoder, format__string_at(vec, position));
+        break;
+    case VEC_DATE:
+        write_quoted(encoder, text, vec_date_format(format__integer_at(vec, position), text));
+        break;
+    case VEC_TIME: /* whole seconds */
+        write_quoted(encoder, text, vec_time_format_ms((int32_t)format__integer_at(vec, position), 0, text));
+        break;
+    case VEC_TIMESTAMP:
+    case VEC_TIMESTAMP_LTZ:
+        write_timestamp(encoder, vec, position);
+        break;
+    case VEC_ROW:
+        write_row(encoder, target->children, target->child_count, vec->children, position);
+        break;
+    case VEC_ARRAY:
+        write_array(encoder, target, vec, position);
+        break;
+    default:
+        len = format__digits(format__integer_at(vec, position), format__room(encoder, 20));
+        encoder->len += len;
+        break;
+    }
+}
+
+bool format__json_write_row(struct format_encoder *encoder, const struct vec *columns, size_t row)
+{
+    write_row(encoder, encoder->columns, encoder->column_count, columns, row);
+    return true;
+}

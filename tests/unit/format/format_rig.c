@@ -1,0 +1,289 @@
+#include "tests/unit/format/format_rig.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/check.h"
+
+/* --- types from text ---------------------------------------------------------------------------------------------- */
+
+struct cursor {
+    struct arena *arena;
+    const char   *at;
+};
+
+static void skip_space(struct cursor *cursor)
+{
+    while (*cursor->at == ' ') {
+        cursor->at++;
+    }
+}
+
+static bool take(struct cursor *cursor, const char *word)
+{
+    size_t len = strlen(word);
+
+    skip_space(cursor);
+    if (strncmp(cursor->at, word, len) != 0 ||
+        (isalnum((unsigned char)word[0]) && (isalnum((unsigned char)cursor->at[len]) || cursor->at[len] == '_'))) {
+        return false;
+    }
+    cursor->at += len;
+    return true;
+}
+
+static struct view take_name(struct cursor *cursor)
+{
+    const char *start;
+    bool        quoted;
+
+    skip_space(cursor);
+    quoted = *cursor->at == '`';
+    cursor->at += quoted;
+    start = cursor->at;
+    while (quoted ? *cursor->at != '`' : isalnum((unsigned char)*cursor->at) || *cursor->at == '_') {
+        cursor->at++;
+    }
+    cursor->at += quoted;
+    return arena_copy(cursor->arena, view_of(start, (size_t)(cursor->at - start) - quoted));
+}
+
+static int take_number(struct cursor *cursor, int otherwise)
+{
+    int value = otherwise;
+
+    if (take(cursor, "(") || take(cursor, ",")) {
+        value = atoi(cursor->at);
+        while (isdigit((unsigned char)*cursor->at) || *cursor->at == ' ') {
+            cursor->at++;
+        }
+    }
+    return value;
+}
+
+static struct vec_type take_type(struct cursor *cursor);
+
+static struct vec_type take_fields(struct cursor *cursor)
+{
+    struct vec_type   type = vec_type_of(VEC_ROW);
+    struct vec_field *fields = arena_alloc_array(cursor->arena, 64, sizeof(*fields));
+
+    do {
+        CHECK(type.child_count < 64);
+        fields[type.child_count].name = take_name(cursor);
+        fields[type.child_count++].type = take_type(cursor);
+    } while (take(cursor, ","));
+    type.children = fields;
+    return type;
+}
+
+static struct vec_type take_type(struct cursor *cursor)
+{
+    static const struct {
+        const char   *word;
+        enum vec_kind kind;
+        int           number; /* when none is given; -1: takes none */
+    } words[] = {
+        {"BOOLEAN", VEC_BOOLEAN, -1},    {"TINYINT", VEC_TINYINT, -1},
+        {"SMALLINT", VEC_SMALLINT, -1},  {"INT", VEC_INT, -1},
+        {"BIGINT", VEC_BIGINT, -1},      {"FLOAT", VEC_FLOAT, -1},
+        {"DOUBLE", VEC_DOUBLE, -1},      {"DECIMAL", VEC_DECIMAL, 10},
+        {"CHAR", VEC_CHAR, 1},           {"VARCHAR", VEC_VARCHAR, 1},
+        {"STRING", VEC_VARCHAR, -1},     {"BYTES", VEC_VARBINARY, -1},
+        {"BINARY", VEC_BINARY, 1},       {"DATE", VEC_DATE, -1},
+        {"TIME", VEC_TIME, 0},           {"TIMESTAMP_LTZ", VEC_TIMESTAMP_LTZ, 6},
+        {"TIMESTAMP", VEC_TIMESTAMP, 6},
+    };
+    struct vec_type type;
+
+    if (take(cursor, "ROW")) {
+        CHECK(take(cursor, "<"));
+        type = take_fields(cursor);
+        CHECK(take(cursor, ">"));
+        return type;
+    }
+    if (take(cursor, "ARRAY")) {
+        struct vec_field *element = arena_alloc(cursor->arena, sizeof(*element));
+
+        CHECK(take(cursor, "<"));
+        *element = (struct vec_field){.name = view_text("element"), .type = take_type(cursor)};
+        CHECK(take(cursor, ">"));
+        type = vec_type_of(VEC_ARRAY);
+        type.child_count = 1;
+        type.children = element;
+        return type;
+    }
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (!take(cursor, words[i].word)) {
+            continue;
+        }
+        type = vec_type_of(words[i].kind);
+        if (words[i].number >= 0 && *cursor->at == '(') {
+            int first = take_number(cursor, words[i].number);
+
+            type.precision = (uint8_t)first;
+            type.length = first;
+            type.scale = (uint8_t)(words[i].kind == VEC_DECIMAL ? take_number(cursor, 0) : 0);
+            CHECK(take(cursor, ")"));
+        } else if (words[i].number >= 0) {
+            type.precision = (uint8_t)words[i].number;
+        }
+        return type;
+    }
+    CHECK(!"a type of the test is spelled wrong");
+    return type;
+}
+
+struct vec_type rig_row_type(struct arena *arena, const char *text)
+{
+    struct cursor cursor = {.arena = arena, .at = text};
+
+    return take_fields(&cursor);
+}
+
+/* --- tables ------------------------------------------------------------------------------------------------------- */
+
+static void set_options(struct rig *rig, const char *options)
+{
+    char        message[FORMAT_MESSAGE_BYTES];
+    const char *at = options;
+
+    while (*at != '\0') {
+        size_t key = strcspn(at, "=");
+        size_t value = strcspn(at + key + 1, " ");
+
+        if (!format_options_set(&rig->options, view_of(at, key), view_of(at + key + 1, value), message)) {
+            fail_msg("%s", message);
+        }
+        at += key + 1 + value;
+        at += *at == ' ';
+    }
+}
+
+struct rig *rig_open(const char *format, const char *options, const char *columns)
+{
+    struct rig *rig = mem_alloc(MEM_TEST, sizeof(*rig));
+    char        message[FORMAT_MESSAGE_BYTES];
+
+    arena_init(&rig->arena, MEM_TEST, 4096, SIZE_MAX);
+    assert_true(format_options_init(&rig->options, view_text(format), message));
+    set_options(rig, options);
+    rig->row = rig_row_type(&rig->arena, columns);
+    if (!format_check_schema(&rig->options, rig->row.children, rig->row.child_count, message)) {
+        fail_msg("%s", message);
+    }
+    rig->schema = (struct format_schema){
+        .options = &rig->options,
+        .column_count = rig->row.child_count,
+        .columns = rig->row.children,
+        .field_count = rig->row.child_count,
+        .fields = rig->row.children,
+    };
+    return rig;
+}
+
+void rig_close(struct rig *rig)
+{
+    arena_deinit(&rig->arena);
+    mem_free(MEM_TEST, rig);
+}
+
+void rig_read(struct rig *rig, const char *columns)
+{
+    struct vec_type type = rig_row_type(&rig->arena, columns);
+
+    rig->schema.column_count = type.child_count;
+    rig->schema.columns = type.children;
+}
+
+/* --- rows --------------------------------------------------------------------------------------------------------- */
+
+static void show(struct rig *rig, struct format_encoder *encoder, const struct format_rows *rows, size_t *used)
+{
+    struct format_output output;
+    uint32_t             start = 0;
+
+    if (!format_encode(encoder, rows->chunk.columns, &rows->chunk, &output)) {
+        fail_msg("%s", format_encoder_failure(encoder)->message);
+    }
+    for (uint32_t i = 0; i < output.row_count; i++) {
+        size_t len = output.ends[i] - start;
+
+        assert_true(*used + len + 2 < RIG_OUT_BYTES);
+        memcpy(rig->out + *used, output.bytes + start, len);
+        *used += len;
+        rig->out[(*used)++] = '\n';
+        start = output.ends[i];
+    }
+    rig->out[*used] = '\0';
+}
+
+bool rig_decode(struct rig *rig, const struct view *records, size_t count)
+{
+    struct format_options  json;
+    struct format_decoder *decoder = format_decoder_create(&rig->schema);
+    struct format_encoder *encoder;
+    struct format_rows     rows;
+    size_t                 used = 0;
+    bool                   ok = true;
+    char                   message[FORMAT_MESSAGE_BYTES];
+
+    assert_true(format_options_init(&json, view_text("json"), message));
+    encoder = format_encoder_create(&json, rig->schema.columns, rig->schema.column_count);
+    rig->out[0] = '\0';
+    rig->skipped = 0;
+    for (size_t done = 0; ok && done < count; done += rows.record_count) {
+        ok = format_decode(decoder, records + done, count - done, &rows);
+        if (ok) {
+            show(rig, encoder, &rows, &used);
+            rig->skipped += rows.skipped;
+        } else {
+            rig->failure = *format_decoder_failure(decoder);
+            rig->failure.record += done;
+        }
+    }
+    format_decoder_destroy(decoder);
+    format_encoder_destroy(encoder);
+    return ok;
+}
+
+/* A copy that ends where its memory ends: reading beyond is seen by the sanitizer. */
+static bool decode_one(struct rig *rig, const char *record)
+{
+    size_t      len = strlen(record);
+    char       *copy = malloc(len + (len == 0));
+    struct view view = view_of(copy, len);
+    bool        ok;
+
+    memcpy(copy, record, len);
+    ok = rig_decode(rig, &view, 1);
+    free(copy);
+    return ok;
+}
+
+void rig_expect(struct rig *rig, const char *record, const char *lines)
+{
+    size_t len;
+
+    if (!decode_one(rig, record)) {
+        fail_msg("%s: %s", record, rig->failure.message);
+    }
+    len = strlen(rig->out);
+    if (len > 0) {
+        rig->out[len - 1] = '\0';
+    }
+    if (strcmp(rig->out, lines) != 0) {
+        fail_msg("%s\n gave     %s\n expected %s", record, rig->out, lines);
+    }
+}
+
+void rig_expect_failure(struct rig *rig, const char *record, const char *part)
+{
+    if (decode_one(rig, record)) {
+        fail_msg("%s was taken and gave %s", record, rig->out);
+    }
+    if (strstr(rig->failure.message, part) == NULL) {
+        fail_msg("%s: the message is '%s', not '%s'", record, rig->failure.message, part);
+    }
+}
