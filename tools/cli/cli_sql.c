@@ -59,6 +59,7 @@ const struct cli_option cli_sql_options[] = {
      .value = "table|json|csv|changelog",
      .choices = "table|json|csv|changelog",
      .help = "of results; default table"},
+    {.letter = '0', .name = "null-data", .help = "records end with a NUL byte, not with a line"},
     {.letter = 'w', .kind = CLI_NUMBER, .name = "workers", .value = "N", .help = "threads; default 1"},
     {.kind = CLI_TEXT, .name = "memory", .value = "BYTES", .help = "for state, as 512M; default 4G"},
     {.kind = CLI_TEXT, .name = "now", .value = "TIME", .help = "what the clock shows, as 2026-11-21T16:00:00Z"},
@@ -161,6 +162,7 @@ static void sql_take_options(struct sql_session *session)
     session->rows_max = sql_take_number(cli, "rows", VEC_ROWS_MAX, 1, VEC_ROWS_MAX);
     session->flush_rows = sql_take_number(cli, "flush", 0, 0, UINT32_MAX);
     session->verify_seed = (uint64_t)cli_number(cli, "verify", 0);
+    session->record_end = cli_flag(cli, "null-data") ? '\0' : '\n';
     session->stats = cli_flag(cli, "stats");
     session->explain = cli_flag(cli, "explain");
     session->quiet = cli_flag(cli, "quiet");

@@ -54,6 +54,7 @@ struct sql_session {
     uint64_t            memory_bytes_max;
     uint64_t            verify_seed;
     struct sql_clock    clock;
+    char                record_end; /* of inputs and of what is written: LF or NUL */
     bool                stats, explain, quiet, progress;
 };
 
@@ -104,10 +105,6 @@ void sql_sinks_finish(struct sql_sinks *sinks);
 bool                   sql_sinks_are_live(const struct sql_sinks *sinks);
 bool                   sql_sinks_are_closed(const struct sql_sinks *sinks);
 struct sql_sink_counts sql_sinks_counts(const struct sql_sinks *sinks, uint32_t sink);
-
-/* The format that a table's options name, and those options. False with a message. */
-MUST_USE bool sql_table_format(const struct sql_table *table, struct format_options *out_options,
-                               char out_message[SQL_SAY_BYTES]);
 
 /* --- where rows come from: cli_sql_scan.c --------------------------------------------------------------------------
  */

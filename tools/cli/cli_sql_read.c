@@ -244,9 +244,9 @@ static const uint8_t *read_csv_end(const struct sql_framing *framing, const uint
 
 static const uint8_t *read_record_end(const struct sql_reader *reader, const uint8_t *from, const uint8_t *end)
 {
-    const uint8_t *line_end = memchr(from, '\n', (size_t)(end - from));
+    const uint8_t *line_end = memchr(from, reader->framing.end, (size_t)(end - from));
 
-    if (!reader->framing.is_csv || line_end == NULL || reader->framing.quote == 0 ||
+    if (!reader->framing.is_csv || reader->framing.end != '\n' || line_end == NULL || reader->framing.quote == 0 ||
         memchr(from, reader->framing.quote, (size_t)(line_end - from)) == NULL) {
         return line_end;
     }
@@ -257,7 +257,7 @@ static void read_take(struct sql_reader *reader, const uint8_t *from, const uint
 {
     size_t len = (size_t)(end - from);
 
-    if (len > 0 && from[len - 1] == '\r') {
+    if (len > 0 && from[len - 1] == '\r' && reader->framing.end == '\n') {
         len--;
     }
     reader->records[reader->record_count++] = view_of(from, len);

@@ -17,6 +17,7 @@
 #define SQL_READ_WAIT_MS      100
 
 struct sql_framing {
+    char end; /* behind each record: LF (a CR before it goes, too) or another byte, which then is all that counts */
     bool is_csv;
     char delimiter, quote, escape; /* quote, escape: 0 = none */
 };

@@ -15,7 +15,6 @@ struct sql_partition {
     uint32_t                      number, topic_partition;
     struct sql_reader            *reader;
     struct format_decoder        *decoder;
-    struct format_options         options;
     uint32_t                      field_count; /* decoded columns */
     struct vec_field             *fields;
     uint32_t                     *positions;
@@ -95,13 +94,13 @@ static bool scan_find_range(struct sql_partition *partition, char out_message[SQ
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
-/* The place of a physical column among the table's physical columns: the field of a CSV record. */
+/* The place of a column among those of the record's value: the field of a CSV record. */
 static uint32_t scan_position(const struct sql_table *table, uint32_t column)
 {
     uint32_t position = 0;
 
     for (uint32_t i = 0; i < column; i++) {
-        position += table->columns[i].kind == SQL_COLUMN_PHYSICAL;
+        position += table->columns[i].kind == SQL_COLUMN_PHYSICAL && table->columns[i].is_value;
     }
     return position;
 }
@@ -111,18 +110,27 @@ static bool scan_make_decoder(struct sql_partition *partition, char out_message[
     const struct sql_source_plan *plan = partition->plan;
     const struct exec_scan       *scan = &plan->scan->scan;
     char                          why[FORMAT_MESSAGE_BYTES];
-    struct format_schema          schema = {.options = &partition->options};
+    struct format_schema          schema = {.options = &plan->table->format};
 
     partition->fields = cli_alloc_array(partition->session->cli, plan->column_count + 1, sizeof(*partition->fields));
     partition->positions =
         cli_alloc_array(partition->session->cli, plan->column_count + 1, sizeof(*partition->positions));
     for (uint32_t i = 0; i < plan->column_count; i++) {
         if (plan->columns[i].metadata == SQL_METADATA_NONE) {
+            const struct sql_table_column *column = &plan->table->columns[plan->columns[i].table_column];
+
+            if (!column->is_value) {
+                return scan_say(out_message,
+                                "column '%.*s' of table '%.*s' is in the record's key, and lines of a file "
+                                "have none",
+                                (int)column->name.len, (const char *)column->name.base, (int)plan->table->name.len,
+                                (const char *)plan->table->name.base);
+            }
             partition->positions[partition->field_count] = scan_position(plan->table, plan->columns[i].table_column);
             partition->fields[partition->field_count++] = plan->columns[i].field;
         }
     }
-    if (!format_check_schema(&partition->options, partition->fields, partition->field_count, why)) {
+    if (!format_check_schema(&plan->table->format, partition->fields, partition->field_count, why)) {
         return scan_say(out_message, "%s", why);
     }
     schema.column_count = partition->field_count;
@@ -138,9 +146,10 @@ static bool scan_make_decoder(struct sql_partition *partition, char out_message[
     return partition->decoder != NULL || scan_say(out_message, "out of memory");
 }
 
-static struct sql_framing scan_framing(const struct format_options *options)
+static struct sql_framing scan_framing(const struct sql_session *session, const struct format_options *options)
 {
-    return (struct sql_framing){.is_csv = options->kind == FORMAT_CSV,
+    return (struct sql_framing){.end = session->record_end,
+                                .is_csv = options->kind == FORMAT_CSV,
                                 .delimiter = options->field_delimiter,
                                 .quote = options->quote,
                                 .escape = options->escape};
@@ -161,8 +170,9 @@ static struct sql_partition *scan_open(struct sql_session *session, const struct
     partition->columns = mem_alloc(MEM_CLI, (plan->column_count + 1) * sizeof(*partition->columns));
     arena_init(&partition->arena, MEM_CLI, 64 * KIB, GIB);
     *out_code = CLI_USAGE;
-    if (sql_table_format(plan->table, &partition->options, out_message) && scan_make_decoder(partition, out_message)) {
-        partition->reader = sql_reader_open(file->path, scan_framing(&partition->options), out_message, &missing);
+    if (scan_make_decoder(partition, out_message)) {
+        partition->reader =
+            sql_reader_open(file->path, scan_framing(session, &plan->table->format), out_message, &missing);
         *out_code = missing ? CLI_NOT_FOUND : CLI_FAILED;
     }
     return partition;

@@ -33,6 +33,7 @@ struct sql_sink {
     const struct sql_sink_plan *plan;
     enum sink_kind              kind;
     bool                        folds, with_change;
+    char                        record_end;
     uint32_t                    key_count;
     const uint32_t             *key; /* NULL: all columns */
     uint32_t                    column_count;
@@ -67,94 +68,29 @@ static bool sink_say(char out_message[SQL_SAY_BYTES], const char *format, ...)
     return false;
 }
 
-static bool sink_option_set(struct format_options *options, const struct sql_table_option *option, struct view prefix,
-                            char out_message[SQL_SAY_BYTES])
-{
-    char        why[FORMAT_MESSAGE_BYTES];
-    struct view key = view_of(option->key.base + prefix.len, option->key.len - prefix.len);
-
-    return format_options_set(options, key, option->value, why) || sink_say(out_message, "%s", why);
-}
-
-bool sql_table_format(const struct sql_table *table, struct format_options *out_options,
-                      char out_message[SQL_SAY_BYTES])
-{
-    static const char *const heads[] = {"", "value."};
-    struct view              name = sql_table_option(table, "format");
-    char                     why[FORMAT_MESSAGE_BYTES];
-
-    if (name.base == NULL) {
-        name = sql_table_option(table, "value.format");
-    }
-    if (name.base == NULL) {
-        return sink_say(out_message, "table '%.*s' has no 'format'", (int)table->name.len,
-                        (const char *)table->name.base);
-    }
-    if (!format_options_init(out_options, name, why)) {
-        return sink_say(out_message, "%s", why);
-    }
-    for (size_t h = 0; h < COUNT_OF(heads); h++) {
-        char   prefix[64];
-        int    len = snprintf(prefix, sizeof(prefix), "%s%.*s.", heads[h], (int)name.len, (const char *)name.base);
-        size_t prefix_len = len < 0 ? 0 : MIN((size_t)len, sizeof(prefix) - 1);
-
-        for (uint32_t i = 0; i < table->option_count; i++) {
-            const struct sql_table_option *option = &table->options[i];
-
-            if (option->key.len > prefix_len && memcmp(option->key.base, prefix, prefix_len) == 0 &&
-                !sink_option_set(out_options, option, view_of(prefix, prefix_len), out_message)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool sink_is_key_column(const struct sql_table *table, struct view name)
-{
-    struct view keys = sql_table_option(table, "key.fields");
-
-    if (table->connector == SQL_CONNECTOR_UPSERT_KAFKA) {
-        for (uint32_t i = 0; i < table->primary_key_count; i++) {
-            if (view_equal(table->columns[table->primary_key[i]].name, name)) {
-                return true;
-            }
-        }
-        return false;
-    }
-    while (keys.base != NULL && keys.len > 0) {
-        const uint8_t *end = memchr(keys.base, ';', keys.len);
-        size_t         len = end == NULL ? keys.len : (size_t)(end - keys.base);
-
-        if (view_equal(view_of(keys.base, len), name)) {
-            return true;
-        }
-        len += end != NULL;
-        keys = view_of(keys.base + len, keys.len - len);
-    }
-    return false;
-}
-
-/* The columns of the record's value: all, or those that are not in its key. */
+/* The columns of the record's value: a query's all, a table's without those of its key alone and of metadata. */
 static void sink_choose_columns(struct sql_session *session, struct sql_sink *sink)
 {
     const struct exec_node *node = sink->plan->node;
     const struct sql_table *table = sink->plan->table;
-    bool                    without_key = false;
+    uint32_t                persisted = 0;
 
-    if (table != NULL) {
-        struct view included = sql_table_option(table, "value.fields-include");
-
-        without_key = included.base != NULL && view_equal(included, view_text("EXCEPT_KEY"));
-    }
     sink->columns = cli_alloc_array(session->cli, node->column_count + 1, sizeof(*sink->columns));
     sink->fields = cli_alloc_array(session->cli, node->column_count + 1, sizeof(*sink->fields));
-    for (uint32_t i = 0; i < node->column_count; i++) {
-        if (!without_key || !sink_is_key_column(table, node->columns[i].name)) {
-            sink->fields[sink->column_count] = node->columns[i];
-            sink->columns[sink->column_count++] = i;
+    for (uint32_t i = 0; i < (table == NULL ? node->column_count : table->column_count); i++) {
+        const struct sql_table_column *column = table == NULL ? NULL : &table->columns[i];
+
+        if (column != NULL &&
+            (column->kind == SQL_COLUMN_COMPUTED || (column->kind == SQL_COLUMN_METADATA && column->is_virtual))) {
+            continue; /* the sink's rows do not have it */
         }
+        if (column == NULL || (column->kind == SQL_COLUMN_PHYSICAL && column->is_value)) {
+            sink->fields[sink->column_count] = node->columns[persisted];
+            sink->columns[sink->column_count++] = persisted;
+        }
+        persisted++;
     }
+    CHECK(persisted == node->column_count);
 }
 
 static bool sink_make_encoders(struct sql_session *session, struct sql_sink *sink, char out_message[SQL_SAY_BYTES])
@@ -163,9 +99,8 @@ static bool sink_make_encoders(struct sql_session *session, struct sql_sink *sin
     char                   why[FORMAT_MESSAGE_BYTES];
 
     if (sink->plan->table != NULL) {
-        if (!sql_table_format(sink->plan->table, options, out_message)) {
-            return false;
-        }
+        CHECK(sink->plan->table->has_format);
+        *options = sink->plan->table->format;
     } else if (!format_options_init(options, view_text(session->output == SQL_OUTPUT_CSV ? "csv" : "json"), why)) {
         return sink_say(out_message, "%s", why);
     }
@@ -277,6 +212,7 @@ static bool sink_make(struct sql_sinks *sinks, struct sql_sink *sink, char out_m
 {
     struct sql_session *session = sinks->session;
 
+    sink->record_end = session->record_end;
     sink->workers = cli_alloc_array(session->cli, session->worker_count, sizeof(*sink->workers));
     CHECK(pthread_mutex_init(&sink->lock, NULL) == 0);
     if (sink->plan->table == NULL) {
@@ -417,7 +353,7 @@ static void sink_stream_record(struct sql_sink *sink, struct sink_worker *worker
     if (bytes.len > 0) {
         memcpy(to, bytes.base, bytes.len);
     }
-    to[bytes.len] = '\n';
+    to[bytes.len] = sink->record_end;
     worker->text.len += bytes.len + 1;
 }
 
