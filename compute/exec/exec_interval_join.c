@@ -1,0 +1,344 @@
+/* INTERVAL_JOIN: inner, of rows whose times are near: left.time + lower <= right.time <= left.time + upper.
+ *
+ * Per key and side the kept rows stand in the order of time, so partners are a run of them. What is kept how long is
+ * visible in what a late row still finds, so it follows Flink (RowTimeIntervalJoin, TimeIntervalJoin) step by step,
+ * with `reach` of a side being how far its rows look ahead into the other: upper for the left, -lower for the right.
+ *
+ *   A row of time t pairs with all kept rows of the other side in its interval, unless the other side's `expired` mark
+ *   shows that everything up to t + reach is gone. It is kept itself if the operator's time (the watermark, never
+ * before 1970) is before t + reach: late rows pair with what is there, but are not kept. Rows expire at time + reach
+ * + 1. They go when a row of the other side passes by, or when the key's timer comes: one per side, set for the row
+ * that was kept first, then for the earliest that remains.
+ *
+ * Watermarks leave late by the longer reach: a pair may be that much older than the row that completed it. */
+#include "compute/exec/exec_join.h"
+#include "compute/exec/exec_timers.h"
+#include "compute/exec/exec_window.h"
+
+#include "core/base/check.h"
+
+/* The rows of a side of a key, by (time, arrival). */
+struct interval_side {
+    void               *entry;
+    struct exec_match **items; /* begin .. end - 1 */
+    uint32_t            begin, end, capacity;
+    uint32_t            side;
+    bool                has_timer;
+};
+
+struct interval_key {
+    struct interval_side sides[2];
+};
+
+struct interval_op {
+    struct exec_join_op join;
+    struct exec_heap   *heap;
+    struct exec_table  *table;
+    struct exec_timers  timers;
+    int64_t             reach_ms[2];
+    int64_t             expired_ms[2];
+    int64_t             time_ms; /* the operator's */
+    struct exec_match  *dead[2]; /* gone, but pairs of this call may still show them */
+    int64_t             times_us[VEC_ROWS_MAX];
+    bool                nulls[VEC_ROWS_MAX];
+    void               *entries[VEC_ROWS_MAX];
+};
+
+static bool interval_open(struct exec_operator *op)
+{
+    struct interval_op     *interval = (struct interval_op *)op;
+    const struct exec_join *spec = &op->node->join;
+
+    interval->reach_ms[EXEC_LEFT] = spec->upper_ms;
+    interval->reach_ms[EXEC_RIGHT] = -spec->lower_ms;
+    if (!exec_join_open(&interval->join)) {
+        return false;
+    }
+    interval->heap = exec_heap_create(op);
+    if (interval->heap != NULL) {
+        interval->table = exec_table_create(interval->heap, &interval->join.key, sizeof(struct interval_key));
+    }
+    exec_timers_init(&interval->timers, interval->heap);
+    return interval->table != NULL;
+}
+
+static void interval_close(struct exec_operator *op)
+{
+    struct interval_op *interval = (struct interval_op *)op;
+
+    exec_heap_destroy(interval->heap);
+    exec_join_close(&interval->join);
+}
+
+static struct interval_side *side_of(const struct interval_op *interval, void *entry, uint32_t side)
+{
+    return &((struct interval_key *)exec_table_payload(interval->table, entry))->sides[side];
+}
+
+/* --- kept rows -----------------------------------------------------------------------------------------------------
+ */
+
+static void free_items(struct interval_op *interval, struct interval_side *side)
+{
+    if (side->items != NULL) {
+        exec_heap_give(interval->heap, side->items, side->capacity * sizeof(struct exec_match *));
+        side->items = NULL;
+        side->capacity = 0;
+    }
+    side->begin = 0;
+    side->end = 0;
+}
+
+/* Room for one more item at the end. */
+static bool make_room(struct interval_op *interval, struct interval_side *side)
+{
+    uint32_t            count = side->end - side->begin;
+    struct exec_match **items;
+    uint32_t            capacity;
+
+    if (side->end < side->capacity) {
+        return true;
+    }
+    if (side->begin >= side->capacity / 2 && side->begin > 0) {
+        memmove(side->items, side->items + side->begin, count * sizeof(struct exec_match *));
+        side->begin = 0;
+        side->end = count;
+        return true;
+    }
+    capacity = MAX(2, 2 * side->capacity);
+    items = exec_heap_take(interval->heap, capacity * sizeof(struct exec_match *));
+    if (items == NULL) {
+        return false;
+    }
+    if (count > 0) {
+        memcpy(items, side->items + side->begin, count * sizeof(struct exec_match *));
+    }
+    free_items(interval, side);
+    side->items = items;
+    side->capacity = capacity;
+    side->end = count;
+    return true;
+}
+
+static bool keep_row(struct interval_op *interval, struct interval_side *side, const void *loaded, int64_t time_ms)
+{
+    const struct exec_layout *layout = &interval->join.rows[side->side];
+    struct exec_match        *match;
+    uint32_t                  at;
+
+    if (!make_room(interval, side)) {
+        return false;
+    }
+    match = exec_heap_take(interval->heap, sizeof(*match) + layout->row_bytes);
+    if (match == NULL) {
+        return false;
+    }
+    memcpy(exec_match_row(match), loaded, layout->row_bytes);
+    if (layout->text_count > 0 && !exec_row_keep(layout, interval->heap, exec_match_row(match))) {
+        return false;
+    }
+    match->time = time_ms;
+    for (at = side->end; at > side->begin && side->items[at - 1]->time > time_ms; at--) {
+        side->items[at] = side->items[at - 1];
+    }
+    side->items[at] = match;
+    side->end++;
+    if (side->has_timer) {
+        return true;
+    }
+    side->has_timer = true;
+    return exec_timers_add(&interval->timers, time_ms + interval->reach_ms[side->side] + 1, side);
+}
+
+/* The first item at or after a time. */
+static uint32_t first_from(const struct interval_side *side, int64_t time_ms)
+{
+    uint32_t low = side->begin;
+    uint32_t high = side->end;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (side->items[middle]->time < time_ms) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* What the side's mark is when it is set anew. */
+static int64_t expired_by_now(const struct interval_op *interval, uint32_t side)
+{
+    return interval->time_ms == INT64_MAX ? INT64_MAX : interval->time_ms - interval->reach_ms[side] - 1;
+}
+
+static void remove_expired(struct interval_op *interval, struct interval_side *side)
+{
+    while (side->begin < side->end && side->items[side->begin]->time <= interval->expired_ms[side->side]) {
+        struct exec_match *match = side->items[side->begin++];
+
+        match->next = interval->dead[side->side];
+        interval->dead[side->side] = match;
+    }
+    if (side->begin == side->end) {
+        free_items(interval, side);
+    }
+}
+
+static void free_dead(struct interval_op *interval)
+{
+    for (uint32_t side = 0; side < 2; side++) {
+        const struct exec_layout *layout = &interval->join.rows[side];
+
+        for (struct exec_match *match = interval->dead[side], *next; match != NULL; match = next) {
+            next = match->next;
+            exec_row_drop(layout, interval->heap, exec_match_row(match));
+            exec_heap_give(interval->heap, match, sizeof(*match) + layout->row_bytes);
+        }
+        interval->dead[side] = NULL;
+    }
+}
+
+static bool is_empty(const struct interval_op *interval, void *entry)
+{
+    const struct interval_side *left = side_of(interval, entry, EXEC_LEFT);
+    const struct interval_side *right = side_of(interval, entry, EXEC_RIGHT);
+
+    return left->begin == left->end && right->begin == right->end && !left->has_timer && !right->has_timer;
+}
+
+/* --- rows in -------------------------------------------------------------------------------------------------------
+ */
+
+static bool join_row(struct interval_op *interval, uint32_t mine, const struct exec_join_rows *rows, uint32_t i,
+                     int64_t time_ms)
+{
+    struct interval_side *own = side_of(interval, interval->entries[i], mine);
+    struct interval_side *other = side_of(interval, interval->entries[i], 1 - mine);
+    int64_t               least_ms = time_ms - interval->reach_ms[1 - mine];
+    int64_t               most_ms = time_ms + interval->reach_ms[mine];
+
+    if (interval->expired_ms[1 - mine] < most_ms) {
+        interval->expired_ms[1 - mine] = expired_by_now(interval, 1 - mine);
+        for (uint32_t at = first_from(other, least_ms); at < other->end && other->items[at]->time <= most_ms; at++) {
+            if (!exec_join_add(&interval->join, vec_chunk_row(&rows->chunk, i), exec_match_row(other->items[at]))) {
+                return false;
+            }
+        }
+        remove_expired(interval, other);
+    }
+    if (interval->time_ms >= most_ms) {
+        return true;
+    }
+    return keep_row(interval, own, exec_join_loaded(&interval->join, rows, mine, i), time_ms);
+}
+
+static void name_sides(struct interval_op *interval, void *entry)
+{
+    for (uint32_t side = 0; side < 2; side++) {
+        side_of(interval, entry, side)->entry = entry;
+        side_of(interval, entry, side)->side = side;
+    }
+}
+
+static bool join_rows(struct interval_op *interval, uint32_t mine, const struct exec_join_rows *rows,
+                      uint32_t time_column)
+{
+    bool is_new[VEC_ROWS_MAX];
+
+    if (!exec_table_find(interval->table, interval->join.vecs, &rows->chunk, interval->join.hashes, true,
+                         interval->entries, is_new)) {
+        return false;
+    }
+    (void)exec_window_times(&rows->chunk.columns[time_column], &rows->chunk, interval->times_us, interval->nulls);
+    for (uint32_t i = 0; i < rows->chunk.selected_count; i++) {
+        if (is_new[i]) {
+            name_sides(interval, interval->entries[i]);
+        }
+        if (!interval->nulls[i] && !join_row(interval, mine, rows, i, exec_floor_div(interval->times_us[i], 1000))) {
+            return false;
+        }
+    }
+    if (!exec_join_send(&interval->join)) {
+        return false;
+    }
+    free_dead(interval);
+    for (uint32_t i = 0; i < rows->chunk.selected_count; i++) {
+        if (is_new[i] && is_empty(interval, interval->entries[i])) {
+            exec_table_remove(interval->table, interval->entries[i]);
+        }
+    }
+    return true;
+}
+
+static bool interval_push(struct exec_operator *op, uint32_t input, const struct vec_chunk *chunk)
+{
+    struct interval_op     *interval = (struct interval_op *)op;
+    const struct exec_join *spec = &op->node->join;
+    struct exec_join_rows   rows;
+
+    if (spec->lower_ms > spec->upper_ms) {
+        return true;
+    }
+    rows = exec_join_read(&interval->join, input, chunk);
+    exec_join_begin(&interval->join, input, &rows.chunk);
+    return join_rows(interval, input, &rows, input == EXEC_LEFT ? spec->left_time : spec->right_time);
+}
+
+/* --- time ----------------------------------------------------------------------------------------------------------
+ */
+
+static void on_timer(struct interval_op *interval, struct interval_side *side)
+{
+    interval->expired_ms[side->side] = expired_by_now(interval, side->side);
+    remove_expired(interval, side);
+    if (side->begin < side->end) {
+        int64_t due_ms = side->items[side->begin]->time + interval->reach_ms[side->side] + 1;
+
+        /* What has not expired is due later than what has. */
+        CHECK(due_ms > interval->time_ms);
+        exec_timers_postpone_first(&interval->timers, due_ms);
+        return;
+    }
+    exec_timers_drop_first(&interval->timers);
+    side->has_timer = false;
+    if (is_empty(interval, side->entry)) {
+        exec_table_remove(interval->table, side->entry);
+    }
+}
+
+static bool interval_watermark(struct exec_operator *op, uint32_t input, int64_t watermark_us)
+{
+    struct interval_op      *interval = (struct interval_op *)op;
+    int64_t                  delay_us;
+    int64_t                  lowest_us;
+    const struct exec_timer *timer;
+
+    if (!exec__combine_watermark(op, input, watermark_us, &lowest_us)) {
+        return true;
+    }
+    interval->time_ms = MAX(exec_window_progress(lowest_us), 0);
+    while ((timer = exec_timers_first(&interval->timers)) != NULL && timer->time <= interval->time_ms) {
+        on_timer(interval, timer->owner);
+    }
+    free_dead(interval);
+    if (lowest_us == EXEC_WATERMARK_END) {
+        return exec__emit_watermark(op, lowest_us);
+    }
+    delay_us = exec_window_us(MAX(0, MAX(interval->reach_ms[EXEC_LEFT], interval->reach_ms[EXEC_RIGHT])));
+    if (__builtin_sub_overflow(lowest_us, delay_us, &lowest_us)) {
+        return true;
+    }
+    return exec__emit_watermark(op, lowest_us);
+}
+
+const struct exec_operator_class exec__interval_join_class = {
+    .name = "IntervalJoin",
+    .bytes = sizeof(struct interval_op),
+    .open = interval_open,
+    .push = interval_push,
+    .watermark = interval_watermark,
+    .close = interval_close,
+};

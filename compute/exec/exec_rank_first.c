@@ -1,0 +1,153 @@
+/* Ranks whose rows are final when they go out: append-only. */
+#include "compute/exec/exec_rank.h"
+#include "compute/exec/exec_window.h"
+
+/* In a key's entry. */
+struct first_key {
+    uint64_t              sent;    /* rows that went out */
+    int64_t               sent_ms; /* the last of them, in processing time */
+    struct exec_rank_row *waiting; /* FIRST_IN_TIME: the least by now */
+    int64_t               waiting_ms;
+    uint64_t              timers; /* that name the entry */
+};
+
+size_t exec_rank_first_bytes(void)
+{
+    return sizeof(struct first_key);
+}
+
+static struct first_key *key_of(const struct exec_rank_op *rank, void *entry)
+{
+    return exec_table_payload(rank->table, entry);
+}
+
+/* Has the key's time to live passed since it sent something? */
+static bool has_died(const struct exec_rank_op *rank, const struct first_key *key, int64_t now_ms)
+{
+    int64_t ttl_ms = rank->op.node->rank.state_ttl_ms;
+
+    return ttl_ms > 0 && key->sent > 0 && now_ms - key->sent_ms >= ttl_ms;
+}
+
+void exec_rank_first_sweep(struct exec_rank_op *rank, int64_t now_ms)
+{
+    for (void *entry = exec_table_next(rank->table, NULL), *next; entry != NULL; entry = next) {
+        const struct first_key *key = key_of(rank, entry);
+
+        next = exec_table_next(rank->table, entry);
+        if (has_died(rank, key, now_ms) && key->timers == 0) {
+            exec_table_remove(rank->table, entry);
+        }
+    }
+}
+
+/* --- FIRST_COME ----------------------------------------------------------------------------------------------------
+ */
+
+bool exec_rank_come_push(struct exec_rank_op *rank, const struct vec_chunk *chunk)
+{
+    const struct exec_rank *spec = &rank->op.node->rank;
+    int64_t                 now_ms = exec__now_ms(&rank->op);
+    const uint8_t          *loaded = exec_rank_read(rank, chunk);
+
+    if (loaded == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < chunk->selected_count; i++) {
+        struct first_key *key = key_of(rank, rank->entries[i]);
+
+        if (has_died(rank, key, now_ms)) {
+            key->sent = 0;
+        }
+        if (key->sent == spec->last) {
+            continue;
+        }
+        key->sent++;
+        key->sent_ms = now_ms;
+        if (key->sent >= spec->first &&
+            !exec_rank_add(rank, loaded + (size_t)i * rank->row.row_bytes, VEC_INSERT, key->sent)) {
+            return false;
+        }
+    }
+    return exec_rank_send(rank);
+}
+
+/* --- FIRST_IN_TIME -------------------------------------------------------------------------------------------------
+ */
+
+static bool consider(struct exec_rank_op *rank, void *entry, const void *loaded, int64_t time_ms, int64_t now_ms)
+{
+    struct first_key     *key = key_of(rank, entry);
+    struct exec_rank_row *row;
+
+    if (has_died(rank, key, now_ms)) {
+        key->sent = 0;
+    }
+    if (key->sent > 0 || (key->waiting != NULL && time_ms >= key->waiting_ms)) {
+        return true;
+    }
+    row = exec_rank_keep(rank, loaded);
+    if (row == NULL || !exec_timers_add(&rank->timers, time_ms, entry)) {
+        return false;
+    }
+    if (key->waiting != NULL) {
+        exec_rank_free(rank, key->waiting);
+    }
+    key->timers++;
+    key->waiting = row;
+    key->waiting_ms = time_ms;
+    return true;
+}
+
+bool exec_rank_time_push(struct exec_rank_op *rank, const struct vec_chunk *chunk)
+{
+    uint32_t       time_column = rank->op.node->rank.orders[0].column;
+    int64_t        now_ms = exec__now_ms(&rank->op);
+    const uint8_t *loaded = exec_rank_read(rank, chunk);
+    int64_t        times_us[VEC_ROWS_MAX];
+    bool           nulls[VEC_ROWS_MAX];
+
+    if (loaded == NULL) {
+        return false;
+    }
+    (void)exec_window_times(&chunk->columns[time_column], chunk, times_us, nulls);
+    for (uint32_t i = 0; i < chunk->selected_count; i++) {
+        int64_t time_ms = exec_floor_div(times_us[i], 1000);
+
+        if (time_ms < rank->watermark_ms) {
+            exec__count_late(&rank->op, 1);
+        } else if (!consider(rank, rank->entries[i], loaded + (size_t)i * rank->row.row_bytes, time_ms, now_ms)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < chunk->selected_count; i++) {
+        if (rank->is_new[i] && key_of(rank, rank->entries[i])->waiting == NULL) {
+            exec_table_remove(rank->table, rank->entries[i]);
+        }
+    }
+    return true;
+}
+
+bool exec_rank_time_advance(struct exec_rank_op *rank, int64_t watermark_ms)
+{
+    const struct exec_timer *timer;
+    int64_t                  now_ms = exec__now_ms(&rank->op);
+
+    rank->watermark_ms = watermark_ms;
+    while ((timer = exec_timers_first(&rank->timers)) != NULL && timer->time <= watermark_ms) {
+        struct first_key *key = key_of(rank, timer->owner);
+
+        key->timers--;
+        if (key->waiting != NULL && key->waiting_ms == timer->time) {
+            if (!exec_rank_add(rank, exec_rank_row_of(key->waiting), VEC_INSERT, 1)) {
+                return false;
+            }
+            exec_rank_leave(rank, key->waiting);
+            key->waiting = NULL;
+            key->sent = 1;
+            key->sent_ms = now_ms;
+        }
+        exec_timers_drop_first(&rank->timers);
+    }
+    return exec_rank_send(rank);
+}
