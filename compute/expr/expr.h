@@ -93,6 +93,19 @@ bool            expr_equal(const struct expr *a, const struct expr *b);
 size_t expr_format(const struct expr *expr, const struct vec_field *columns, uint32_t column_count, char *out_text,
                    size_t capacity);
 
+/* --- for planners --------------------------------------------------------------------------------------------------
+ */
+
+/* Of a CALL: its function's name as expr_func.def writes it; "" of anything else. */
+const char *expr_call_name(const struct expr *expr);
+/* Whether it, or something in it, may give another result for the same arguments. */
+bool expr_is_volatile(const struct expr *expr);
+/* The same operation over other arguments of the same number and types; NULL when memory is short. */
+struct expr *expr_rebuild(struct expr_maker *maker, const struct expr *expr, struct expr *const *arguments);
+/* An operation over constants as the constant it gives; itself where it is none, is volatile, or fails: an error
+ * belongs to the rows that reach it. */
+struct expr *expr_fold(struct expr_maker *maker, struct expr *expr);
+
 /* Names of all functions, for "did you mean" and for the documentation's table; NULL at the end. */
 const char *expr_function_name(size_t index);
 

@@ -13,6 +13,7 @@
 #define MILLRACE_SQL_H
 
 #include "compute/exec/exec_plan.h"
+#include "compute/format/format.h"
 #include "compute/sql/sql_ast.h"
 
 struct sql_catalog;
@@ -33,15 +34,15 @@ enum sql_metadata {
     SQL_METADATA_HEADERS,
 };
 
-enum sql_column_role { SQL_ROLE_VALUE, SQL_ROLE_KEY };
-
 struct sql_table_column {
     struct view          name;
     struct vec_type      type;
     enum sql_column_kind kind;     /* PHYSICAL, METADATA, COMPUTED */
     enum sql_metadata    metadata; /* METADATA */
     bool                 is_virtual;
-    struct sql_expr     *expr; /* COMPUTED */
+    bool                 is_key;   /* PHYSICAL: of the record's key ('key.fields', or upsert-kafka's PRIMARY KEY) */
+    bool                 is_value; /* PHYSICAL: of the record's value */
+    struct sql_expr     *expr;     /* COMPUTED */
 };
 
 struct sql_table_option {
@@ -55,7 +56,9 @@ struct sql_table {
     uint32_t                       column_count;
     const struct sql_table_column *columns;
     uint32_t                       option_count;
-    const struct sql_table_option *options; /* sorted by key */
+    const struct sql_table_option *options;                    /* sorted by key */
+    bool                           has_format, has_key_format; /* connectors of records have a format */
+    struct format_options          format, key_format;
     uint32_t                       primary_key_count;
     const uint32_t                *primary_key;      /* columns */
     uint32_t                       watermark_column; /* EXEC_NO_COLUMN: none */
