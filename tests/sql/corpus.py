@@ -105,6 +105,12 @@ def edge_paths(names=()):
             if not names or any(os.path.basename(path).startswith(name) for name in names)]
 
 
+def queries():
+    """Names of the Nexmark queries that have one answer: all but q12, which is about the clock."""
+    names = [name[:-4] for name in os.listdir(NEXMARK) if name.endswith(".sql") and name != "q12.sql"]
+    return sorted(names, key=lambda name: (int(re.sub(r"\D", "", name)), name))
+
+
 def fold(messages):
     """The final table of a topic: (key, value) pairs in order, None for null. Without keys every value is a row;
     with keys the last value of each key, and null deletes it."""

@@ -35,7 +35,7 @@ public final class FlinkAsk {
     }
   }
 
-  /** At semicolons outside of quotes and of statement sets; without the comments that begin with two dashes. */
+  /** At semicolons outside of quotes and of statement sets; without comments. */
   static List<String> statements(String script) {
     List<String> found = new ArrayList<>();
     StringBuilder text = new StringBuilder();
@@ -45,6 +45,9 @@ public final class FlinkAsk {
       if (quote == 0 && script.startsWith("--", i)) {
         while (i < script.length() && script.charAt(i) != '\n') i++;
         text.append('\n');
+      } else if (quote == 0 && script.startsWith("/*", i)) {
+        i = script.indexOf("*/", i) < 0 ? script.length() : script.indexOf("*/", i) + 1;
+        text.append(' ');
       } else if (quote == 0 && c == ';' && !insideSet(text.toString())) {
         if (!text.toString().isBlank()) found.add(text.toString().trim());
         text.setLength(0);
