@@ -32,17 +32,6 @@ static bool target_index(struct store_compaction *compaction)
     return true;
 }
 
-/* What the sources tell of the partition's state stands in a snapshot of a segment that stays. */
-static bool state_covered(const struct store_log *log, uint32_t behind)
-{
-    for (uint32_t i = behind; i < log->segment_count; i++) {
-        if (log->segments[i]->snapshot_offset >= 0 && log->segments[i]->snapshot_offset <= log->durable_end) {
-            return true;
-        }
-    }
-    return log->hooks.snapshot_write == NULL;
-}
-
 void store__compact_finish(struct store_task *task)
 {
     struct store_compaction *compaction = CONTAINER_OF(task, struct store_compaction, job.task);
@@ -65,7 +54,7 @@ void store__compact_finish(struct store_task *task)
     for (size_t i = 0; i < compaction->forgotten_count && log->hooks.aborted_forget != NULL; i++) {
         log->hooks.aborted_forget(log->hooks.context, compaction->forgotten[i], compaction->forgotten[i] + 1);
     }
-    if (compaction->forgotten_count > 0 || !state_covered(log, place + compaction->source_count)) {
+    if (compaction->forgotten_count > 0 || !store__snapshot_covers(log, place + compaction->source_count)) {
         store__snapshot_take(log);
     }
     swap = store__job_new(job->store, log, NULL, swap_run);
@@ -105,7 +94,7 @@ static void swap_run(struct store_task *task)
     job->buf = store__buf(job->store, job->store->block_bytes);
     place = store__compact_place(compaction);
     if (job->buf == NULL || store__compact_stopped(compaction) || place == log->segment_count ||
-        !state_covered(log, place + compaction->source_count)) {
+        !store__snapshot_covers(log, place + compaction->source_count)) {
         swap_end(job, ERR_CANCELED);
         return;
     }

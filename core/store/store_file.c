@@ -447,6 +447,17 @@ struct store_index_identity store__index_identity(const struct store_segment *se
                                          .end_offset = segment->end_offset};
 }
 
+/* Segments are sealed in order: an earlier one may have been passed over. */
+static bool segment_seal_turn(const struct store_log *log, const struct store_segment *segment)
+{
+    for (uint32_t i = 0; i < log->segment_count && log->segments[i] != segment; i++) {
+        if (log->segments[i]->header.state != STORE_SEGMENT_SEALED) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void segment_seal_run(struct store_task *task)
 {
     struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
@@ -455,9 +466,9 @@ static void segment_seal_run(struct store_task *task)
 
     TASK_BEGIN(task);
     store__segment_want_sync(segment);
-    TASK_UNTIL(task, segment->unstored == 0 || job->log->offline);
-    if (job->log->offline || !segment->exists) {
-        goto done;
+    TASK_UNTIL(task, segment->unstored == 0 || job->log->offline || store->stats.space_low);
+    if (segment->unstored > 0 || job->log->offline || !segment->exists || !segment_seal_turn(job->log, segment)) {
+        goto done; /* without space the log's next job may be the one that makes room; retention asks again */
     }
     if (segment->index != NULL && store_index_entry_count(segment->index) >= STORE_INDEX_FILE_ENTRIES_MIN) {
         segment_seal_index(job, segment);

@@ -366,8 +366,10 @@ struct store_held *store__held_find(struct store *store, struct uuid topic_id, i
 struct store_held *store__held_get(struct store *store, struct uuid topic_id, int32_t partition);
 void               store__held_free(struct store_held *held);
 void               store__held_add(struct store_held *held, int64_t first, int64_t last, struct view bytes);
-/* The state as it is now, beside the active segment. */
+/* The state as it is now, beside the active segment: written as soon as all it tells of is on stable storage. */
 void store__snapshot_take(struct store_log *log);
+/* What the segments before the `from`-th tell of the partition's state stands in a snapshot of a later one. */
+bool store__snapshot_covers(const struct store_log *log, uint32_t from);
 void store__held_check(struct store *store); /* resets the journal when nothing is held any more */
 
 /* Clean stop and what is known of closed logs (store_checkpoint.c). */
@@ -397,7 +399,12 @@ void store__doom_run(struct store *store);
 
 /* Retention and snapshots (store_retain.c). */
 #define STORE_SNAPSHOT_HEAD_BYTES ((size_t)40)
-MUST_USE int store__snapshot_check(struct view file, uint64_t segment_id, int64_t *out_offset, struct view *out_bytes);
+struct store_snapshot {
+    int64_t     offset; /* all below it is in the state */
+    bool        early;  /* of a version that did not wait until that was durable */
+    struct view bytes;  /* inside the file's */
+};
+MUST_USE int store__snapshot_check(struct view file, uint64_t segment_id, struct store_snapshot *out_snapshot);
 void         store__retention_due(struct timer *timer);
 /* Rolls when the active segment is too old to take more. */
 void store__retain_roll(struct store_log *log);

@@ -17,21 +17,27 @@ void store__replay_start(struct store_opening *opening)
 
 /* --- snapshot ----------------------------------------------------------------------------------------------------- */
 
+/* How far a snapshot beside the segment may tell and be believed. What was durable is there, in this segment or in one
+ * that the journal's batches have just been copied to. An early one may tell beyond its segment of batches that a stop
+ * has cut away; others stand there now. */
+static int64_t snapshot_limit(const struct store_log *log, const struct store_segment *segment, bool early)
+{
+    return early ? MIN(segment->end_offset, log->durable_end) : log->durable_end;
+}
+
 /* True: taken. */
 static bool snapshot_try(struct store_opening *opening, const struct store_segment *segment, struct view file)
 {
-    struct store_log *log = opening->log;
-    struct view       bytes;
-    int64_t           offset;
+    struct store_log     *log = opening->log;
+    struct store_snapshot found;
 
-    /* Beyond the segment's end it tells of batches that an earlier stop has cut away, and others stand there now. */
-    if (store__snapshot_check(file, segment->header.segment_id, &offset, &bytes) != ERR_OK ||
-        offset < segment->header.base_offset || offset > segment->end_offset ||
-        log->hooks.snapshot_read(log->hooks.context, bytes, offset) != ERR_OK) {
+    if (store__snapshot_check(file, segment->header.segment_id, &found) != ERR_OK ||
+        found.offset < segment->header.base_offset || found.offset > snapshot_limit(log, segment, found.early) ||
+        log->hooks.snapshot_read(log->hooks.context, found.bytes, found.offset) != ERR_OK) {
         return false;
     }
-    opening->replay_floor = offset;
-    opening->replay_from = MAX(offset, log->start_offset); /* below that its segments are gone */
+    opening->replay_floor = found.offset;
+    opening->replay_from = MAX(found.offset, log->start_offset); /* below that its segments are gone */
     return true;
 }
 

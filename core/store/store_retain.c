@@ -34,12 +34,12 @@ void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, 
     trim_start(log, offset, done, context);
 }
 
-/* What the first `count` segments tell of the partition's state stands in a snapshot of a later one, which will be
- * found whatever happens. */
-static bool drop_covered(const struct store_log *log, uint32_t count)
+/* A snapshot tells of nothing that a power cut can still take away (snapshot_run), so one that is known will be found
+ * whatever happens. */
+bool store__snapshot_covers(const struct store_log *log, uint32_t from)
 {
-    for (uint32_t i = count; i < log->segment_count; i++) {
-        if (log->segments[i]->snapshot_offset >= 0 && log->segments[i]->snapshot_offset <= log->durable_end) {
+    for (uint32_t i = from; i < log->segment_count; i++) {
+        if (log->segments[i]->snapshot_offset >= 0) {
             return true;
         }
     }
@@ -73,7 +73,7 @@ static void drop_segments(struct store_log *log)
            log->segments[count]->unstored == 0) {
         count++;
     }
-    if (count > 0 && !drop_covered(log, count)) {
+    if (count > 0 && !store__snapshot_covers(log, count)) {
         store__snapshot_take(log); /* and they go when the retention is looked at next */
         return;
     }
@@ -199,6 +199,19 @@ static int64_t segment_time_ms(const struct store_segment *segment)
                                                                                        : segment->max_timestamp_ms;
 }
 
+/* Those that were not finished when it was their turn, because the disk was full. */
+static void retain_seal(struct store_log *log)
+{
+    for (uint32_t i = 0; i + 1 < log->segment_count; i++) {
+        struct store_segment *segment = log->segments[i];
+
+        if (segment->rolled && segment->header.state == STORE_SEGMENT_ACTIVE && segment->unstored == 0 &&
+            !segment->sealing) {
+            store__segment_seal(segment);
+        }
+    }
+}
+
 static void retain_log(struct store_log *log)
 {
     int64_t  now_ms = io_wall_ms(log->store->io);
@@ -211,6 +224,7 @@ static void retain_log(struct store_log *log)
     if (roll_due(log, log->segments[log->segment_count - 1], now_ms)) {
         store__log_roll(log);
     }
+    retain_seal(log);
     for (uint32_t i = 0; i + 1 < log->segment_count && log->policy.delete_enabled; i++) {
         const struct store_segment *segment = log->segments[i];
         bool                        too_old = log->policy.retention_ms >= 0 && segment_time_ms(segment) >= 0 &&
@@ -253,7 +267,9 @@ void store_set_retention_check_ms(struct store *store, int64_t interval_ms)
 
 /* --- snapshots --------------------------------------------------------------------------------------------------- */
 
-#define SNAPSHOT_MAGIC 0x50414e534c4c494dULL /* "MILLSNAP" */
+#define SNAPSHOT_MAGIC         0x50414e534c4c494dULL /* "MILLSNAP" */
+#define SNAPSHOT_VERSION_EARLY 1                     /* might be written before what it tells of was durable */
+#define SNAPSHOT_VERSION       2
 
 /* magic, crc over the rest, version; then segment id, offset, length, bytes */
 /* Keeps the state of the partition above beside `segment`, whose base it belongs to. Takes `bytes`. */
@@ -266,7 +282,7 @@ static void snapshot_save(struct store_log *log, struct store_segment *segment, 
     job->len = STORE_SNAPSHOT_HEAD_BYTES + len;
     job->bytes = mem_alloc(MEM_STORE, job->len);
     store_le64(job->bytes, SNAPSHOT_MAGIC);
-    store_le32(job->bytes + 12, 1);
+    store_le32(job->bytes + 12, SNAPSHOT_VERSION);
     store_le64(job->bytes + 16, segment->header.segment_id);
     store_le64(job->bytes + 24, (uint64_t)offset);
     store_le64(job->bytes + 32, (uint64_t)len);
@@ -279,25 +295,52 @@ static void snapshot_save(struct store_log *log, struct store_segment *segment, 
     store__job_start_serial(job);
 }
 
-int store__snapshot_check(struct view file, uint64_t segment_id, int64_t *out_offset, struct view *out_bytes)
+int store__snapshot_check(struct view file, uint64_t segment_id, struct store_snapshot *out_snapshot)
 {
+    uint32_t version;
+
     if (file.len < STORE_SNAPSHOT_HEAD_BYTES || load_le64(file.base) != SNAPSHOT_MAGIC ||
-        load_le32(file.base + 12) != 1 || load_le64(file.base + 32) != file.len - STORE_SNAPSHOT_HEAD_BYTES ||
-        load_le64(file.base + 16) != segment_id ||
+        load_le64(file.base + 32) != file.len - STORE_SNAPSHOT_HEAD_BYTES || load_le64(file.base + 16) != segment_id ||
         load_le32(file.base + 8) != crc32c_update(0, file.base + 12, file.len - 12)) {
         return ERR_CORRUPT;
     }
-    *out_offset = (int64_t)load_le64(file.base + 24);
-    *out_bytes = view_of(file.base + STORE_SNAPSHOT_HEAD_BYTES, file.len - STORE_SNAPSHOT_HEAD_BYTES);
+    version = load_le32(file.base + 12);
+    if (version != SNAPSHOT_VERSION && version != SNAPSHOT_VERSION_EARLY) {
+        return ERR_CORRUPT;
+    }
+    *out_snapshot = (struct store_snapshot){
+        .offset = (int64_t)load_le64(file.base + 24),
+        .early = version == SNAPSHOT_VERSION_EARLY,
+        .bytes = view_of(file.base + STORE_SNAPSHOT_HEAD_BYTES, file.len - STORE_SNAPSHOT_HEAD_BYTES)};
     return ERR_OK;
 }
 
+static bool snapshot_safe(const struct store_job *job)
+{
+    return store__log_flushed_end(job->log) >= job->offset;
+}
+
+/* Nobody is to wait for a snapshot any more, or what it tells of may not get to the disk for a long time: the log's
+ * next job may be the one that makes room. */
+static bool snapshot_hopeless(const struct store_job *job)
+{
+    return job->log->offline || job->log->deleting || job->store->stats.space_low;
+}
+
+/* The file may take the place of one that stands there, and segments may have gone that only that one covers. So it is
+ * written when what it tells of is on stable storage: beyond the log's end after a power cut it would be refused, and
+ * the state of the partition would be lost with the one it replaced. */
 static void snapshot_run(struct store_task *task)
 {
     struct store_job *job = CONTAINER_OF(task, struct store_job, task);
 
     TASK_BEGIN(task);
-    if (job->log->directory_exists && !job->log->offline) {
+    TASK_UNTIL(task, job->log->durable_end >= job->offset || snapshot_hopeless(job));
+    if (!snapshot_safe(job)) {
+        store__log_want_flush(job->log); /* under a weak policy nobody may ask for a long time */
+        TASK_UNTIL(task, snapshot_safe(job) || snapshot_hopeless(job));
+    }
+    if (job->log->directory_exists && !job->log->offline && !job->log->deleting && snapshot_safe(job)) {
         TASK_AWAIT(task, io_file_replace(job->store->io, &task->file, job->path, view_of(job->bytes, job->len),
                                          store__task_file_done)); /* a failure costs a longer replay, no more */
         if (task->result >= 0) {

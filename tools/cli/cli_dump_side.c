@@ -8,6 +8,7 @@
 #define INDEX_ENTRY_BYTES       16
 #define INDEX_MAGIC             0x58444e49U /* "INDX" */
 #define SNAPSHOT_HEAD_BYTES     ((size_t)40)
+#define SNAPSHOT_VERSIONS       2                     /* from 1 */
 #define SNAPSHOT_MAGIC          0x50414e534c4c494dULL /* "MILLSNAP" */
 #define STATE_MAGIC             0x5350524dU           /* "MRPS" */
 #define STATE_HEAD_BYTES        ((size_t)28)
@@ -214,7 +215,8 @@ void dump_snapshot(struct dump *dump, struct dump_source *source, const struct s
 {
     struct view file = side_read(dump, source);
 
-    if (file.len < SNAPSHOT_HEAD_BYTES || load_le64(file.base) != SNAPSHOT_MAGIC || load_le32(file.base + 12) != 1 ||
+    if (file.len < SNAPSHOT_HEAD_BYTES || load_le64(file.base) != SNAPSHOT_MAGIC ||
+        load_le32(file.base + 12) - 1 >= SNAPSHOT_VERSIONS ||
         load_le64(file.base + 32) != file.len - SNAPSHOT_HEAD_BYTES ||
         load_le32(file.base + 8) != crc32c_update(0, file.base + 12, file.len - 12)) {
         dump_damage(dump, 0, "the snapshot is damaged; the log is read instead");
