@@ -4,16 +4,14 @@
  * Checked after every start: the log is a beginning of what was sent, in its order and without a batch twice; it holds
  * all that was acknowledged; every batch comes back with its producer's fields and a CRC that matches. The producers'
  * state is then the log's: the model, cut to the log, foretells every following answer. */
-#include "tests/support/unit.h"
+#include "tests/unit/part/part_machine.h"
 #include "tests/unit/part/part_model.h"
 
 #include "core/base/slog.h"
-#include "io/sim/sim.h"
 
-#define SEEDS       6
-#define ROUNDS      10 /* starts of one machine */
-#define SENDS       30 /* in one round, at most */
-#define PATIENCE_NS (60 * NS_PER_S)
+#define SEEDS  6
+#define ROUNDS 10 /* starts of one machine */
+#define SENDS  30 /* in one round, at most */
 
 struct sent {
     struct part_append append;
@@ -24,106 +22,15 @@ struct sent {
 };
 
 struct machine {
-    struct sim          *sim;
-    struct io           *io;
-    struct io_host      *host;
-    struct store        *store;
-    struct part_table   *table;
-    struct part         *part;
-    struct store_options store_options;
-    struct part_options  options;
-    struct arena         arena;
-    struct prng          prng;
-    struct model         model;
-    struct model         doubtful; /* the model with the batches of a failed write, which may be found later */
-    size_t               doubtful_after;
-    struct sent          sent[SENDS];
-    size_t               sent_count;
-    int64_t              acknowledged_end; /* everything below was promised */
-    bool                 done;
-    int                  result;
+    struct part_machine on;
+    struct arena        arena;
+    struct model        model;
+    struct model        doubtful; /* the model with the batches of a failed write, which may be found later */
+    size_t              doubtful_after;
+    struct sent         sent[SENDS];
+    size_t              sent_count;
+    int64_t             acknowledged_end; /* everything below was promised */
 };
-
-static bool machine_done(void *context)
-{
-    return ((struct machine *)context)->done;
-}
-
-static void wait_done(struct machine *machine)
-{
-    assert_true(sim_run_until(machine->sim, machine_done, machine, PATIENCE_NS));
-    machine->done = false;
-}
-
-static void store_done(void *context, int result)
-{
-    struct machine *machine = context;
-
-    machine->done = true;
-    machine->result = result;
-}
-
-static void part_done(void *context, int16_t error)
-{
-    store_done(context, error);
-}
-
-/* --- the machine ------------------------------------------------------------------------------------------------ */
-
-static void start(struct machine *machine)
-{
-    struct io_host_options host = {
-        .core_count = 1, .shard_count = 1, .region_bytes_per_core = 16 * MIB, .budget_bytes_per_core = 64 * MIB};
-
-    machine->io = sim_io(machine->sim, 0, 0);
-    machine->host = io_host_create(&host, &machine->io);
-    sim_add_host(machine->sim, machine->host);
-    assert_int_equal(io_volume_probe(machine->io, ".", &machine->store_options.volume), ERR_OK);
-    machine->store = store_create(io_host_shard(machine->host, 0), &machine->store_options);
-    store_open(machine->store, store_done, machine);
-    wait_done(machine);
-    assert_int_equal(machine->result, ERR_OK);
-    machine->table = part_table_create(io_host_shard(machine->host, 0), machine->store);
-    machine->options.leader_epoch++;
-    machine->part = part_open(machine->table, &machine->options, part_done, machine);
-    wait_done(machine);
-    assert_int_equal(machine->result, KP_ERR_NONE);
-    assert_true(part_online(machine->part));
-}
-
-static void bury(struct machine *machine)
-{
-    part_table_destroy(machine->table);
-    store_destroy(machine->store);
-    sim_remove_turn(machine->sim, machine->host);
-    io_host_destroy(machine->host);
-    io_destroy(machine->io);
-}
-
-static void stop(struct machine *machine)
-{
-    part_table_close(machine->table, part_done, machine);
-    wait_done(machine);
-    store_close(machine->store, store_done, machine);
-    wait_done(machine);
-    assert_int_equal(machine->result, ERR_OK);
-    bury(machine);
-}
-
-/* The machine is dead; the process ends without touching it. */
-static void power_cut(struct machine *machine, bool kill)
-{
-    if (kill) {
-        sim_kill(machine->sim, 0, prng_next(&machine->prng));
-    } else {
-        sim_crash(machine->sim, 0, prng_next(&machine->prng),
-                  (enum sim_crash_style)prng_below(&machine->prng, SIM_CRASH_STYLE_COUNT));
-    }
-    sim_reap(machine->sim, 0);
-    part_table_close(machine->table, part_done, machine);
-    wait_done(machine);
-    bury(machine);
-}
 
 /* --- producing ------------------------------------------------------------------------------------------------------
  */
@@ -145,18 +52,18 @@ static struct view make_batch(struct machine *machine, const struct model_batch 
     builder.producer_epoch = batch->epoch;
     builder.base_sequence = batch->sequence;
     for (int32_t i = 0; i < batch->records; i++) {
-        rec_builder_add(&builder, io_wall_ms(machine->io), view_text("key"), view_of(value, value_bytes), NULL, 0);
+        rec_builder_add(&builder, io_wall_ms(machine->on.io), view_text("key"), view_of(value, value_bytes), NULL, 0);
     }
-    assert_int_equal(rec_builder_finish(&builder, prng_below(&machine->prng, 4) == 0 ? REC_LZ4 : REC_NONE, 0, &bytes),
-                     ERR_OK);
+    assert_int_equal(
+        rec_builder_finish(&builder, prng_below(&machine->on.prng, 4) == 0 ? REC_LZ4 : REC_NONE, 0, &bytes), ERR_OK);
     return bytes;
 }
 
 static void send(struct machine *machine)
 {
     struct sent       *sent = &machine->sent[machine->sent_count++];
-    struct model_batch batch = model_choose(&machine->model, &machine->prng);
-    size_t             value_bytes = prng_below(&machine->prng, 6) == 0 ? 30000 : 100;
+    struct model_batch batch = model_choose(&machine->model, &machine->on.prng);
+    size_t             value_bytes = prng_below(&machine->on.prng, 6) == 0 ? 30000 : 100;
 
     *sent = (struct sent){.append = {.records = make_batch(machine, &batch, value_bytes),
                                      .zstd_allowed = true,
@@ -165,7 +72,7 @@ static void send(struct machine *machine)
     sent->error = model_send(&machine->model, &batch);
     sent->base_offset = batch.base_offset;
     sent->end_offset = batch.base_offset + batch.records;
-    part_append(machine->part, &sent->append);
+    part_append(machine->on.part, &sent->append);
 }
 
 /* `sure`: nothing has gone wrong, so that every answer is the model's. */
@@ -205,20 +112,6 @@ static bool all_answered(void *context)
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool read_answered_flag;
-
-static void read_answered(struct part_read *read)
-{
-    MAYBE(read == NULL);
-    read_answered_flag = true;
-}
-
-static bool read_is_answered(void *context)
-{
-    MAYBE(context == NULL);
-    return read_answered_flag;
-}
-
 static size_t check_stored(const struct model *model, size_t index, struct view bytes)
 {
     while (bytes.len > 0) {
@@ -244,44 +137,29 @@ static void check_log(struct machine *machine)
 {
     struct part_read *read = mem_alloc(MEM_TEST, sizeof(*read));
     struct model     *model = &machine->model;
-    int64_t           offset = part_log_start(machine->part);
+    int64_t           offset = part_log_start(machine->on.part);
     size_t            index = 0;
 
     while (index < model->log_count && model->log[index].base_offset + model->log[index].records <= offset) {
         index++;
     }
-    assert_true(part_high_watermark(machine->part) >= machine->acknowledged_end);
-    if (part_high_watermark(machine->part) > model->end_offset && model->log_count == machine->doubtful_after) {
+    assert_true(part_high_watermark(machine->on.part) >= machine->acknowledged_end);
+    if (part_high_watermark(machine->on.part) > model->end_offset && model->log_count == machine->doubtful_after) {
         *model = machine->doubtful; /* nothing has taken their offsets since */
     }
-    while (offset < part_high_watermark(machine->part)) {
-        uint8_t *joined = NULL;
-        size_t   len = 0;
+    while (offset < part_high_watermark(machine->on.part)) {
+        struct view batches;
 
-        *read = (struct part_read){.offset = offset,
-                                   .bytes_max = 1 + prng_below(&machine->prng, 100000),
-                                   .at_least_one = true,
-                                   .done = read_answered};
-        read_answered_flag = false;
-        if (!part_read(machine->part, read)) {
-            assert_true(sim_run_until(machine->sim, read_is_answered, NULL, PATIENCE_NS));
-        }
-        assert_int_equal(read->error, KP_ERR_NONE);
-        assert_true(read->store.bytes > 0 && read->store.next_offset > offset);
-        joined = mem_alloc(MEM_TEST, read->store.bytes);
-        for (uint32_t i = 0; i < read->store.slice_count; i++) {
-            memcpy(joined + len, read->store.slices[i].base, read->store.slices[i].len);
-            len += read->store.slices[i].len;
-        }
-        assert_int_equal(len, read->store.bytes);
-        index = check_stored(model, index, view_of(joined, len));
+        *read = (struct part_read){
+            .offset = offset, .bytes_max = 1 + prng_below(&machine->on.prng, 100000), .at_least_one = true};
+        batches = part_machine_read(&machine->on, read);
+        index = check_stored(model, index, batches);
         offset = read->store.next_offset;
-        mem_free(MEM_TEST, joined);
-        part_read_release(read);
+        mem_free(MEM_TEST, (void *)(uintptr_t)batches.base);
     }
     mem_free(MEM_TEST, read);
     model_cut(model, offset);
-    assert_int_equal(model->end_offset, part_log_end(machine->part));
+    assert_int_equal(model->end_offset, part_log_end(machine->on.part));
 }
 
 /* --- rounds ------------------------------------------------------------------------------------------------------ */
@@ -301,24 +179,24 @@ static int64_t first_remembered(const struct machine *machine)
 
 static void delete_some(struct machine *machine)
 {
-    int64_t start_offset = part_log_start(machine->part);
+    int64_t start_offset = part_log_start(machine->on.part);
     int64_t end_offset = MAX(start_offset, first_remembered(machine));
-    int64_t to = start_offset + (int64_t)prng_below(&machine->prng, (uint64_t)(end_offset - start_offset) + 1);
+    int64_t to = start_offset + (int64_t)prng_below(&machine->on.prng, (uint64_t)(end_offset - start_offset) + 1);
 
-    part_delete_records(machine->part, to, part_done, machine);
-    wait_done(machine);
-    assert_int_equal(machine->result, KP_ERR_NONE);
-    assert_int_equal(part_log_start(machine->part), to);
+    part_delete_records(machine->on.part, to, part_machine_done, &machine->on);
+    part_machine_wait(&machine->on);
+    assert_int_equal(machine->on.result, KP_ERR_NONE);
+    assert_int_equal(part_log_start(machine->on.part), to);
 }
 
 static void produce_some(struct machine *machine)
 {
-    size_t count = 1 + prng_below(&machine->prng, SENDS - 5);
+    size_t count = 1 + prng_below(&machine->on.prng, SENDS - 5);
 
     for (size_t i = 0; i < count && machine->model.log_count < MODEL_BATCHES_MAX; i++) {
         send(machine);
-        if (prng_below(&machine->prng, 3) == 0) {
-            sim_run_for(machine->sim, (int64_t)prng_below(&machine->prng, NS_PER_MS));
+        if (prng_below(&machine->on.prng, 3) == 0) {
+            sim_run_for(machine->on.sim, (int64_t)prng_below(&machine->on.prng, NS_PER_MS));
         }
     }
 }
@@ -327,27 +205,28 @@ static bool part_is_offline(void *context)
 {
     struct machine *machine = context;
 
-    return !part_online(machine->part) || all_answered(machine);
+    return !part_online(machine->on.part) || all_answered(machine);
 }
 
 /* A write fails: the part goes offline, refuses, and comes back by itself with what is on the disk. */
 static void fail_a_write(struct machine *machine)
 {
-    sim_fail_nth(machine->sim, 0, 1, SIM_FAIL_WRITE, ERR_IO, false);
+    sim_fail_nth(machine->on.sim, 0, 1, SIM_FAIL_WRITE, ERR_IO, false);
     for (int i = 0; i < 3 && machine->sent_count < SENDS; i++) {
         send(machine);
     }
-    assert_true(sim_run_until(machine->sim, part_is_offline, machine, PATIENCE_NS));
-    assert_true(sim_run_until(machine->sim, all_answered, machine, PATIENCE_NS));
-    sim_fail_nth(machine->sim, 0, 0, SIM_FAIL_WRITE, ERR_IO, false);
+    assert_true(sim_run_until(machine->on.sim, part_is_offline, machine, PATIENCE_NS));
+    assert_true(sim_run_until(machine->on.sim, all_answered, machine, PATIENCE_NS));
+    sim_fail_nth(machine->on.sim, 0, 0, SIM_FAIL_WRITE, ERR_IO, false);
     check_answers(machine, false);
     machine->sent_count = 0;
     machine->doubtful = machine->model;
-    if (!part_online(machine->part)) {
-        part_retry(machine->part, part_done, machine);
-        wait_done(machine);
-        if (machine->result != KP_ERR_NONE) { /* what the journal holds is in doubt: only a restart can read it back */
-            assert_int_equal(machine->result, KP_ERR_KAFKA_STORAGE_ERROR);
+    if (!part_online(machine->on.part)) {
+        part_retry(machine->on.part, part_machine_done, &machine->on);
+        part_machine_wait(&machine->on);
+        if (machine->on.result !=
+            KP_ERR_NONE) { /* what the journal holds is in doubt: only a restart can read it back */
+            assert_int_equal(machine->on.result, KP_ERR_KAFKA_STORAGE_ERROR);
             return;
         }
     }
@@ -355,38 +234,39 @@ static void fail_a_write(struct machine *machine)
     machine->doubtful_after = machine->model.log_count;
     /* A failed journal may still refuse small ones. */
     produce_some(machine);
-    assert_true(sim_run_until(machine->sim, all_answered, machine, PATIENCE_NS));
+    assert_true(sim_run_until(machine->on.sim, all_answered, machine, PATIENCE_NS));
     check_answers(machine, false);
     machine->sent_count = 0;
-    model_cut(&machine->model, part_log_end(machine->part));
+    model_cut(&machine->model, part_log_end(machine->on.part));
 }
 
 static void run_round(struct machine *machine)
 {
-    uint64_t ending = prng_below(&machine->prng, 5);
+    uint64_t ending = prng_below(&machine->on.prng, 5);
 
-    start(machine);
+    machine->on.options.leader_epoch++;
+    part_machine_start(&machine->on);
     check_log(machine);
     machine->sent_count = 0;
     produce_some(machine);
     if (ending <= 2) {
-        sim_run_for(machine->sim, (int64_t)prng_below(&machine->prng, 300 * NS_PER_US));
+        sim_run_for(machine->on.sim, (int64_t)prng_below(&machine->on.prng, 300 * NS_PER_US));
         check_answers(machine, false);
-        power_cut(machine, ending == 0);
+        part_machine_cut(&machine->on, ending == 0);
         return;
     }
-    assert_true(sim_run_until(machine->sim, all_answered, machine, PATIENCE_NS));
+    assert_true(sim_run_until(machine->on.sim, all_answered, machine, PATIENCE_NS));
     check_answers(machine, true);
     check_log(machine);
     machine->sent_count = 0;
-    if (prng_below(&machine->prng, 3) == 0) {
+    if (prng_below(&machine->on.prng, 3) == 0) {
         delete_some(machine);
         check_log(machine);
     }
     if (ending == 3) {
         fail_a_write(machine);
     }
-    stop(machine);
+    part_machine_stop(&machine->on);
 }
 
 static void run_machine(uint64_t seed)
@@ -399,10 +279,10 @@ static void run_machine(uint64_t seed)
     } else {
         sim_options_swarm(&world, seed, false);
     }
-    machine->sim = sim_create(&world);
-    machine->store_options =
+    machine->on.sim = sim_create(&world);
+    machine->on.store_options =
         (struct store_options){.directory = "data/shard-0", .journal_bytes = MIB, .cache_bytes = 2 * MIB};
-    machine->options = (struct part_options){
+    machine->on.options = (struct part_options){
         .topic_id = {{7}},
         .topic = view_text("orders"),
         .settings = {.policy = {.durable_on_append = true,
@@ -418,14 +298,15 @@ static void run_machine(uint64_t seed)
                      .producer_expiry_ms = 86400 * MS_PER_S},
     };
     arena_init(&machine->arena, MEM_TEST, 256 * KIB, 256 * MIB);
-    prng_init(&machine->prng, seed);
+    prng_init(&machine->on.prng, seed);
     for (int round = 0; round < ROUNDS; round++) {
         run_round(machine);
     }
-    start(machine);
+    machine->on.options.leader_epoch++;
+    part_machine_start(&machine->on);
     check_log(machine);
-    stop(machine);
-    sim_destroy(machine->sim);
+    part_machine_stop(&machine->on);
+    sim_destroy(machine->on.sim);
     arena_deinit(&machine->arena);
     mem_free(MEM_TEST, machine);
 }

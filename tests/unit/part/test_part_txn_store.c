@@ -5,19 +5,15 @@
  * markers. Checked against it: the last stable offset is the first batch of a transaction without marker, or the high
  * watermark; a reader of committed data, from any offset and in portions of any size, sees exactly the batches that are
  * plain or committed; the part describes each producer as its last batch or marker left it. */
-#include "tests/support/unit.h"
+#include "tests/unit/part/part_machine.h"
 
-#include "core/base/prng.h"
 #include "core/base/slog.h"
-#include "core/part/part.h"
-#include "io/sim/sim.h"
 
 #define SEEDS       24 /* 23: a crash brings back what compaction had forgotten */
 #define ROUNDS      8
 #define STEPS       60 /* in one round, at most */
 #define PRODUCERS   4
 #define ENTRIES_MAX 1024
-#define PATIENCE_NS (60 * NS_PER_S)
 
 enum kind { PLAIN, DATA, COMMIT, ABORT, EMPTIED /* a marker that compaction has left for its epoch */ };
 
@@ -43,151 +39,33 @@ struct sending {
 };
 
 struct machine {
-    struct sim          *sim;
-    struct io           *io;
-    struct io_host      *host;
-    struct store        *store;
-    struct part_table   *table;
-    struct part         *part;
-    struct store_options store_options;
-    struct part_options  options;
-    struct arena         arena;
-    struct prng          prng;
-    struct entry         log[ENTRIES_MAX];
-    int64_t              log_count;
-    struct producer      producers[PRODUCERS];
-    struct sending       sending[STEPS];
-    size_t               sending_count;
-    size_t               answers;
-    bool                 compacts;
-    bool                 done;
-    int                  result;
+    struct part_machine on;
+    struct arena        arena;
+    struct entry        log[ENTRIES_MAX];
+    int64_t             log_count;
+    struct producer     producers[PRODUCERS];
+    struct sending      sending[STEPS];
+    size_t              sending_count;
+    size_t              answers;
+    bool                compacts;
 };
 
 static uint64_t dice(struct machine *machine, uint64_t sides)
 {
-    return prng_below(&machine->prng, sides);
-}
-
-static bool machine_done(void *context)
-{
-    return ((struct machine *)context)->done;
-}
-
-static void wait_done(struct machine *machine)
-{
-    assert_true(sim_run_until(machine->sim, machine_done, machine, PATIENCE_NS));
-    machine->done = false;
-}
-
-static void store_done(void *context, int result)
-{
-    struct machine *machine = context;
-
-    machine->done = true;
-    machine->result = result;
-}
-
-static void part_done(void *context, int16_t error)
-{
-    store_done(context, error);
-}
-
-/* --- the machine ------------------------------------------------------------------------------------------------- */
-
-static void start(struct machine *machine)
-{
-    struct io_host_options host = {
-        .core_count = 1, .shard_count = 1, .region_bytes_per_core = 16 * MIB, .budget_bytes_per_core = 64 * MIB};
-
-    machine->io = sim_io(machine->sim, 0, 0);
-    machine->host = io_host_create(&host, &machine->io);
-    sim_add_host(machine->sim, machine->host);
-    assert_int_equal(io_volume_probe(machine->io, ".", &machine->store_options.volume), ERR_OK);
-    machine->store = store_create(io_host_shard(machine->host, 0), &machine->store_options);
-    store_open(machine->store, store_done, machine);
-    wait_done(machine);
-    assert_int_equal(machine->result, ERR_OK);
-    machine->table = part_table_create(io_host_shard(machine->host, 0), machine->store);
-    machine->part = part_open(machine->table, &machine->options, part_done, machine);
-    wait_done(machine);
-    assert_int_equal(machine->result, KP_ERR_NONE);
-}
-
-static void bury(struct machine *machine)
-{
-    part_table_destroy(machine->table);
-    store_destroy(machine->store);
-    sim_remove_turn(machine->sim, machine->host);
-    io_host_destroy(machine->host);
-    io_destroy(machine->io);
-}
-
-static void stop(struct machine *machine)
-{
-    part_table_close(machine->table, part_done, machine);
-    wait_done(machine);
-    store_close(machine->store, store_done, machine);
-    wait_done(machine);
-    assert_int_equal(machine->result, ERR_OK);
-    bury(machine);
-}
-
-static void power_cut(struct machine *machine, bool kill)
-{
-    if (kill) {
-        sim_kill(machine->sim, 0, prng_next(&machine->prng));
-    } else {
-        sim_crash(machine->sim, 0, prng_next(&machine->prng),
-                  (enum sim_crash_style)dice(machine, SIM_CRASH_STYLE_COUNT));
-    }
-    sim_reap(machine->sim, 0);
-    part_table_close(machine->table, part_done, machine);
-    wait_done(machine);
-    bury(machine);
+    return prng_below(&machine->on.prng, sides);
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool read_answered_flag;
-
-static void read_answered(struct part_read *read)
-{
-    MAYBE(read == NULL);
-    read_answered_flag = true;
-}
-
-static bool read_is_answered(void *context)
-{
-    MAYBE(context == NULL);
-    return read_answered_flag;
-}
-
 /* The batches back to back, in memory of the caller. */
 static struct view read_some(struct machine *machine, struct part_read *read, int64_t offset, bool committed)
 {
-    uint8_t *joined;
-    size_t   len = 0;
-
     *read = (struct part_read){.offset = offset,
                                .bytes_max = 1 + dice(machine, 60000),
                                .at_least_one = true,
                                .committed = committed,
-                               .arena = &machine->arena,
-                               .done = read_answered};
-    read_answered_flag = false;
-    if (!part_read(machine->part, read)) {
-        assert_true(sim_run_until(machine->sim, read_is_answered, NULL, PATIENCE_NS));
-    }
-    assert_int_equal(read->error, KP_ERR_NONE);
-    assert_true(read->store.bytes > 0 && read->store.next_offset > offset);
-    joined = mem_alloc(MEM_TEST, read->store.bytes);
-    for (uint32_t i = 0; i < read->store.slice_count; i++) {
-        memcpy(joined + len, read->store.slices[i].base, read->store.slices[i].len);
-        len += read->store.slices[i].len;
-    }
-    part_read_release(read);
-    return view_of(joined, len);
+                               .arena = &machine->arena};
+    return part_machine_read(&machine->on, read);
 }
 
 static bool next_batch(struct view *rest, struct rec_batch *out_batch)
@@ -238,7 +116,7 @@ static void read_log(struct machine *machine)
     int64_t           offset = 0;
 
     machine->log_count = 0;
-    while (offset < part_high_watermark(machine->part)) {
+    while (offset < part_high_watermark(machine->on.part)) {
         struct view      bytes = read_some(machine, read, offset, false);
         struct view      rest = bytes;
         struct rec_batch batch;
@@ -284,7 +162,7 @@ static int64_t check_committed(struct machine *machine, struct part_read *read, 
 static void check_readers(struct machine *machine)
 {
     struct part_read *read = mem_alloc(MEM_TEST, sizeof(*read));
-    int64_t           stable = part_high_watermark(machine->part);
+    int64_t           stable = part_high_watermark(machine->on.part);
     int64_t           stable_at = machine->log_count;
 
     for (int64_t i = machine->log_count - 1; i >= 0; i--) {
@@ -293,7 +171,7 @@ static void check_readers(struct machine *machine)
             stable_at = i;
         }
     }
-    assert_int_equal(part_last_stable_offset(machine->part), stable);
+    assert_int_equal(part_last_stable_offset(machine->on.part), stable);
     for (int64_t at = (int64_t)dice(machine, (uint64_t)stable_at + 1); at < stable_at;) {
         at = check_committed(machine, read, at);
         assert_true(at <= stable_at);
@@ -310,7 +188,7 @@ static void check_producers(struct machine *machine)
 
     memset(found, 0xff, sizeof(found));
     memset(machine->producers, 0, sizeof(machine->producers));
-    while (part_producer_next(machine->part, &position, &info)) {
+    while (part_producer_next(machine->on.part, &position, &info)) {
         found[info.producer_id] = info;
     }
     for (int64_t id = 0; id < PRODUCERS; id++) {
@@ -384,8 +262,8 @@ static uint64_t guard_of(struct machine *machine, int64_t id, const struct produ
     struct list_node followers;
 
     list_init(&followers);
-    if (part_txn_admit(machine->part, &ticket) == PART_ADMIT_ASK) {
-        part_txn_answer(machine->part, &ticket, 0, &followers);
+    if (part_txn_admit(machine->on.part, &ticket) == PART_ADMIT_ASK) {
+        part_txn_answer(machine->on.part, &ticket, 0, &followers);
     }
     return ticket.guard;
 }
@@ -411,7 +289,7 @@ static void send_batch(struct machine *machine, int64_t id)
         uint8_t *key = arena_alloc(&machine->arena, 1);
 
         *key = (uint8_t)dice(machine, 20);
-        rec_builder_add(&builder, io_wall_ms(machine->io), view_of(key, 1), view_of(value, value_bytes), NULL, 0);
+        rec_builder_add(&builder, io_wall_ms(machine->on.io), view_of(key, 1), view_of(value, value_bytes), NULL, 0);
     }
     assert_int_equal(rec_builder_finish(&builder, dice(machine, 4) == 0 ? REC_LZ4 : REC_NONE, 0, &bytes), ERR_OK);
     *sending = (struct sending){.append = {.records = bytes,
@@ -421,7 +299,7 @@ static void send_batch(struct machine *machine, int64_t id)
     if (producer != NULL) {
         producer->sequence += records;
     }
-    part_append(machine->part, &sending->append);
+    part_append(machine->on.part, &sending->append);
 }
 
 static void send_marker(struct machine *machine, int64_t id)
@@ -437,7 +315,7 @@ static void send_marker(struct machine *machine, int64_t id)
                                            .producer_epoch = producer->epoch,
                                            .commit = dice(machine, 2) == 0,
                                            .done = marker_answered}};
-    part_append_marker(machine->part, &sending->marker);
+    part_append_marker(machine->on.part, &sending->marker);
 }
 
 static void write_some(struct machine *machine)
@@ -463,7 +341,7 @@ static void write_some(struct machine *machine)
             break;
         }
         if (dice(machine, 3) == 0) {
-            sim_run_for(machine->sim, (int64_t)dice(machine, NS_PER_MS));
+            sim_run_for(machine->on.sim, (int64_t)dice(machine, NS_PER_MS));
         }
     }
 }
@@ -477,9 +355,9 @@ static void compact(struct machine *machine, bool enabled)
                                               .bytes_per_s_max = UINT64_MAX,
                                               .backoff_ms = 50};
 
-    store_set_compaction(machine->store, &settings);
+    store_set_compaction(machine->on.store, &settings);
     if (machine->compacts) {
-        sim_run_for(machine->sim, NS_PER_S / 10 + (int64_t)dice(machine, 2 * NS_PER_S));
+        sim_run_for(machine->on.sim, NS_PER_S / 10 + (int64_t)dice(machine, 2 * NS_PER_S));
     }
 }
 
@@ -487,23 +365,23 @@ static void run_round(struct machine *machine)
 {
     uint64_t ending = dice(machine, 4);
 
-    start(machine);
+    part_machine_start(&machine->on);
     check(machine);
     write_some(machine);
     compact(machine, true);
     if (ending <= 1) {
-        sim_run_for(machine->sim, (int64_t)dice(machine, 300 * NS_PER_US));
-        power_cut(machine, ending == 0);
+        sim_run_for(machine->on.sim, (int64_t)dice(machine, 300 * NS_PER_US));
+        part_machine_cut(&machine->on, ending == 0);
         assert_true(all_answered(machine));
     } else {
-        assert_true(sim_run_until(machine->sim, all_answered, machine, PATIENCE_NS));
+        assert_true(sim_run_until(machine->on.sim, all_answered, machine, PATIENCE_NS));
         for (size_t i = 0; i < machine->sending_count; i++) {
             assert_int_equal(machine->sending[i].append.error, 0);
             assert_int_equal(machine->sending[i].marker.error, 0);
         }
         compact(machine, false);
         check(machine);
-        stop(machine);
+        part_machine_stop(&machine->on);
     }
     arena_reset(&machine->arena);
 }
@@ -518,11 +396,11 @@ static void run_machine(uint64_t seed)
     } else {
         sim_options_swarm(&world, seed, false);
     }
-    machine->sim = sim_create(&world);
+    machine->on.sim = sim_create(&world);
     machine->compacts = seed % 4 >= 2;
-    machine->store_options =
+    machine->on.store_options =
         (struct store_options){.directory = "data/shard-0", .journal_bytes = MIB, .cache_bytes = 2 * MIB};
-    machine->options = (struct part_options){
+    machine->on.options = (struct part_options){
         .topic_id = {{7}},
         .topic = view_text("orders"),
         .leader_epoch = 1,
@@ -543,14 +421,14 @@ static void run_machine(uint64_t seed)
                      .producer_expiry_ms = 86400 * MS_PER_S},
     };
     arena_init(&machine->arena, MEM_TEST, 256 * KIB, 256 * MIB);
-    prng_init(&machine->prng, seed);
+    prng_init(&machine->on.prng, seed);
     for (int round = 0; round < ROUNDS; round++) {
         run_round(machine);
     }
-    start(machine);
+    part_machine_start(&machine->on);
     check(machine);
-    stop(machine);
-    sim_destroy(machine->sim);
+    part_machine_stop(&machine->on);
+    sim_destroy(machine->on.sim);
     arena_deinit(&machine->arena);
     mem_free(MEM_TEST, machine);
 }
