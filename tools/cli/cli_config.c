@@ -285,7 +285,7 @@ static const struct cli_option get_options[] = {
     {.letter = 'a', .name = "all", .help = "those at their default, too"},
     CLI_OPTIONS_END,
 };
-static const struct cli_option set_options[] = {
+const struct cli_option cli_change_options[] = {
     {.letter = 'd',
      .kind = CLI_TEXT,
      .name = "delete",
@@ -327,7 +327,7 @@ const struct cli_command cli_config_commands[] = {
      .examples = "millrace config set topic orders retention.ms=7d\n"
                  "millrace config set broker default log.retention.ms=3d\n"
                  "millrace config set topic orders -d retention.ms -n\n",
-     .options = set_options,
+     .options = cli_change_options,
      .needs = CLI_NEEDS_BROKERS | CLI_NEEDS_OUTPUT | CLI_NEEDS_DRY_RUN,
      .operands_min = 1,
      .operands_max = -1,

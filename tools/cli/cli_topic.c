@@ -318,27 +318,6 @@ static const struct cli_option describe_options[] = {
     {.letter = 'a', .name = "all", .help = "with -c: settings at their default, too"},
     CLI_OPTIONS_END,
 };
-static const struct cli_option alter_options[] = {
-    {.letter = 'd',
-     .kind = CLI_TEXT,
-     .name = "delete",
-     .value = "NAME",
-     .complete = "setting",
-     .help = "back to the default; may be repeated"},
-    {.letter = 'A',
-     .kind = CLI_TEXT,
-     .name = "append",
-     .value = "NAME=VALUE",
-     .complete = "setting",
-     .help = "adds to a list; may be repeated"},
-    {.letter = 'S',
-     .kind = CLI_TEXT,
-     .name = "subtract",
-     .value = "NAME=VALUE",
-     .complete = "setting",
-     .help = "takes from a list; may be repeated"},
-    CLI_OPTIONS_END,
-};
 static const struct cli_option add_options[] = {
     {.letter = 't', .kind = CLI_NUMBER, .name = "to", .value = "N", .help = "until there are N, instead of N more"},
     CLI_OPTIONS_END,
@@ -406,7 +385,7 @@ const struct cli_command cli_topic_commands[] = {
      .examples = "millrace topic alter orders retention.ms=7d segment.bytes=128M\n"
                  "millrace topic alter orders -d retention.ms\n"
                  "millrace topic alter orders -A cleanup.policy=compact -n\n",
-     .options = alter_options,
+     .options = cli_change_options,
      .needs = CHANGES,
      .operands_min = 1,
      .operands_max = -1,

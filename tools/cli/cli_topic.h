@@ -50,9 +50,11 @@ struct cli_change {
     struct view name, value;
     int8_t      operation;
 };
-int  cli_change_settings(struct cli *cli, int8_t type, const char *resource, const struct cli_change *changes,
-                         int32_t count);
-int  cli_collect_changes(struct cli *cli, int from, struct cli_change **out_changes);
+int cli_change_settings(struct cli *cli, int8_t type, const char *resource, const struct cli_change *changes,
+                        int32_t count);
+int cli_collect_changes(struct cli *cli, int from, struct cli_change **out_changes);
+/* Of the commands that collect changes: --delete, --append, --subtract. */
+extern const struct cli_option cli_change_options[];
 void cli_show_settings(struct cli *cli, int8_t type, const char *const *resources, int count, bool all);
 
 #define CLI_RESOURCE_TOPIC          2
