@@ -4,14 +4,15 @@
 #include "core/base/slog.h"
 #include "core/proto/kp_header.h"
 
-#define GROUP_REPLAY_BYTES ((size_t)(16 * MIB)) /* of one record, decoded */
+#define GROUP_REPLAY_BYTES    ((size_t)(16 * MIB)) /* of one record, decoded */
+#define GROUP_EXPIRY_PAUSE_NS NS_PER_MS            /* within a round of expiry */
 
 static void groups_replay(struct coord_machine *machine, const struct coord_record *record);
 static void groups_marker(struct coord_machine *machine, int64_t producer_id, int16_t producer_epoch, bool commit);
 static void groups_loaded(struct coord_machine *machine);
 static void groups_unload(struct coord_machine *machine, int16_t error);
 static void groups_expiry(struct timer *timer);
-static void groups_expiry_arm(struct groups *groups);
+static void groups_expiry_arm(struct groups *groups, bool soon);
 
 /* --- machine ----------------------------------------------------------------------------------------------------- */
 
@@ -25,6 +26,7 @@ struct coord_machine *group__machine_create(struct coord_slot *slot)
     groups->coord = slot->coord;
     map_init(&groups->by_id, MEM_COORD);
     map_init(&groups->pending, MEM_COORD);
+    list_init(&groups->walk);
     arena_init(&groups->arena, MEM_COORD, 4 * KIB, GROUP_REPLAY_BYTES);
     return &groups->machine;
 }
@@ -58,7 +60,7 @@ static void groups_loaded(struct coord_machine *machine)
             group__classic_loaded(group);
         }
     }
-    groups_expiry_arm(groups);
+    groups_expiry_arm(groups, false);
 }
 
 static void groups_unload(struct coord_machine *machine, int16_t error)
@@ -75,24 +77,27 @@ static void groups_unload(struct coord_machine *machine, int16_t error)
     }
     group__offset_producers_clear(groups);
     groups->order = 0;
+    groups->expiry_left = 0;
 }
 
-static void groups_expiry_arm(struct groups *groups)
+static void groups_expiry_arm(struct groups *groups, bool soon)
 {
     struct coord *coord = groups->coord;
     int64_t       check_ms = MAX(coord__settings(coord)->offsets_check_ms, INT64_C(1));
 
-    timer_arm(coord->shard->timers, &groups->expiry, coord__now_ns(coord) + check_ms * NS_PER_MS, groups_expiry);
+    timer_arm(coord->shard->timers, &groups->expiry,
+              coord__now_ns(coord) + (soon ? GROUP_EXPIRY_PAUSE_NS : check_ms * NS_PER_MS), groups_expiry);
 }
 
 static void groups_expiry(struct timer *timer)
 {
     struct groups *groups = CONTAINER_OF(timer, struct groups, expiry);
+    bool           over = true;
 
     if (coord_log_state(groups->slot->log) == COORD_LOG_ACTIVE) {
-        group__offset_expire(groups, io_wall_ms(groups->coord->shard->io));
+        over = group__offset_expire(groups, io_wall_ms(groups->coord->shard->io));
     }
-    groups_expiry_arm(groups);
+    groups_expiry_arm(groups, !over);
 }
 
 static void groups_marker(struct coord_machine *machine, int64_t producer_id, int16_t producer_epoch, bool commit)
@@ -236,6 +241,7 @@ struct group *group__create(struct groups *groups, struct view id)
     map_init(&group->by_instance_id, MEM_COORD);
     map_init(&group->offsets, MEM_COORD);
     CHECK(map_put(&groups->by_id, id, group) == NULL);
+    list_push_back(&groups->walk, &group->walk_link);
     return group;
 }
 
@@ -247,6 +253,7 @@ void group__destroy(struct group *group)
     group__set_protocol(group, (struct view){0});
     group__set_protocol_type(group, (struct view){0});
     CHECK(map_remove(&group->groups->by_id, group->id) == group);
+    list_remove(&group->walk_link);
     map_deinit(&group->by_member_id);
     map_deinit(&group->by_instance_id);
     map_deinit(&group->offsets);
@@ -358,6 +365,17 @@ bool group__route(struct coord *coord, struct coord_call *call, struct view grou
     *out_groups = CONTAINER_OF(slot->machine, struct groups, machine);
     *out_group = group__find(*out_groups, group_id);
     return true;
+}
+
+bool group__enter(struct coord *coord, struct coord_call *call, struct view group_id, bool empty_allowed,
+                  struct groups **out_groups, struct group **out_group)
+{
+    call->coord_ = coord;
+    if (group__check_id(group_id, empty_allowed) != 0) {
+        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
+        return false;
+    }
+    return group__route(coord, call, group_id, out_groups, out_group);
 }
 
 struct view group__make_member_id(struct coord *coord, struct coord_call *call, struct view prefix)

@@ -44,6 +44,8 @@ struct groups {
     struct coord             *coord;
     struct map                by_id;   /* struct group */
     struct map                pending; /* producer id, 8 bytes -> struct offset_producer: open transactions' offsets */
+    struct list_node          walk;    /* struct group.walk_link: looked at for expiry longest ago first */
+    size_t                    expiry_left; /* groups that this round of expiry has not looked at; 0: none is running */
     struct timer              expiry;
     struct arena              arena;   /* of one record's decoding */
     uint64_t                  damaged; /* records of the last load that do not decode: left out */
@@ -75,6 +77,7 @@ struct group_member {
 };
 
 struct group {
+    struct list_node     walk_link;
     struct groups       *groups;
     struct view          id;
     enum group_type      type;
@@ -121,6 +124,9 @@ void group__add_record(struct group *group, bool with_members);
 /* The machine that has the group id, its group (NULL: none), or false after the call was failed. */
 bool group__route(struct coord *coord, struct coord_call *call, struct view group_id, struct groups **out_groups,
                   struct group **out_group);
+/* How the requests of one group begin: the call is the coordinator's, its id is one, and group__route(). */
+bool group__enter(struct coord *coord, struct coord_call *call, struct view group_id, bool empty_allowed,
+                  struct groups **out_groups, struct group **out_group);
 /* 0; or why an id is none. empty_allowed: for what old clients commit and fetch. */
 int16_t group__check_id(struct view group_id, bool empty_allowed);
 /* client_id or instance_id, '-' and a random UUID, in the call's arena. */
@@ -233,8 +239,9 @@ void group__offset_replay(struct groups *groups, const struct kp_offset_commit_k
                           const struct kp_offset_commit_value *value, const struct coord_record *record);
 void group__offset_marker(struct groups *groups, int64_t producer_id, bool commit);
 void group__offset_producers_clear(struct groups *groups);
-/* What is too old goes, and then groups that have nothing left. Commits what it adds. */
-void group__offset_expire(struct groups *groups, int64_t now_ms);
+/* What is too old goes, and then groups that have nothing left. Commits what it adds. False: the round is not over;
+ * call it again on a later turn. */
+bool group__offset_expire(struct groups *groups, int64_t now_ms);
 void group__offset_topic_removed(struct group *group, struct view topic);
 /* Offsets of topics that do not exist any more. */
 void group__offset_check_topics(struct groups *groups);

@@ -168,12 +168,7 @@ void coord_offset_commit(struct coord *coord, struct coord_call *call)
     struct group                          *group;
     int16_t                                error;
 
-    call->coord_ = coord;
-    if (group__check_id(request->group_id, true) != 0) {
-        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
-        return;
-    }
-    if (!group__route(coord, call, request->group_id, &groups, &group)) {
+    if (!group__enter(coord, call, request->group_id, true, &groups, &group)) {
         return;
     }
     names = coord__alloc(call, (size_t)request->topics_count, sizeof(*names));
@@ -285,12 +280,7 @@ void coord_txn_offset_commit(struct coord *coord, struct coord_call *call)
     struct group                              *group;
     int16_t                                    error;
 
-    call->coord_ = coord;
-    if (group__check_id(request->group_id, false) != 0) {
-        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
-        return;
-    }
-    if (!group__route(coord, call, request->group_id, &groups, &group)) {
+    if (!group__enter(coord, call, request->group_id, false, &groups, &group)) {
         return;
     }
     error = txn_commit_check(groups, &group, call);
@@ -380,12 +370,7 @@ void coord_offset_delete(struct coord *coord, struct coord_call *call)
     struct group                          *group;
     int16_t                                error;
 
-    call->coord_ = coord;
-    if (group__check_id(request->group_id, true) != 0) {
-        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
-        return;
-    }
-    if (!group__route(coord, call, request->group_id, &groups, &group)) {
+    if (!group__enter(coord, call, request->group_id, true, &groups, &group)) {
         return;
     }
     error = delete_check(group);

@@ -6,10 +6,14 @@
  *   any other                       nothing expires
  *
  * Never: topics the group is subscribed to, partitions with an offset in an open transaction. An expiry time that the
- * client gave with its commit (OffsetCommit 2 to 4) takes the place of all this. */
+ * client gave with its commit (OffsetCommit 2 to 4) takes the place of all this.
+ *
+ * A round looks at some groups a turn, those first that were looked at longest ago: with 100,000 groups the members of
+ * the others do not wait for it. */
 #include "core/coord/group.h"
 
-#define EXPIRE_BATCH 256 /* tombstones per event */
+#define EXPIRE_BATCH  256 /* tombstones per event */
+#define EXPIRE_GROUPS 256 /* looked at in one turn */
 
 static bool expire_due(const struct group *group, const struct offset_entry *entry, int64_t retention_ms,
                        int64_t now_ms)
@@ -69,17 +73,21 @@ static uint32_t expire_topic(struct group *group, const struct offset_topic *top
     return count;
 }
 
-static void expire_group(struct group *group, int64_t retention_ms, int64_t now_ms)
+/* False: a topic has more than an event takes, and the group is to be looked at again. */
+static bool expire_group(struct group *group, int64_t retention_ms, int64_t now_ms)
 {
     struct coord_log *log = group__log(group);
-    uint32_t          expired = 0;
 
     MAP_EACH(&group->offsets, entry) {
         const struct offset_topic *topic = entry->value;
 
         if (expire_applies(group) && !expire_subscribed(group, topic->name)) {
-            expired += expire_topic(group, topic, retention_ms, now_ms);
+            uint32_t expired = expire_topic(group, topic, retention_ms, now_ms);
+
             coord_log_commit(log, NULL);
+            if (expired == EXPIRE_BATCH) {
+                return false;
+            }
         }
     }
     if (group__is_empty(group) && map_count(&group->offsets) == 0 && list_empty(&group->pending_offsets) &&
@@ -88,14 +96,31 @@ static void expire_group(struct group *group, int64_t retention_ms, int64_t now_
         coord_log_commit(log, NULL);
         group__destroy(group);
     }
-    MAYBE(expired > 0);
+    return true;
 }
 
-void group__offset_expire(struct groups *groups, int64_t now_ms)
+bool group__offset_expire(struct groups *groups, int64_t now_ms)
 {
     int64_t retention_ms = coord__settings(groups->coord)->offsets_retention_ms;
 
-    MAP_EACH(&groups->by_id, entry) {
-        expire_group(entry->value, retention_ms, now_ms);
+    if (groups->expiry_left == 0) {
+        groups->expiry_left = map_count(&groups->by_id);
     }
+    for (int i = 0; i < EXPIRE_GROUPS && groups->expiry_left > 0 && !list_empty(&groups->walk); i++) {
+        struct group *group = LIST_ENTRY(list_first(&groups->walk), struct group, walk_link);
+
+        list_remove(&group->walk_link);
+        list_push_back(&groups->walk, &group->walk_link);
+        if (expire_group(group, retention_ms, now_ms)) {
+            groups->expiry_left--;
+        } else {
+            list_remove(&group->walk_link);
+            list_push_front(&groups->walk, &group->walk_link);
+            break;
+        }
+    }
+    if (list_empty(&groups->walk)) {
+        groups->expiry_left = 0;
+    }
+    return groups->expiry_left == 0;
 }

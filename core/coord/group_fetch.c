@@ -250,11 +250,7 @@ void coord_offset_fetch(struct coord *coord, struct coord_call *call)
         fetch_groups(coord, call);
         return;
     }
-    if (group__check_id(request->group_id, true) != 0) {
-        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
-        return;
-    }
-    if (!group__route(coord, call, request->group_id, &groups, &group)) {
+    if (!group__enter(coord, call, request->group_id, true, &groups, &group)) {
         return;
     }
     if (group != NULL && group->type == GROUP_CONSUMER) {

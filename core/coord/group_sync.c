@@ -110,12 +110,7 @@ void coord_sync_group(struct coord *coord, struct coord_call *call)
     struct group_member                *member;
     int16_t                             error;
 
-    call->coord_ = coord;
-    if (group__check_id(request->group_id, false) != 0) {
-        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
-        return;
-    }
-    if (!group__route(coord, call, request->group_id, &groups, &group)) {
+    if (!group__enter(coord, call, request->group_id, false, &groups, &group)) {
         return;
     }
     if (group == NULL || group__is_empty(group)) {
@@ -168,12 +163,7 @@ void coord_heartbeat(struct coord *coord, struct coord_call *call)
     struct groups                     *groups;
     struct group                      *group;
 
-    call->coord_ = coord;
-    if (group__check_id(request->group_id, false) != 0) {
-        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
-        return;
-    }
-    if (!group__route(coord, call, request->group_id, &groups, &group)) {
+    if (!group__enter(coord, call, request->group_id, false, &groups, &group)) {
         return;
     }
     if (group != NULL && group->type == GROUP_CONSUMER) {
@@ -248,12 +238,7 @@ void coord_leave_group(struct coord *coord, struct coord_call *call)
     struct groups                       *groups;
     struct group                        *group;
 
-    call->coord_ = coord;
-    if (group__check_id(request->group_id, false) != 0) {
-        coord__fail(call, KP_ERR_INVALID_GROUP_ID);
-        return;
-    }
-    if (!group__route(coord, call, request->group_id, &groups, &group)) {
+    if (!group__enter(coord, call, request->group_id, false, &groups, &group)) {
         return;
     }
     if (group != NULL && group->type == GROUP_CONSUMER) {

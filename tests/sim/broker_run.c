@@ -55,13 +55,13 @@ static uint64_t run_seed(const struct settings *settings, uint64_t seed, struct 
     tally->cuts += storm->cuts;
     tally->resets += storm->resets;
     if (settings->self_test) {
-        tally->failures += storm_ok(storm);
-        if (storm_ok(storm)) {
+        tally->failures += voice_ok(&storm->voice);
+        if (voice_ok(&storm->voice)) {
             (void)fprintf(stderr, "FAIL seed %" PRIu64 ": nothing was found missing\n", seed);
         }
-    } else if (!storm_ok(storm)) {
+    } else if (!voice_ok(&storm->voice)) {
         tally->failures++;
-        (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s\n", seed, storm->failure);
+        (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s\n", seed, storm->voice.failure);
         print_replay();
     }
     mem_free(MEM_TEST, storm);

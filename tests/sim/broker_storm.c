@@ -1,9 +1,6 @@
 /* The course of a storm: start, verify, load, cut, again; at the end everything is drained and compared. */
 #include "tests/sim/broker_storm.h"
 
-#include "core/base/slog.h"
-
-#include <stdarg.h>
 #include <stdio.h>
 
 #define STORM_ROUNDS_MAX  5
@@ -12,34 +9,6 @@
 #define STORM_TRIES       50
 #define STORM_READ_BYTES  300000
 #define STORM_VICTIMS_MAX 256
-
-static struct broker_storm *storm_current; /* whose lines these are */
-
-static void storm_sink(enum slog_level level, const char *room, const char *text)
-{
-    MAYBE(level == SLOG_ERROR);
-    if (storm_current != NULL && storm_current->verbose) {
-        (void)fprintf(stderr, "    [%" PRId64 " us] %s %s\n", sim_now_ns(storm_current->rig.sim) / NS_PER_US, room,
-                      text);
-    }
-}
-
-void storm_fail(struct broker_storm *storm, const char *format, ...)
-{
-    va_list arguments;
-
-    if (storm->failure[0] != '\0') {
-        return;
-    }
-    va_start(arguments, format);
-    (void)vsnprintf(storm->failure, sizeof(storm->failure), format, arguments);
-    va_end(arguments);
-}
-
-bool storm_ok(const struct broker_storm *storm)
-{
-    return storm->failure[0] == '\0';
-}
 
 bool storm_is_down(const struct broker_storm *storm)
 {
@@ -58,7 +27,7 @@ static void storm_arm(struct broker_storm *storm, uint64_t changes_max)
 /* Until it is up. Now and then the power goes off while it starts. */
 static void storm_boot(struct broker_storm *storm)
 {
-    for (uint32_t tries = 0; tries < STORM_TRIES && storm_ok(storm); tries++) {
+    for (uint32_t tries = 0; tries < STORM_TRIES && voice_ok(&storm->voice); tries++) {
         int result;
 
         if (prng_chance(&storm->prng, 1, 4)) {
@@ -70,7 +39,7 @@ static void storm_boot(struct broker_storm *storm)
             return;
         }
         if (!storm_is_down(storm)) {
-            storm_fail(storm, "the broker does not start: %s %s", err_name(result), storm->rig.why);
+            voice_fail(&storm->voice, "the broker does not start: %s %s", err_name(result), storm->rig.why);
             return;
         }
         storm->cuts++;
@@ -78,8 +47,8 @@ static void storm_boot(struct broker_storm *storm)
             rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
         }
     }
-    if (storm_ok(storm)) {
-        storm_fail(storm, "the broker never came up");
+    if (voice_ok(&storm->voice)) {
+        voice_fail(&storm->voice, "the broker never came up");
     }
 }
 
@@ -101,7 +70,7 @@ static void storm_end_process(struct broker_storm *storm)
         int result = rig_stop(&storm->rig);
 
         if (result < 0) {
-            storm_fail(storm, "the clean stop ended with %s", err_name(result));
+            voice_fail(&storm->voice, "the clean stop ended with %s", err_name(result));
         }
     }
 }
@@ -123,7 +92,7 @@ static int64_t storm_read(struct broker_storm *storm, struct rig_client *client,
     }
     answer = &response->responses[0].partitions[0];
     if (answer->error_code != 0) {
-        storm_fail(storm, "partition %d cannot be read at offset %" PRId64 ": %s", partition, *offset,
+        voice_fail(&storm->voice, "partition %d cannot be read at offset %" PRId64 ": %s", partition, *offset,
                    kp_error_name(answer->error_code));
         return -1;
     }
@@ -139,7 +108,7 @@ static void storm_verify_partition(struct broker_storm *storm, int32_t partition
     int64_t            end = -1;
     uint32_t           failures = 0;
 
-    while (storm_ok(storm) && (end < 0 || offset < end) && failures < STORM_TRIES) {
+    while (voice_ok(&storm->voice) && (end < 0 || offset < end) && failures < STORM_TRIES) {
         int64_t before = offset;
 
         if (client == NULL) {
@@ -157,16 +126,17 @@ static void storm_verify_partition(struct broker_storm *storm, int32_t partition
     if (client != NULL) {
         rig_client_free(client);
     }
-    if (storm_ok(storm) && (end < 0 || offset < end)) {
-        storm_fail(storm, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition, offset, end);
+    if (voice_ok(&storm->voice) && (end < 0 || offset < end)) {
+        voice_fail(&storm->voice, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition, offset,
+                   end);
     }
-    if (storm_ok(storm) && offset < (int64_t)storm->partitions[partition].count) {
-        storm_fail(storm, "partition %d ends at offset %" PRId64 ", %zu were acknowledged or seen", partition, offset,
-                   storm->partitions[partition].count);
+    if (voice_ok(&storm->voice) && offset < (int64_t)storm->partitions[partition].count) {
+        voice_fail(&storm->voice, "partition %d ends at offset %" PRId64 ", %zu were acknowledged or seen", partition,
+                   offset, storm->partitions[partition].count);
     }
-    for (int32_t i = 0; i < STORM_LANES && storm_ok(storm) && storm->draining; i++) {
+    for (int32_t i = 0; i < STORM_LANES && voice_ok(&storm->voice) && storm->draining; i++) {
         if (storm->lanes[i].partition == partition && in_order[i] != storm->lanes[i].next_sequence) {
-            storm_fail(storm, "lane %d: %d records are there, %d were sent and acknowledged", i, in_order[i],
+            voice_fail(&storm->voice, "lane %d: %d records are there, %d were sent and acknowledged", i, in_order[i],
                        storm->lanes[i].next_sequence);
         }
     }
@@ -175,7 +145,7 @@ static void storm_verify_partition(struct broker_storm *storm, int32_t partition
 static void storm_verify(struct broker_storm *storm)
 {
     storm_admin_verify(storm);
-    for (int32_t i = 0; i < STORM_PARTITIONS && storm->topic_made && storm_ok(storm); i++) {
+    for (int32_t i = 0; i < STORM_PARTITIONS && storm->topic_made && voice_ok(&storm->voice); i++) {
         storm_verify_partition(storm, i);
     }
 }
@@ -214,10 +184,10 @@ static void storm_sabotage(struct broker_storm *storm)
 static void storm_poll(struct broker_storm *storm)
 {
     rig_run(&storm->rig, 1 + (int64_t)prng_below(&storm->prng, 3 * NS_PER_MS));
-    for (uint32_t i = 0; i < STORM_LANES && storm_ok(storm); i++) {
+    for (uint32_t i = 0; i < STORM_LANES && voice_ok(&storm->voice); i++) {
         storm_lane_poll(&storm->lanes[i]);
     }
-    for (uint32_t i = 0; i < STORM_PARTITIONS && storm_ok(storm); i++) {
+    for (uint32_t i = 0; i < STORM_PARTITIONS && voice_ok(&storm->voice); i++) {
         storm_reader_poll(storm, &storm->readers[i]);
     }
 }
@@ -226,7 +196,7 @@ static void storm_load(struct broker_storm *storm)
 {
     uint64_t steps = 20 + prng_below(&storm->prng, STORM_STEPS);
 
-    for (uint64_t i = 0; i < steps && storm_ok(storm) && !storm_is_down(storm); i++) {
+    for (uint64_t i = 0; i < steps && voice_ok(&storm->voice) && !storm_is_down(storm); i++) {
         storm_poll(storm);
         if (prng_chance(&storm->prng, 1, 40)) {
             storm_admin_step(storm);
@@ -247,25 +217,25 @@ static bool storm_drained(const struct broker_storm *storm)
 static void storm_round(struct broker_storm *storm, bool last)
 {
     storm_boot(storm);
-    if (storm_ok(storm) && storm->topic_made) {
+    if (voice_ok(&storm->voice) && storm->topic_made) {
         storm_verify(storm);
     }
     if (!last && prng_chance(&storm->prng, 2, 3)) {
         storm_arm(storm, 3000);
     }
-    if (storm_ok(storm) && !storm_is_down(storm)) {
+    if (voice_ok(&storm->voice) && !storm_is_down(storm)) {
         storm_admin_prepare(storm);
     }
     if (storm->topic_made) {
         storm_load(storm);
     }
-    if (last && storm_ok(storm)) {
+    if (last && voice_ok(&storm->voice)) {
         storm->draining = true;
-        for (uint32_t i = 0; i < STORM_DRAIN_STEPS && !storm_drained(storm) && storm_ok(storm); i++) {
+        for (uint32_t i = 0; i < STORM_DRAIN_STEPS && !storm_drained(storm) && voice_ok(&storm->voice); i++) {
             storm_poll(storm);
         }
-        if (storm_ok(storm) && !storm_drained(storm)) {
-            storm_fail(storm, "some batches are never answered");
+        if (voice_ok(&storm->voice) && !storm_drained(storm)) {
+            voice_fail(&storm->voice, "some batches are never answered");
         }
         storm_verify(storm);
     }
@@ -283,17 +253,16 @@ static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose, 
     struct sim_options       world;
     uint32_t                 shards;
 
-    *storm = (struct broker_storm){.verbose = verbose, .sabotage = sabotage};
+    *storm = (struct broker_storm){.sabotage = sabotage};
     prng_init(&storm->prng, seed ^ UINT64_C(0x62726f6b6572));
     sim_options_swarm(&world, seed, false);
     if (prng_chance(&storm->prng, 1, 2)) {
         world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->prng, 1000)};
     }
     shards = shard_counts[prng_below(&storm->prng, 3)];
-    storm_current = storm;
-    slog_set_sink(storm_sink);
     rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards),
                seed % 2 == 0 ? snapshots : NULL); /* the metadata log is shortened all the time, or never */
+    voice_begin(&storm->voice, storm->rig.sim, verbose);
     for (int32_t i = 0; i < STORM_LANES; i++) {
         storm->lanes[i].storm = storm;
         storm->lanes[i].index = i;
@@ -316,7 +285,7 @@ uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbos
 
     storm_init(storm, seed, verbose, sabotage);
     rounds = 2 + prng_below(&storm->prng, STORM_ROUNDS_MAX - 1);
-    for (uint64_t i = 0; i < rounds && storm_ok(storm); i++) {
+    for (uint64_t i = 0; i < rounds && voice_ok(&storm->voice); i++) {
         storm_round(storm, i + 1 == rounds);
     }
     hash = sim_trace_hash(storm->rig.sim);
@@ -331,7 +300,6 @@ uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbos
         mem_free(MEM_TEST, storm->partitions[i].records);
     }
     rig_destroy(&storm->rig);
-    slog_set_sink(NULL);
-    storm_current = NULL;
+    voice_end();
     return hash;
 }

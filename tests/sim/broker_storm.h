@@ -7,6 +7,7 @@
 #ifndef MILLRACE_TESTS_SIM_BROKER_STORM_H
 #define MILLRACE_TESTS_SIM_BROKER_STORM_H
 
+#include "tests/sim/storm_voice.h"
 #include "tests/support/broker_rig.h"
 
 #define STORM_PARTITIONS 6
@@ -62,7 +63,7 @@ enum storm_fate { FATE_ABSENT, FATE_PRESENT, FATE_UNKNOWN };
 struct broker_storm {
     struct broker_rig      rig;
     struct prng            prng;
-    bool                   verbose;
+    struct storm_voice     voice;
     bool                   sabotage; /* the disk loses what was promised: this must be found */
     bool                   topic_made;
     bool                   draining; /* lanes finish what they have and start nothing new */
@@ -75,15 +76,12 @@ struct broker_storm {
     int64_t                setting_known; /* acknowledged max.message.bytes of the topic; 0: none */
     int64_t                setting_maybe; /* asked for, never answered; 0: none */
     uint64_t               acked_batches, seen_records, admin_changes, cuts, resets;
-    char                   failure[256]; /* "" = fine */
 };
 
-/* One seed, whole. The trace hash; storm->failure says what went wrong. sabotage: acknowledged records are taken off
- * the disk while the broker is away. */
+/* One seed, whole. The trace hash; storm->voice.failure says what went wrong. sabotage: acknowledged records are taken
+ * off the disk while the broker is away. */
 uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose, bool sabotage);
 
-void storm_fail(struct broker_storm *storm, const char *format, ...) PRINTF_LIKE(2, 3);
-bool storm_ok(const struct broker_storm *storm);
 bool storm_is_down(const struct broker_storm *storm);
 
 /* --- broker_storm_load.c: the actors, looked at once per step ------------------------------------------------------

@@ -71,7 +71,7 @@ static bool admin_check_shard(struct broker_storm *storm, uint32_t shard)
         return false;
     }
     if (response->brokers_count != (int32_t)storm->rig.shard_count) {
-        storm_fail(storm, "shard %u shows %d brokers", shard, response->brokers_count);
+        voice_fail(&storm->voice, "shard %u shows %d brokers", shard, response->brokers_count);
     }
     for (uint32_t i = 0; i < STORM_TEMPS; i++) {
         bool shown = metadata_topic(response, temp_name(i)) != NULL;
@@ -79,12 +79,12 @@ static bool admin_check_shard(struct broker_storm *storm, uint32_t shard)
         if (storm->temps[i] == FATE_UNKNOWN) {
             storm->temps[i] = shown ? FATE_PRESENT : FATE_ABSENT;
         } else if (shown != (storm->temps[i] == FATE_PRESENT)) {
-            storm_fail(storm, "shard %u %s topic %s, which was %s", shard, shown ? "shows" : "does not show",
+            voice_fail(&storm->voice, "shard %u %s topic %s, which was %s", shard, shown ? "shows" : "does not show",
                        temp_name(i), shown ? "deleted" : "created");
         }
     }
     if (storm->topic_made && metadata_topic(response, STORM_TOPIC) == NULL) {
-        storm_fail(storm, "shard %u has lost topic " STORM_TOPIC, shard);
+        voice_fail(&storm->voice, "shard %u has lost topic " STORM_TOPIC, shard);
     }
     return true;
 }
@@ -112,7 +112,7 @@ static bool admin_check_setting(struct broker_storm *storm, uint32_t shard)
         return false;
     }
     if (response->results[0].error_code != 0 || response->results[0].configs_count != 1) {
-        storm_fail(storm, "shard %u cannot describe " STORM_TOPIC ": %s", shard,
+        voice_fail(&storm->voice, "shard %u cannot describe " STORM_TOPIC ": %s", shard,
                    kp_error_name(response->results[0].error_code));
         return true;
     }
@@ -120,8 +120,8 @@ static bool admin_check_setting(struct broker_storm *storm, uint32_t shard)
            MIN(response->results[0].configs[0].value.len, sizeof(text) - 1));
     value = strtoll(text, NULL, 10);
     if (storm->setting_known != 0 && value != storm->setting_known && value != storm->setting_maybe) {
-        storm_fail(storm, "shard %u: " ADMIN_SETTING " is %" PRId64 ", %" PRId64 " was acknowledged", shard, value,
-                   storm->setting_known);
+        voice_fail(&storm->voice, "shard %u: " ADMIN_SETTING " is %" PRId64 ", %" PRId64 " was acknowledged", shard,
+                   value, storm->setting_known);
     }
     return true;
 }
@@ -149,7 +149,7 @@ static void admin_change_topic(struct broker_storm *storm, struct rig_client *cl
     } else if (error == -1 || storm_is_down(storm)) {
         admin_lost(storm);
     } else if (error != KP_ERR_KAFKA_STORAGE_ERROR) {
-        storm_fail(storm, "topic %s cannot be %s: %s", temp_name(temp), create ? "created" : "deleted",
+        voice_fail(&storm->voice, "topic %s cannot be %s: %s", temp_name(temp), create ? "created" : "deleted",
                    kp_error_name(error));
     }
 }
@@ -187,7 +187,7 @@ static void admin_change_setting(struct broker_storm *storm, struct rig_client *
         storm->setting_maybe = 0;
         storm->admin_changes++;
     } else if (response->responses[0].error_code != KP_ERR_KAFKA_STORAGE_ERROR) {
-        storm_fail(storm, ADMIN_SETTING " cannot be set: %s", kp_error_name(response->responses[0].error_code));
+        voice_fail(&storm->voice, ADMIN_SETTING " cannot be set: %s", kp_error_name(response->responses[0].error_code));
     }
 }
 
@@ -203,7 +203,7 @@ void storm_admin_step(struct broker_storm *storm)
     } else {
         admin_change_setting(storm, client);
     }
-    for (uint32_t i = 0; i < storm->rig.shard_count && storm_ok(storm) && !storm_is_down(storm); i++) {
+    for (uint32_t i = 0; i < storm->rig.shard_count && voice_ok(&storm->voice) && !storm_is_down(storm); i++) {
         if (!admin_check_shard(storm, i) || !admin_check_setting(storm, i)) {
             return;
         }
@@ -212,7 +212,7 @@ void storm_admin_step(struct broker_storm *storm)
 
 void storm_admin_prepare(struct broker_storm *storm)
 {
-    for (uint32_t tries = 0; tries < ADMIN_TRIES && storm_ok(storm) && !storm_is_down(storm); tries++) {
+    for (uint32_t tries = 0; tries < ADMIN_TRIES && voice_ok(&storm->voice) && !storm_is_down(storm); tries++) {
         struct rig_client                        *client = admin_client(storm, admin_any_shard(storm));
         const struct kp_metadata_response        *response;
         const struct kp_metadata_response_topics *topic;
@@ -225,7 +225,7 @@ void storm_admin_prepare(struct broker_storm *storm)
         if (error == 0 || error == KP_ERR_TOPIC_ALREADY_EXISTS) {
             storm->topic_made = true;
         } else if (error != -1) {
-            storm_fail(storm, "topic " STORM_TOPIC " cannot be created: %s", kp_error_name(error));
+            voice_fail(&storm->voice, "topic " STORM_TOPIC " cannot be created: %s", kp_error_name(error));
         }
         response = storm->topic_made ? admin_metadata(storm, admin_any_shard(storm)) : NULL;
         topic = response == NULL ? NULL : metadata_topic(response, STORM_TOPIC);
@@ -238,20 +238,21 @@ void storm_admin_prepare(struct broker_storm *storm)
         }
     }
     if (!storm_is_down(storm)) {
-        storm_fail(storm, "topic " STORM_TOPIC " cannot be made");
+        voice_fail(&storm->voice, "topic " STORM_TOPIC " cannot be made");
     }
 }
 
 void storm_admin_verify(struct broker_storm *storm)
 {
-    for (uint32_t i = 0; i < storm->rig.shard_count && storm_ok(storm) && !storm_is_down(storm); i++) {
+    for (uint32_t i = 0; i < storm->rig.shard_count && voice_ok(&storm->voice) && !storm_is_down(storm); i++) {
         bool told = false;
 
-        for (uint32_t tries = 0; tries < ADMIN_TRIES && !told && storm_ok(storm) && !storm_is_down(storm); tries++) {
+        for (uint32_t tries = 0; tries < ADMIN_TRIES && !told && voice_ok(&storm->voice) && !storm_is_down(storm);
+             tries++) {
             told = admin_check_shard(storm, i) && (!storm->topic_made || admin_check_setting(storm, i));
         }
-        if (!told && storm_ok(storm) && !storm_is_down(storm)) {
-            storm_fail(storm, "shard %u does not answer", i);
+        if (!told && voice_ok(&storm->voice) && !storm_is_down(storm)) {
+            voice_fail(&storm->voice, "shard %u does not answer", i);
         }
     }
 }

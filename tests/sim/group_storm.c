@@ -1,10 +1,8 @@
 /* The course of a storm over groups: start, load, cut, again. grouprun --help says how. */
 #include "tests/sim/group_storm.h"
 
-#include "core/base/slog.h"
 #include "core/coord/coord.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -13,34 +11,6 @@
 #define STORM_STEPS      500
 #define STORM_TRIES      50
 #define STORM_TOPIC      "river"
-
-static struct group_storm *storm_current;
-
-static void storm_sink(enum slog_level level, const char *room, const char *text)
-{
-    MAYBE(level == SLOG_ERROR);
-    if (storm_current != NULL && storm_current->verbose) {
-        (void)fprintf(stderr, "    [%" PRId64 " us] %s %s\n", sim_now_ns(storm_current->rig.sim) / NS_PER_US, room,
-                      text);
-    }
-}
-
-void group_storm_fail(struct group_storm *storm, const char *format, ...)
-{
-    va_list arguments;
-
-    if (storm->failure[0] != '\0') {
-        return;
-    }
-    va_start(arguments, format);
-    (void)vsnprintf(storm->failure, sizeof(storm->failure), format, arguments);
-    va_end(arguments);
-}
-
-bool group_storm_ok(const struct group_storm *storm)
-{
-    return storm->failure[0] == '\0';
-}
 
 static bool storm_is_down(const struct group_storm *storm)
 {
@@ -69,7 +39,7 @@ static void storm_boot(struct group_storm *storm)
             return;
         }
         if (!storm_is_down(storm)) {
-            group_storm_fail(storm, "the broker does not start: %s %s", err_name(result), storm->rig.why);
+            voice_fail(&storm->voice, "the broker does not start: %s %s", err_name(result), storm->rig.why);
             return;
         }
         storm->cuts++;
@@ -77,7 +47,7 @@ static void storm_boot(struct group_storm *storm)
             rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
         }
     }
-    group_storm_fail(storm, "the broker never came up");
+    voice_fail(&storm->voice, "the broker never came up");
 }
 
 static void storm_end_process(struct group_storm *storm)
@@ -92,7 +62,7 @@ static void storm_end_process(struct group_storm *storm)
     } else if (dice == 1) {
         rig_kill(&storm->rig, prng_next(&storm->prng));
     } else if (rig_stop(&storm->rig) < 0) {
-        group_storm_fail(storm, "the clean stop failed");
+        voice_fail(&storm->voice, "the clean stop failed");
     }
 }
 
@@ -126,7 +96,7 @@ static bool storm_prepare(struct group_storm *storm)
         rig_client_free(client);
     }
     if (!ready && !storm_is_down(storm)) {
-        group_storm_fail(storm, "no coordinator");
+        voice_fail(&storm->voice, "no coordinator");
     }
     return ready;
 }
@@ -135,7 +105,7 @@ static void storm_load(struct group_storm *storm)
 {
     uint64_t steps = 50 + prng_below(&storm->prng, STORM_STEPS);
 
-    for (uint64_t i = 0; i < steps && group_storm_ok(storm) && !storm_is_down(storm); i++) {
+    for (uint64_t i = 0; i < steps && voice_ok(&storm->voice) && !storm_is_down(storm); i++) {
         rig_run(&storm->rig,
                 1 + (int64_t)prng_below(&storm->prng, prng_chance(&storm->prng, 1, 10) ? 500 * (uint64_t)NS_PER_MS
                                                                                        : 4 * (uint64_t)NS_PER_MS));
@@ -164,7 +134,7 @@ static void storm_hang_up(struct group_storm *storm)
 static void storm_round(struct group_storm *storm, bool last)
 {
     storm_boot(storm);
-    if (!group_storm_ok(storm)) {
+    if (!voice_ok(&storm->voice)) {
         return;
     }
     if (!last && prng_chance(&storm->prng, 2, 3)) {
@@ -185,13 +155,11 @@ static void storm_init(struct group_storm *storm, uint64_t seed, bool verbose)
     struct sim_options       world;
     uint32_t                 shards;
 
-    storm->verbose = verbose;
     prng_init(&storm->prng, seed ^ UINT64_C(0x67726f757073));
     sim_options_swarm(&world, seed, false);
     shards = 1 + (uint32_t)prng_below(&storm->prng, 2);
-    storm_current = storm;
-    slog_set_sink(storm_sink);
     rig_create(&storm->rig, seed, &world, shards, shards, settings);
+    voice_begin(&storm->voice, storm->rig.sim, verbose);
     for (int32_t i = 0; i < GROUP_STORM_GROUPS; i++) {
         (void)snprintf(storm->groups[i].name, sizeof(storm->groups[i].name), "group-%d", i);
     }
@@ -214,7 +182,7 @@ uint64_t group_storm_run(struct group_storm *storm, uint64_t seed, bool verbose)
 
     storm_init(storm, seed, verbose);
     rounds = 2 + prng_below(&storm->prng, STORM_ROUNDS_MAX - 1);
-    for (uint64_t i = 0; i < rounds && group_storm_ok(storm); i++) {
+    for (uint64_t i = 0; i < rounds && voice_ok(&storm->voice); i++) {
         storm_round(storm, i + 1 == rounds);
     }
     hash = sim_trace_hash(storm->rig.sim);
@@ -223,8 +191,7 @@ uint64_t group_storm_run(struct group_storm *storm, uint64_t seed, bool verbose)
         rig_call_deinit(&storm->actors[i].call);
     }
     rig_destroy(&storm->rig);
-    slog_set_sink(NULL);
-    storm_current = NULL;
+    voice_end();
     return hash;
 }
 
@@ -277,9 +244,9 @@ int main(int argc, char **argv)
 
         running_seed = seed;
         MAYBE(group_storm_run(storm, seed, verbose) == 0);
-        if (!group_storm_ok(storm)) {
+        if (!voice_ok(&storm->voice)) {
             failures++;
-            (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s\n", seed, storm->failure);
+            (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s\n", seed, storm->voice.failure);
             print_replay();
         }
         generations += storm->generations;

@@ -10,6 +10,7 @@
 #define MILLRACE_TESTS_SIM_GROUP_STORM_H
 
 #include "core/base/prng.h"
+#include "tests/sim/storm_voice.h"
 #include "tests/support/broker_rig.h"
 
 #define GROUP_STORM_GROUPS      3 /* the last one has no members, only commits */
@@ -49,17 +50,14 @@ struct storm_actor {
 struct group_storm {
     struct broker_rig  rig;
     struct prng        prng;
-    bool               verbose;
+    struct storm_voice voice;
     struct storm_group groups[GROUP_STORM_GROUPS];
     struct storm_actor actors[GROUP_STORM_ACTORS];
     uint64_t           generations, commits, fetches, cuts;
-    char               failure[256];
 };
 
-/* One seed, whole; storm->failure says what went wrong. Returns the trace hash. */
+/* One seed, whole; storm->voice.failure says what went wrong. Returns the trace hash. */
 uint64_t group_storm_run(struct group_storm *storm, uint64_t seed, bool verbose);
-void     group_storm_fail(struct group_storm *storm, const char *format, ...) PRINTF_LIKE(2, 3);
-bool     group_storm_ok(const struct group_storm *storm);
 /* Looks at an actor's answer and lets it ask for the next thing. */
 void group_storm_poll(struct storm_actor *actor);
 

@@ -154,7 +154,7 @@ static void take_error(struct storm_actor *actor, int16_t error)
         actor->generation = -1;
         actor->synced = false;
     } else if (error != 0 && !kp_error_is_retriable(error)) {
-        group_storm_fail(actor->storm, "actor %d is told %s (op %d)", actor->index, kp_error_name(error), actor->op);
+        voice_fail(&actor->storm->voice, "actor %d is told %s (op %d)", actor->index, kp_error_name(error), actor->op);
     }
 }
 
@@ -174,19 +174,19 @@ static void take_join(struct storm_actor *actor, const struct kp_join_group_resp
     }
     actor->generation = response->generation_id;
     if (actor->generation < 1 || actor->generation >= GROUP_STORM_GENERATIONS) {
-        group_storm_fail(actor->storm, "generation %d", actor->generation);
+        voice_fail(&actor->storm->voice, "generation %d", actor->generation);
         return;
     }
     (void)snprintf(leader, sizeof(leader), "%.*s", (int)response->leader.len, (const char *)response->leader.base);
     if (actor->generation < actor->newest_before) {
-        group_storm_fail(actor->storm, "%s: generation %d after %d", group->name, actor->generation,
-                         actor->newest_before);
+        voice_fail(&actor->storm->voice, "%s: generation %d after %d", group->name, actor->generation,
+                   actor->newest_before);
     } else if (group->leaders[actor->generation][0] == '\0') {
         memcpy(group->leaders[actor->generation], leader, sizeof(leader));
         actor->storm->generations++;
     } else if (strcmp(group->leaders[actor->generation], leader) != 0) {
-        group_storm_fail(actor->storm, "%s: generation %d has two leaders: %s and %s", group->name, actor->generation,
-                         group->leaders[actor->generation], leader);
+        voice_fail(&actor->storm->voice, "%s: generation %d has two leaders: %s and %s", group->name, actor->generation,
+                   group->leaders[actor->generation], leader);
     }
     group->newest = MAX(group->newest, actor->generation);
 }
@@ -202,8 +202,8 @@ static void take_sync(struct storm_actor *actor, const struct kp_sync_group_resp
     plan_of(actor, plan, sizeof(plan));
     /* The leader's plan may have been made before this member had its id told to the storm. */
     if (response->assignment.len != 0 && !view_equal(response->assignment, view_text(plan))) {
-        group_storm_fail(actor->storm, "%s: generation %d: %.*s instead of %s", actor->group->name, actor->generation,
-                         (int)response->assignment.len, (const char *)response->assignment.base, plan);
+        voice_fail(&actor->storm->voice, "%s: generation %d: %.*s instead of %s", actor->group->name, actor->generation,
+                   (int)response->assignment.len, (const char *)response->assignment.base, plan);
     }
     actor->synced = true;
 }
@@ -236,10 +236,10 @@ static void take_fetch(struct storm_actor *actor, const struct kp_offset_fetch_r
     }
     actor->storm->fetches++;
     if (MAX(found->committed_offset, 0) < actor->known_before || found->committed_offset > whose->sent) {
-        group_storm_fail(actor->storm,
-                         "%s-%d: offset %" PRId64 " is read, %" PRId64 " was acknowledged or read before, %" PRId64
-                         " is the newest sent",
-                         actor->group->name, whose->index, found->committed_offset, actor->known_before, whose->sent);
+        voice_fail(&actor->storm->voice,
+                   "%s-%d: offset %" PRId64 " is read, %" PRId64 " was acknowledged or read before, %" PRId64
+                   " is the newest sent",
+                   actor->group->name, whose->index, found->committed_offset, actor->known_before, whose->sent);
     }
     whose->known = MAX(whose->known, found->committed_offset);
 }
@@ -309,7 +309,7 @@ void group_storm_poll(struct storm_actor *actor)
         }
         actor_take(actor);
     }
-    if (!group_storm_ok(storm) || sim_now_ns(storm->rig.sim) < actor->silent_until_ns) {
+    if (!voice_ok(&storm->voice) || sim_now_ns(storm->rig.sim) < actor->silent_until_ns) {
         return;
     }
     if (actor->client != NULL && actor->client->closed) {

@@ -47,13 +47,13 @@ static uint64_t run_seed(uint64_t seed, bool verbose, bool blind, struct tally *
     tally->refused += storm->refused;
     tally->cuts += storm->cuts;
     if (blind) {
-        if (txn_storm_ok(storm) && storm->aborted > 0) {
+        if (voice_ok(&storm->voice) && storm->aborted > 0) {
             tally->failures++;
             (void)fprintf(stderr, "FAIL seed %" PRIu64 ": aborted records were read, and nobody noticed\n", seed);
         }
-    } else if (!txn_storm_ok(storm)) {
+    } else if (!voice_ok(&storm->voice)) {
         tally->failures++;
-        (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s\n", seed, storm->failure);
+        (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s\n", seed, storm->voice.failure);
         print_replay();
     }
     mem_free(MEM_TEST, storm);

@@ -1,42 +1,12 @@
 /* The course of a storm of transactions: start, tellers, cut or kill, start, check, again. */
 #include "tests/sim/txn_storm.h"
 
-#include "core/base/slog.h"
-
-#include <stdarg.h>
 #include <stdio.h>
 
 #define ROUNDS_MAX      5
 #define TRANSFERS_ROUND 60
 #define BOOT_TRIES      50
 #define FIND_VERSION    4
-
-static struct txn_storm *current; /* whose lines these are */
-
-static void sink(enum slog_level level, const char *room, const char *text)
-{
-    MAYBE(level == SLOG_ERROR);
-    if (current != NULL && current->verbose) {
-        (void)fprintf(stderr, "    [%" PRId64 " us] %s %s\n", sim_now_ns(current->rig.sim) / NS_PER_US, room, text);
-    }
-}
-
-void txn_storm_fail(struct txn_storm *storm, const char *format, ...)
-{
-    va_list arguments;
-
-    if (storm->failure[0] != '\0') {
-        return;
-    }
-    va_start(arguments, format);
-    (void)vsnprintf(storm->failure, sizeof(storm->failure), format, arguments);
-    va_end(arguments);
-}
-
-bool txn_storm_ok(const struct txn_storm *storm)
-{
-    return storm->failure[0] == '\0';
-}
 
 bool txn_storm_is_down(const struct txn_storm *storm)
 {
@@ -106,7 +76,7 @@ static void disarm(struct txn_storm *storm)
 
 static void boot(struct txn_storm *storm)
 {
-    for (uint32_t tries = 0; tries < BOOT_TRIES && txn_storm_ok(storm); tries++) {
+    for (uint32_t tries = 0; tries < BOOT_TRIES && voice_ok(&storm->voice); tries++) {
         int result;
 
         if (prng_chance(&storm->prng, 1, 6)) {
@@ -118,7 +88,7 @@ static void boot(struct txn_storm *storm)
             return;
         }
         if (!sim_is_down(storm->rig.sim, 0)) {
-            txn_storm_fail(storm, "the broker does not start: %s %s", err_name(result), storm->rig.why);
+            voice_fail(&storm->voice, "the broker does not start: %s %s", err_name(result), storm->rig.why);
             return;
         }
         storm->cuts++;
@@ -126,7 +96,7 @@ static void boot(struct txn_storm *storm)
             rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
         }
     }
-    txn_storm_fail(storm, "the broker never came up");
+    voice_fail(&storm->voice, "the broker never came up");
 }
 
 static void end_process(struct txn_storm *storm)
@@ -147,7 +117,7 @@ static void end_process(struct txn_storm *storm)
         int result = rig_stop(&storm->rig);
 
         if (result < 0) {
-            txn_storm_fail(storm, "the clean stop ended with %s", err_name(result));
+            voice_fail(&storm->voice, "the clean stop ended with %s", err_name(result));
         }
     }
 }
@@ -190,19 +160,19 @@ static void one_round(struct txn_storm *storm, bool last)
     uint64_t transfers = 1 + prng_below(&storm->prng, TRANSFERS_ROUND);
 
     boot(storm);
-    if (txn_storm_ok(storm) && prng_chance(&storm->prng, 1, 3) && storm->prepared) {
+    if (voice_ok(&storm->voice) && prng_chance(&storm->prng, 1, 3) && storm->prepared) {
         txn_storm_check(storm);
     }
     if (!last && prng_chance(&storm->prng, 3, 4)) {
         arm(storm, 600);
     }
-    if (txn_storm_ok(storm) && !txn_storm_is_down(storm) && (storm->prepared || prepare(storm))) {
+    if (voice_ok(&storm->voice) && !txn_storm_is_down(storm) && (storm->prepared || prepare(storm))) {
         storm->prepared = true;
-        for (uint64_t i = 0; i < transfers && txn_storm_ok(storm) && !txn_storm_is_down(storm); i++) {
+        for (uint64_t i = 0; i < transfers && voice_ok(&storm->voice) && !txn_storm_is_down(storm); i++) {
             txn_teller_transfer(&storm->tellers[prng_below(&storm->prng, TXN_TELLERS)]);
         }
     }
-    if (last && txn_storm_ok(storm) && storm->prepared) {
+    if (last && voice_ok(&storm->voice) && storm->prepared) {
         txn_storm_check(storm);
     }
     txn_storm_hang_up(storm);
@@ -216,16 +186,15 @@ static void init(struct txn_storm *storm, uint64_t seed, bool verbose, bool blin
     struct sim_options       world;
     uint32_t                 shards;
 
-    *storm = (struct txn_storm){.verbose = verbose, .blind = blind};
+    *storm = (struct txn_storm){.blind = blind};
     prng_init(&storm->prng, seed ^ UINT64_C(0x74786e));
     sim_options_swarm(&world, seed, false);
     if (prng_chance(&storm->prng, 1, 2)) {
         world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->prng, 1000)};
     }
     shards = 1 + (uint32_t)prng_below(&storm->prng, RIG_SHARDS_MAX);
-    current = storm;
-    slog_set_sink(sink);
     rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards), settings);
+    voice_begin(&storm->voice, storm->rig.sim, verbose);
     for (int32_t i = 0; i < TXN_TELLERS; i++) {
         struct txn_teller *teller = &storm->tellers[i];
 
@@ -246,13 +215,12 @@ uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose, boo
 
     init(storm, seed, verbose, blind);
     rounds = 2 + prng_below(&storm->prng, ROUNDS_MAX - 1);
-    for (uint64_t i = 0; i < rounds && txn_storm_ok(storm); i++) {
+    for (uint64_t i = 0; i < rounds && voice_ok(&storm->voice); i++) {
         one_round(storm, i + 1 == rounds);
     }
     hash = sim_trace_hash(storm->rig.sim);
     txn_storm_hang_up(storm);
     rig_destroy(&storm->rig);
-    slog_set_sink(NULL);
-    current = NULL;
+    voice_end();
     return hash;
 }

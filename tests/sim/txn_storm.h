@@ -6,6 +6,7 @@
 #ifndef MILLRACE_TESTS_SIM_TXN_STORM_H
 #define MILLRACE_TESTS_SIM_TXN_STORM_H
 
+#include "tests/sim/storm_voice.h"
 #include "tests/support/broker_rig.h"
 
 #define TXN_PARTITIONS 6
@@ -43,19 +44,16 @@ struct txn_teller {
 struct txn_storm {
     struct broker_rig  rig;
     struct prng        prng;
-    bool               verbose;
+    struct storm_voice voice;
     bool               prepared;
     bool               blind;                   /* readers know nothing of aborted transactions: this must be found */
     uint32_t           leaders[TXN_PARTITIONS]; /* shard */
     struct rig_client *clients[RIG_SHARDS_MAX];
     struct txn_teller  tellers[TXN_TELLERS];
     uint64_t           committed, aborted, unknown, cuts, refused;
-    char               failure[256]; /* "" = fine */
 };
 
 uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose, bool blind);
-void     txn_storm_fail(struct txn_storm *storm, const char *format, ...) PRINTF_LIKE(2, 3);
-bool     txn_storm_ok(const struct txn_storm *storm);
 bool     txn_storm_is_down(const struct txn_storm *storm);
 
 /* A connection to the shard, or NULL; it is kept. */

@@ -44,7 +44,7 @@ static void wait_until_quiet(struct txn_storm *storm)
         if (quiet(storm, partition)) {
             partition++;
         } else if (sim_now_ns(storm->rig.sim) > deadline_ns) {
-            txn_storm_fail(storm, "partition %d: a transaction holds readers back for ever", partition);
+            voice_fail(&storm->voice, "partition %d: a transaction holds readers back for ever", partition);
             return;
         } else {
             rig_run(&storm->rig, LOOK_NS);
@@ -97,8 +97,8 @@ static void reader_leave(struct reader *reader, const struct rec_batch *batch)
     uint32_t          at = skipped_at(reader, batch->producer_id);
 
     if (rec_marker_parse(batch, &marker) != ERR_OK) {
-        txn_storm_fail(reader->storm, "partition %d offset %" PRId64 " is no marker", reader->partition,
-                       batch->base_offset);
+        voice_fail(&reader->storm->voice, "partition %d offset %" PRId64 " is no marker", reader->partition,
+                   batch->base_offset);
     } else if (marker.type == REC_CONTROL_ABORT && at < reader->skipped_count) {
         reader->skipped[at] = reader->skipped[--reader->skipped_count];
     }
@@ -115,14 +115,14 @@ static void take(struct reader *reader, const struct rec_record *record)
     memcpy(text, record->value.base, MIN(record->value.len, sizeof(text) - 1));
     if (sscanf(text, "%d:%d:%u:%u", &who, &number, &leg, &legs) != 4 || who < 0 || who >= TXN_TELLERS || number < 0 ||
         number >= storm->tellers[who].count) {
-        txn_storm_fail(storm, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent", reader->partition,
-                       record->offset, text);
+        voice_fail(&storm->voice, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent", reader->partition,
+                   record->offset, text);
         return;
     }
     transfer = &storm->tellers[who].transfers[number];
     if (leg >= transfer->legs || (transfer->seen & (1U << leg)) != 0) {
-        txn_storm_fail(storm, "partition %d offset %" PRId64 ": leg %u of transfer %d:%d again", reader->partition,
-                       record->offset, leg, who, number);
+        voice_fail(&storm->voice, "partition %d offset %" PRId64 ": leg %u of transfer %d:%d again", reader->partition,
+                   record->offset, leg, who, number);
     }
     transfer->seen |= 1U << leg;
 }
@@ -133,7 +133,7 @@ static void read_records(struct reader *reader, struct view records, int64_t *of
     struct rec_record record = {0};
     struct rec_iter   iter;
 
-    while (txn_storm_ok(reader->storm) && rec_batch_parse(records, &batch) == ERR_OK) {
+    while (voice_ok(&reader->storm->voice) && rec_batch_parse(records, &batch) == ERR_OK) {
         reader_enter(reader, &batch);
         if ((batch.attributes & REC_ATTR_CONTROL) != 0) {
             reader_leave(reader, &batch);
@@ -154,7 +154,7 @@ static void read_partition(struct txn_storm *storm, int32_t partition)
     struct reader reader = {.storm = storm, .partition = partition};
     int64_t       offset = 0;
 
-    for (int tries = 0; tries < TRIES && txn_storm_ok(storm);) {
+    for (int tries = 0; tries < TRIES && voice_ok(&storm->voice);) {
         reader.answer = fetch(storm, partition, offset, true);
         reader.next_aborted = 0;
         if (reader.answer == NULL || reader.answer->error_code != 0) {
@@ -167,29 +167,30 @@ static void read_partition(struct txn_storm *storm, int32_t partition)
         }
         tries = 0;
         if (reader.answer->records.len == 0) {
-            txn_storm_fail(storm, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition, offset,
-                           reader.answer->high_watermark);
+            voice_fail(&storm->voice, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition,
+                       offset, reader.answer->high_watermark);
         }
         read_records(&reader, reader.answer->records, &offset);
     }
-    if (txn_storm_ok(storm)) {
-        txn_storm_fail(storm, "partition %d cannot be read at offset %" PRId64, partition, offset);
+    if (voice_ok(&storm->voice)) {
+        voice_fail(&storm->voice, "partition %d cannot be read at offset %" PRId64, partition, offset);
     }
 }
 
 static void check_transfers(struct txn_storm *storm)
 {
-    for (int who = 0; who < TXN_TELLERS && txn_storm_ok(storm); who++) {
-        for (int number = 0; number < storm->tellers[who].count && txn_storm_ok(storm); number++) {
+    for (int who = 0; who < TXN_TELLERS && voice_ok(&storm->voice); who++) {
+        for (int number = 0; number < storm->tellers[who].count && voice_ok(&storm->voice); number++) {
             const struct txn_transfer *transfer = &storm->tellers[who].transfers[number];
             uint32_t                   all = (1U << transfer->legs) - 1;
 
             if (transfer->seen != 0 && transfer->seen != all) {
-                txn_storm_fail(storm, "transfer %d:%d: legs %x of %x can be read", who, number, transfer->seen, all);
+                voice_fail(&storm->voice, "transfer %d:%d: legs %x of %x can be read", who, number, transfer->seen,
+                           all);
             } else if (transfer->outcome == OUTCOME_COMMITTED && transfer->seen == 0) {
-                txn_storm_fail(storm, "transfer %d:%d was committed and cannot be read", who, number);
+                voice_fail(&storm->voice, "transfer %d:%d was committed and cannot be read", who, number);
             } else if (transfer->outcome == OUTCOME_ABORTED && transfer->seen != 0) {
-                txn_storm_fail(storm, "transfer %d:%d was aborted and can be read", who, number);
+                voice_fail(&storm->voice, "transfer %d:%d was aborted and can be read", who, number);
             }
         }
     }
@@ -247,10 +248,10 @@ static void check_position(struct txn_storm *storm, const struct txn_teller *tel
         }
     }
     if (found == -2) {
-        txn_storm_fail(storm, "%s: the position is never told", group);
+        voice_fail(&storm->voice, "%s: the position is never told", group);
     } else if (found < teller->position || found > MAX(teller->position, teller->position_maybe)) {
-        txn_storm_fail(storm, "%s stands at %" PRId64 ", committed was %" PRId64 ", perhaps %" PRId64, group, found,
-                       teller->position, teller->position_maybe);
+        voice_fail(&storm->voice, "%s stands at %" PRId64 ", committed was %" PRId64 ", perhaps %" PRId64, group, found,
+                   teller->position, teller->position_maybe);
     }
 }
 
@@ -262,13 +263,13 @@ void txn_storm_check(struct txn_storm *storm)
         }
     }
     wait_until_quiet(storm);
-    for (int32_t i = 0; i < TXN_PARTITIONS && txn_storm_ok(storm); i++) {
+    for (int32_t i = 0; i < TXN_PARTITIONS && voice_ok(&storm->voice); i++) {
         read_partition(storm, i);
     }
-    if (txn_storm_ok(storm)) {
+    if (voice_ok(&storm->voice)) {
         check_transfers(storm);
     }
-    for (int who = 0; who < TXN_TELLERS && txn_storm_ok(storm); who++) {
+    for (int who = 0; who < TXN_TELLERS && voice_ok(&storm->voice); who++) {
         if (storm->tellers[who].grouped && storm->tellers[who].position_maybe >= 0) {
             check_position(storm, &storm->tellers[who]);
         }

@@ -49,7 +49,7 @@ static bool ends(const struct txn_teller *teller, const char *what, int16_t erro
         return true;
     default:
         if (!passes(error)) {
-            txn_storm_fail(teller->storm, "%s: %s was answered with %s", teller->id, what, kp_error_name(error));
+            voice_fail(&teller->storm->voice, "%s: %s was answered with %s", teller->id, what, kp_error_name(error));
         }
         return true;
     }
@@ -63,7 +63,7 @@ static int16_t insist(struct txn_teller *teller, attempt_fn *attempt, void *cont
     struct txn_storm *storm = teller->storm;
     int16_t           error = NO_ANSWER;
 
-    for (int i = 0; i < TRIES && txn_storm_ok(storm) && !txn_storm_is_down(storm); i++) {
+    for (int i = 0; i < TRIES && voice_ok(&storm->voice) && !txn_storm_is_down(storm); i++) {
         error = attempt(teller, context);
         if (!passes(error)) {
             return error;
@@ -100,8 +100,8 @@ static int16_t init_attempt(struct txn_teller *teller, void *context)
     }
     if (response->error_code == 0) {
         if (response->producer_id == teller->producer_id && response->producer_epoch <= teller->producer_epoch) {
-            txn_storm_fail(teller->storm, "%s: InitProducerId gave epoch %d again", teller->id,
-                           response->producer_epoch);
+            voice_fail(&teller->storm->voice, "%s: InitProducerId gave epoch %d again", teller->id,
+                       response->producer_epoch);
         }
         teller->producer_id = response->producer_id;
         teller->producer_epoch = response->producer_epoch;

@@ -1,5 +1,7 @@
 #include "tests/unit/coord/group_rig.h"
 
+#include "core/base/bytes.h"
+
 #include <stdio.h>
 
 #define PATIENCE_NS (120 * NS_PER_S)
@@ -104,6 +106,20 @@ static uint32_t coordinator_shard(const char *group)
 
 /* --- members ----------------------------------------------------------------------------------------------------- */
 
+/* What a consumer of one topic says: version 0, the topics, no data of its own. */
+static struct view subscription(const char *topic)
+{
+    size_t   len = strlen(topic);
+    uint8_t *bytes = arena_alloc(&rig.arena, 12 + len);
+
+    store_be16(bytes, 0);
+    store_be32(bytes + 2, 1);
+    store_be16(bytes + 6, (uint16_t)len);
+    memcpy(bytes + 8, topic, len);
+    store_be32(bytes + 8 + len, UINT32_MAX);
+    return view_of(bytes, 12 + len);
+}
+
 struct rig_client *join_start(struct joined *joined, const struct joining *joining)
 {
     struct kp_join_group_request           request;
@@ -122,7 +138,9 @@ struct rig_client *join_start(struct joined *joined, const struct joining *joini
     request.rebalance_timeout_ms = joining->rebalance_ms == 0 ? 30000 : joining->rebalance_ms;
     for (int i = 0; i < 2; i++) {
         kp_join_group_request_protocols_init(&protocols[i]);
-        protocols[i].metadata = view_text(joining->metadata == NULL ? "m" : joining->metadata);
+        protocols[i].metadata = joining->subscribes == NULL
+                                    ? view_text(joining->metadata == NULL ? "m" : joining->metadata)
+                                    : subscription(joining->subscribes);
     }
     protocols[0].name = view_text(joining->protocol == NULL ? "range" : joining->protocol);
     protocols[1].name = view_text(joining->protocol2 == NULL ? "" : joining->protocol2);
@@ -247,35 +265,49 @@ int16_t leave(const char *member_id, const char *instance_id)
 
 /* --- offsets ----------------------------------------------------------------------------------------------------- */
 
-int16_t commit_offset(const char *group, const char *member_id, int32_t generation, int32_t partition, int64_t offset,
-                      const char *metadata)
+int16_t commit(const struct committing *committing)
 {
     struct kp_offset_commit_request                   request;
     struct kp_offset_commit_request_topics            topic;
     struct kp_offset_commit_request_topics_partitions place;
     const struct kp_offset_commit_response           *response;
+    const char                                       *group = committing->group == NULL ? GROUP : committing->group;
 
     kp_offset_commit_request_init(&request);
     kp_offset_commit_request_topics_init(&topic);
     kp_offset_commit_request_topics_partitions_init(&place);
     request.group_id = view_text(group);
-    request.member_id = view_text(member_id);
-    request.generation_id_or_member_epoch = generation;
-    topic.name = view_text(TOPIC);
-    place.partition_index = partition;
-    place.committed_offset = offset;
-    place.committed_metadata = text(metadata);
+    request.member_id = view_text(committing->member_id == NULL ? "" : committing->member_id);
+    request.group_instance_id = text(committing->instance_id);
+    request.generation_id_or_member_epoch = committing->generation == 0 ? -1 : committing->generation;
+    request.retention_time_ms = committing->retention_ms == 0 ? -1 : committing->retention_ms;
+    topic.name = view_text(committing->topic == NULL ? TOPIC : committing->topic);
+    place.partition_index = committing->partition;
+    place.committed_offset = committing->offset;
+    place.committed_metadata = text(committing->metadata);
     topic.partitions = &place;
     topic.partitions_count = 1;
     request.topics = &topic;
     request.topics_count = 1;
-    response = rig_ask(group_rig_coordinator(group), KP_OFFSET_COMMIT_KEY, 9, &request);
+    response = rig_ask(group_rig_coordinator(group), KP_OFFSET_COMMIT_KEY,
+                       committing->version == 0 ? 9 : committing->version, &request);
     assert_non_null(response);
     assert_int_equal(response->topics_count, 1);
     return response->topics[0].partitions[0].error_code;
 }
 
-int64_t fetch_offset(const char *group, int32_t partition, bool stable)
+int16_t commit_offset(const char *group, const char *member_id, int32_t generation, int32_t partition, int64_t offset,
+                      const char *metadata)
+{
+    return commit(&(struct committing){.group = group,
+                                       .member_id = member_id,
+                                       .generation = generation,
+                                       .partition = partition,
+                                       .offset = offset,
+                                       .metadata = metadata});
+}
+
+int64_t fetch_offset_of(const char *group, const char *topic_name, int32_t partition, bool stable)
 {
     struct kp_offset_fetch_request                                  request;
     struct kp_offset_fetch_request_groups                           asked;
@@ -286,7 +318,7 @@ int64_t fetch_offset(const char *group, int32_t partition, bool stable)
     kp_offset_fetch_request_init(&request);
     kp_offset_fetch_request_groups_init(&asked);
     kp_offset_fetch_request_groups_topics_init(&topic);
-    topic.name = view_text(TOPIC);
+    topic.name = view_text(topic_name);
     topic.partition_indexes = &partition;
     topic.partition_indexes_count = 1;
     asked.group_id = view_text(group);
@@ -303,6 +335,11 @@ int64_t fetch_offset(const char *group, int32_t partition, bool stable)
     }
     found = &response->groups[0].topics[0].partitions[0];
     return found->error_code != 0 ? -100 - found->error_code : found->committed_offset;
+}
+
+int64_t fetch_offset(const char *group, int32_t partition, bool stable)
+{
+    return fetch_offset_of(group, TOPIC, partition, stable);
 }
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
@@ -338,4 +375,140 @@ int16_t delete_group(const char *group)
     response = rig_ask(group_rig_coordinator(group), KP_DELETE_GROUPS_KEY, 2, &request);
     assert_non_null(response);
     return response->results[0].error_code;
+}
+
+/* "id=state/type ..." of all shards. */
+const char *list_groups(const char *state_filter)
+{
+    static char                   shown[512];
+    struct kp_list_groups_request request;
+    struct view                   filter = view_text(state_filter == NULL ? "" : state_filter);
+    size_t                        at = 0;
+
+    kp_list_groups_request_init(&request);
+    request.states_filter = &filter;
+    request.states_filter_count = state_filter == NULL ? 0 : 1;
+    shown[0] = '\0';
+    for (uint32_t i = 0; i < rig.broker.shard_count; i++) {
+        const struct kp_list_groups_response *response = rig_ask(rig.clients[i], KP_LIST_GROUPS_KEY, 5, &request);
+
+        assert_int_equal(response->error_code, 0);
+        for (int32_t k = 0; k < response->groups_count; k++) {
+            const struct kp_list_groups_response_groups *group = &response->groups[k];
+
+            assert_true(at < sizeof(shown));
+            at += (size_t)snprintf(shown + at, sizeof(shown) - at, "%.*s=%.*s/%.*s ", (int)group->group_id.len,
+                                   (const char *)group->group_id.base, (int)group->group_state.len,
+                                   (const char *)group->group_state.base, (int)group->group_type.len,
+                                   (const char *)group->group_type.base);
+        }
+    }
+    return shown;
+}
+
+/* --- transactions ------------------------------------------------------------------------------------------------ */
+
+static struct rig_client *txn_at;
+static int64_t            producer_id;
+static int16_t            producer_epoch;
+
+void txn_begin(const char *id)
+{
+    struct kp_find_coordinator_request find;
+    struct kp_init_producer_id_request init;
+    struct view                        key = view_text(id);
+
+    kp_find_coordinator_request_init(&find);
+    find.key_type = 1;
+    find.coordinator_keys = &key;
+    find.coordinator_keys_count = 1;
+    kp_init_producer_id_request_init(&init);
+    init.transactional_id = key;
+    init.transaction_timeout_ms = 60000;
+    for (int i = 0; i < 100; i++) {
+        const struct kp_find_coordinator_response *found = rig_ask(rig.clients[0], KP_FIND_COORDINATOR_KEY, 5, &find);
+        const struct kp_init_producer_id_response *made;
+
+        if (found->coordinators[0].error_code == 0) {
+            txn_at = rig.clients[found->coordinators[0].node_id];
+            made = rig_ask(txn_at, KP_INIT_PRODUCER_ID_KEY, 4, &init);
+            if (made->error_code == 0) {
+                producer_id = made->producer_id;
+                producer_epoch = made->producer_epoch;
+                return;
+            }
+        }
+        rig_run(&rig.broker, 50 * NS_PER_MS);
+    }
+    fail();
+}
+
+void txn_add_group(const char *id, const char *group)
+{
+    struct kp_add_offsets_to_txn_request request;
+
+    kp_add_offsets_to_txn_request_init(&request);
+    request.transactional_id = view_text(id);
+    request.producer_id = producer_id;
+    request.producer_epoch = producer_epoch;
+    request.group_id = view_text(group);
+    for (int i = 0; i < 100; i++) {
+        const struct kp_add_offsets_to_txn_response *response = rig_ask(txn_at, KP_ADD_OFFSETS_TO_TXN_KEY, 3, &request);
+
+        if (response->error_code == 0) {
+            return;
+        }
+        assert_true(kp_error_is_retriable(response->error_code));
+        rig_run(&rig.broker, 50 * NS_PER_MS);
+    }
+    fail();
+}
+
+int16_t txn_commit(const char *id, const struct committing *committing)
+{
+    struct kp_txn_offset_commit_request                   request;
+    struct kp_txn_offset_commit_request_topics            topic;
+    struct kp_txn_offset_commit_request_topics_partitions place;
+    const struct kp_txn_offset_commit_response           *response;
+    const char                                           *group = committing->group == NULL ? GROUP : committing->group;
+
+    kp_txn_offset_commit_request_init(&request);
+    kp_txn_offset_commit_request_topics_init(&topic);
+    kp_txn_offset_commit_request_topics_partitions_init(&place);
+    request.transactional_id = view_text(id);
+    request.group_id = view_text(group);
+    request.producer_id = producer_id;
+    request.producer_epoch = producer_epoch;
+    request.generation_id = committing->generation == 0 ? -1 : committing->generation;
+    request.member_id = view_text(committing->member_id == NULL ? "" : committing->member_id);
+    request.group_instance_id = text(committing->instance_id);
+    topic.name = view_text(committing->topic == NULL ? TOPIC : committing->topic);
+    place.partition_index = committing->partition;
+    place.committed_offset = committing->offset;
+    place.committed_metadata = text(committing->metadata);
+    topic.partitions = &place;
+    topic.partitions_count = 1;
+    request.topics = &topic;
+    request.topics_count = 1;
+    response = rig_ask(group_rig_coordinator(group), KP_TXN_OFFSET_COMMIT_KEY, 3, &request);
+    return response->topics[0].partitions[0].error_code;
+}
+
+int16_t txn_commit_offset(const char *id, const char *group, int32_t partition, int64_t offset)
+{
+    return txn_commit(id, &(struct committing){.group = group, .partition = partition, .offset = offset});
+}
+
+void txn_end(const char *id, bool commit)
+{
+    struct kp_end_txn_request         request;
+    const struct kp_end_txn_response *response;
+
+    kp_end_txn_request_init(&request);
+    request.transactional_id = view_text(id);
+    request.producer_id = producer_id;
+    request.producer_epoch = producer_epoch;
+    request.committed = commit;
+    response = rig_ask(txn_at, KP_END_TXN_KEY, 3, &request);
+    assert_int_equal(response->error_code, 0);
 }

@@ -25,6 +25,7 @@ struct joining {
     const char *protocol;    /* NULL: "range" */
     const char *protocol2;   /* a second one */
     const char *metadata;    /* NULL: "m" */
+    const char *subscribes;  /* a topic: metadata as consumers have it */
     const char *type;        /* NULL: "consumer" */
     int32_t     session_ms;  /* 0: 10,000 */
     int32_t     rebalance_ms;
@@ -70,12 +71,37 @@ struct synced sync_group(const struct joined *joined, const char *const *members
                          const char *plan);
 int16_t       heartbeat(const char *member_id, const char *instance_id, int32_t generation);
 int16_t       leave(const char *member_id, const char *instance_id);
+
+/* An offset commit; zero means as usual. */
+struct committing {
+    const char *group;       /* NULL: GROUP */
+    const char *member_id;   /* NULL: none */
+    const char *instance_id; /* NULL: dynamic */
+    int32_t     generation;  /* 0: -1 */
+    const char *topic;       /* NULL: TOPIC */
+    int32_t     partition;
+    int64_t     offset;
+    const char *metadata;
+    int16_t     version;      /* 0: 9 */
+    int64_t     retention_ms; /* versions 2 to 4; 0: the broker's */
+};
+int16_t commit(const struct committing *committing);
 int16_t commit_offset(const char *group, const char *member_id, int32_t generation, int32_t partition, int64_t offset,
                       const char *metadata);
 /* -1: none; -100 - error: an error. */
 int64_t fetch_offset(const char *group, int32_t partition, bool stable);
+int64_t fetch_offset_of(const char *group, const char *topic_name, int32_t partition, bool stable);
 /* The state's name, with the number of members behind it: "Stable/2". */
 const char *describe(const char *group);
 int16_t     delete_group(const char *group);
+/* "id=state/type ..." of all shards; state_filter NULL: all. */
+const char *list_groups(const char *state_filter);
+
+/* One transaction at a time: begun (ending the one before), with the group's offsets in it, ended. */
+void    txn_begin(const char *id);
+void    txn_add_group(const char *id, const char *group);
+int16_t txn_commit(const char *id, const struct committing *committing);
+int16_t txn_commit_offset(const char *id, const char *group, int32_t partition, int64_t offset);
+void    txn_end(const char *id, bool commit);
 
 #endif

@@ -505,3 +505,43 @@ void fixture_verify_replay(struct fixture *fixture)
     modern_group_destroy(group);
     free(dropped);
 }
+
+/* --- one group for a test ---------------------------------------------------------------------------------------- */
+
+struct fixture fx;
+
+int fixture_setup(void **state)
+{
+    (void)state;
+    fixture_init(&fx);
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    (void)state;
+    fixture_verify(&fx);
+    fixture_verify_replay(&fx);
+    fixture_deinit(&fx);
+    return 0;
+}
+
+void ok(int16_t error)
+{
+    if (error != KP_ERR_NONE) {
+        fail_msg("error %d: %s", error, fx.reason);
+    }
+}
+
+void settle(struct fixture_member *const *members, size_t count)
+{
+    for (int round = 0; round < 8; round++) {
+        for (size_t i = 0; i < count; i++) {
+            ok(fixture_heartbeat(&fx, members[i], false));
+            fixture_comply(members[i]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_true(modern_parts_equal(&members[i]->owned, &members[i]->told));
+    }
+}

@@ -83,4 +83,12 @@ void fixture_verify(const struct fixture *fixture);
 void fixture_verify_replay(struct fixture *fixture);
 void fixture_groups_equal(const struct modern_group *a, const struct modern_group *b);
 
+/* The one group of a test that has one. The teardown verifies it and replays all that was written. */
+extern struct fixture fx;
+int                   fixture_setup(void **state);
+int                   fixture_teardown(void **state);
+void                  ok(int16_t error);
+/* Beats and obeys until nothing changes any more. */
+void settle(struct fixture_member *const *members, size_t count);
+
 #endif

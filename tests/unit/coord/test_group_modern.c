@@ -9,45 +9,6 @@
 #include "core/proto/kp_error.h"
 #include "tests/unit/coord/modern_fixture.h"
 
-static struct fixture fx;
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_init(&fx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_verify(&fx);
-    fixture_verify_replay(&fx);
-    fixture_deinit(&fx);
-    return 0;
-}
-
-static void ok(int16_t error)
-{
-    if (error != KP_ERR_NONE) {
-        fail_msg("error %d: %s", error, fx.reason);
-    }
-}
-
-/* Beats and obeys until nothing changes any more. */
-static void settle(struct fixture_member *const *members, size_t count)
-{
-    for (int round = 0; round < 8; round++) {
-        for (size_t i = 0; i < count; i++) {
-            ok(fixture_heartbeat(&fx, members[i], false));
-            fixture_comply(members[i]);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        assert_true(modern_parts_equal(&members[i]->owned, &members[i]->told));
-    }
-}
-
 static void test_first_member_gets_everything(void **state)
 {
     struct fixture_member a = fixture_member("a", "t");
@@ -458,20 +419,20 @@ static void test_group_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_first_member_gets_everything, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_second_member_waits_for_revocation, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_leave_frees, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_epochs_are_checked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_session_expires, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rebalance_timeout, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_static_member_comes_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_static_member_stays_away, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_topics_change, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_regex, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_subscription_changes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_assignment_interval, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_assignors, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_group_size, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_first_member_gets_everything, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_second_member_waits_for_revocation, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_leave_frees, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_epochs_are_checked, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_session_expires, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_rebalance_timeout, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_static_member_comes_back, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_static_member_stays_away, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_topics_change, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_regex, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_subscription_changes, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_assignment_interval, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_assignors, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_group_size, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,45 +8,6 @@
 #include "core/proto/kp_error.h"
 #include "tests/unit/coord/modern_fixture.h"
 
-static struct fixture fx;
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_init(&fx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_verify(&fx);
-    fixture_verify_replay(&fx);
-    fixture_deinit(&fx);
-    return 0;
-}
-
-static void ok(int16_t error)
-{
-    if (error != KP_ERR_NONE) {
-        fail_msg("error %d: %s", error, fx.reason);
-    }
-}
-
-/* Beats and obeys until nothing changes any more. */
-static void settle(struct fixture_member *const *members, size_t count)
-{
-    for (int round = 0; round < 8; round++) {
-        for (size_t i = 0; i < count; i++) {
-            ok(fixture_heartbeat(&fx, members[i], false));
-            fixture_comply(members[i]);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        assert_true(modern_parts_equal(&members[i]->owned, &members[i]->told));
-    }
-}
-
 /* --- the request's own mistakes ----------------------------------------------------------------------------------- */
 
 static struct kp_consumer_group_heartbeat_request good_join(void)
@@ -285,12 +246,12 @@ static void test_loaded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_malformed_requests, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_member_id_made_here, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_commits, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tombstones_end_a_group, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged_records, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_loaded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_malformed_requests, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_member_id_made_here, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_commits, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_tombstones_end_a_group, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_records, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_loaded, fixture_setup, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

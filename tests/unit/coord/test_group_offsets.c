@@ -1,8 +1,6 @@
 /* Committed offsets through a whole broker: who may commit, what is read, what expires, what goes with its topic. */
 #include "tests/unit/coord/group_rig.h"
 
-#include <stdio.h>
-
 #define SIMPLE "loner"
 
 static const char *const settings[] = {
@@ -39,34 +37,6 @@ static const struct kp_offset_fetch_response *fetch_all(const char *group, int16
     request.groups = &asked;
     request.groups_count = 1;
     return rig_ask(group_rig_coordinator(group), KP_OFFSET_FETCH_KEY, version, &request);
-}
-
-/* "id=state/type ..." of all shards. */
-static const char *list_groups(const char *state_filter)
-{
-    static char                   shown[512];
-    struct kp_list_groups_request request;
-    struct view                   filter = view_text(state_filter == NULL ? "" : state_filter);
-    size_t                        at = 0;
-
-    kp_list_groups_request_init(&request);
-    request.states_filter = &filter;
-    request.states_filter_count = state_filter == NULL ? 0 : 1;
-    shown[0] = '\0';
-    for (uint32_t i = 0; i < rig.broker.shard_count; i++) {
-        const struct kp_list_groups_response *response = rig_ask(rig.clients[i], KP_LIST_GROUPS_KEY, 5, &request);
-
-        assert_int_equal(response->error_code, 0);
-        for (int32_t k = 0; k < response->groups_count; k++) {
-            const struct kp_list_groups_response_groups *group = &response->groups[k];
-
-            at += (size_t)snprintf(shown + at, sizeof(shown) - at, "%.*s=%.*s/%.*s ", (int)group->group_id.len,
-                                   (const char *)group->group_id.base, (int)group->group_state.len,
-                                   (const char *)group->group_state.base, (int)group->group_type.len,
-                                   (const char *)group->group_type.base);
-        }
-    }
-    return shown;
 }
 
 static void a_simple_consumer_commits(void **state)
@@ -264,104 +234,6 @@ static void a_topics_offsets_go_with_it(void **state)
     assert_int_equal(fetch_offset(SIMPLE, 0, false), -1);
     group_rig_again(true);
     assert_int_equal(fetch_offset(SIMPLE, 0, false), -1);
-}
-
-/* --- transactions ------------------------------------------------------------------------------------------------ */
-
-static struct rig_client *txn_at;
-static int64_t            producer_id;
-static int16_t            producer_epoch;
-
-static void txn_begin(const char *id)
-{
-    struct kp_find_coordinator_request find;
-    struct kp_init_producer_id_request init;
-    struct view                        key = view_text(id);
-
-    kp_find_coordinator_request_init(&find);
-    find.key_type = 1;
-    find.coordinator_keys = &key;
-    find.coordinator_keys_count = 1;
-    kp_init_producer_id_request_init(&init);
-    init.transactional_id = key;
-    init.transaction_timeout_ms = 60000;
-    for (int i = 0; i < 100; i++) {
-        const struct kp_find_coordinator_response *found = rig_ask(rig.clients[0], KP_FIND_COORDINATOR_KEY, 5, &find);
-        const struct kp_init_producer_id_response *made;
-
-        if (found->coordinators[0].error_code == 0) {
-            txn_at = rig.clients[found->coordinators[0].node_id];
-            made = rig_ask(txn_at, KP_INIT_PRODUCER_ID_KEY, 4, &init);
-            if (made->error_code == 0) {
-                producer_id = made->producer_id;
-                producer_epoch = made->producer_epoch;
-                return;
-            }
-        }
-        rig_run(&rig.broker, 50 * NS_PER_MS);
-    }
-    fail();
-}
-
-static void txn_add_group(const char *id, const char *group)
-{
-    struct kp_add_offsets_to_txn_request request;
-
-    kp_add_offsets_to_txn_request_init(&request);
-    request.transactional_id = view_text(id);
-    request.producer_id = producer_id;
-    request.producer_epoch = producer_epoch;
-    request.group_id = view_text(group);
-    for (int i = 0; i < 100; i++) {
-        const struct kp_add_offsets_to_txn_response *response = rig_ask(txn_at, KP_ADD_OFFSETS_TO_TXN_KEY, 3, &request);
-
-        if (response->error_code == 0) {
-            return;
-        }
-        assert_true(kp_error_is_retriable(response->error_code));
-        rig_run(&rig.broker, 50 * NS_PER_MS);
-    }
-    fail();
-}
-
-static int16_t txn_commit_offset(const char *id, const char *group, int32_t partition, int64_t offset)
-{
-    struct kp_txn_offset_commit_request                   request;
-    struct kp_txn_offset_commit_request_topics            topic;
-    struct kp_txn_offset_commit_request_topics_partitions place;
-    const struct kp_txn_offset_commit_response           *response;
-
-    kp_txn_offset_commit_request_init(&request);
-    kp_txn_offset_commit_request_topics_init(&topic);
-    kp_txn_offset_commit_request_topics_partitions_init(&place);
-    request.transactional_id = view_text(id);
-    request.group_id = view_text(group);
-    request.producer_id = producer_id;
-    request.producer_epoch = producer_epoch;
-    request.generation_id = -1;
-    topic.name = view_text(TOPIC);
-    place.partition_index = partition;
-    place.committed_offset = offset;
-    topic.partitions = &place;
-    topic.partitions_count = 1;
-    request.topics = &topic;
-    request.topics_count = 1;
-    response = rig_ask(group_rig_coordinator(group), KP_TXN_OFFSET_COMMIT_KEY, 3, &request);
-    return response->topics[0].partitions[0].error_code;
-}
-
-static void txn_end(const char *id, bool commit)
-{
-    struct kp_end_txn_request         request;
-    const struct kp_end_txn_response *response;
-
-    kp_end_txn_request_init(&request);
-    request.transactional_id = view_text(id);
-    request.producer_id = producer_id;
-    request.producer_epoch = producer_epoch;
-    request.committed = commit;
-    response = rig_ask(txn_at, KP_END_TXN_KEY, 3, &request);
-    assert_int_equal(response->error_code, 0);
 }
 
 static void offsets_of_a_transaction_wait_for_its_end(void **state)
