@@ -8,9 +8,13 @@
  *     for each worker, in a loop:
  *         exec_worker_push() what its sources have, chunk by chunk, each from one partition, in the partition's order
  *         exec_worker_flush() now and then: changelogs come out (Flink's mini-batch)
- *         exec_worker_step() until EXEC_IDLE: takes what other workers sent
+ *         exec_worker_step() until it is not EXEC_BUSY: takes what other workers sent
  *         exec_worker_end() when a bounded partition is through
  *     until every worker says EXEC_FINISHED, or one EXEC_FAILED
+ *
+ * No call ever waits for another worker: what does not fit a full ring is kept aside, counted against the budget, and
+ * step() says EXEC_BLOCKED until it is gone. So workers may run on threads, on stacks of their own or in turns on one
+ * thread, and cannot lock each other up.
  *
  * Memory. A pushed chunk may be reused when the call returns. State lives in the workers' own heaps, counted against
  * memory_bytes_max of the job; past it the job fails with a message that names the operator.
@@ -56,12 +60,16 @@ struct exec_options {
 
 struct exec_failure {
     uint32_t node; /* EXEC_NO_COLUMN: the driver's own */
+    /* Which pushed row it was, where that is known: between a scan and the first operator that keeps rows. */
+    bool     has_row;
+    uint32_t scan, partition, row; /* row: of the pushed chunk */
     char     message[EXEC_MESSAGE_BYTES];
 };
 
 enum exec_progress {
     EXEC_BUSY,     /* did something: call again */
     EXEC_IDLE,     /* nothing to do until more is pushed, or another worker sends */
+    EXEC_BLOCKED,  /* what it sent waits for room at other workers: push nothing, let them step, call again */
     EXEC_FINISHED, /* every source ended and everything is through */
     EXEC_FAILED,
 };

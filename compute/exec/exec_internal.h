@@ -13,6 +13,10 @@
 
 #include "compute/exec/exec.h"
 
+/* In place of a watermark: the input has nothing to say until it speaks again, and holds nobody back. Only operators
+ * with several inputs see it, and hand it to exec__combine_watermark(). */
+#define EXEC_WATERMARK_IDLE (INT64_MIN + 1)
+
 struct exec_operator;
 
 struct exec_operator_class {
@@ -30,6 +34,8 @@ struct exec_operator_class {
     /* All inputs are through; flush() was called before. NULL: nothing to do. The users' finish follows by itself. */
     bool (*finish)(struct exec_operator *op);
     void (*close)(struct exec_operator *op);
+    /* Users are not finished when the inputs are: the operator calls exec__finish_users() itself. */
+    bool finishes_later;
 };
 
 struct exec_operator {
@@ -39,9 +45,13 @@ struct exec_operator {
     uint32_t                user_count;
     struct exec_use        *users;
     uint32_t                inputs_open;
-    int64_t                *input_watermarks; /* by input */
+    uint32_t                watermark_inputs; /* of input_watermarks: the inputs; of an exchange, the workers */
+    int64_t                *input_watermarks; /* EXEC_WATERMARK_IDLE: does not count */
+    int64_t                 combined_us;      /* lowest of them so far; never falls */
     int64_t                 watermark_us;     /* last passed on */
-    struct exec_stats       stats;
+    bool                    is_idle;          /* told so to the users */
+    bool                    is_positional;    /* row numbers of its input are those of the pushed chunk */
+    struct exec_stats       stats;            /* of this worker; written by it, read by any */
 };
 
 /* Who gets an operator's output, and as which input. */
@@ -53,16 +63,27 @@ struct exec_use {
 /* Pushes to all users. The chunk may be empty: then nothing happens. More than rows_max rows are cut. */
 MUST_USE bool exec__emit(struct exec_operator *op, const struct vec_chunk *chunk);
 MUST_USE bool exec__emit_watermark(struct exec_operator *op, int64_t watermark_us);
+/* Nothing comes for a while: users with other inputs go on without this one. */
+MUST_USE bool exec__emit_idle(struct exec_operator *op);
+/* For classes that finish later. */
+MUST_USE bool exec__finish_users(struct exec_operator *op);
 /* Notes the watermark of an input; true with the new minimum when that advanced. */
 bool exec__combine_watermark(struct exec_operator *op, uint32_t input, int64_t watermark_us, int64_t *out_us);
 /* The job fails at this operator. Returns false. */
 bool exec__fail(struct exec_operator *op, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same at a row of the operator's input: the driver learns which pushed row it was, where that is known. */
+bool exec__fail_row(struct exec_operator *op, size_t row, const char *format, ...) PRINTF_LIKE(3, 4);
 bool exec__fail_expr(struct exec_operator *op, const struct expr_program *program);
 /* Lets the driver switch away: between emitted chunks of a long emission, when the operator's state is whole. */
 void exec__pause(struct exec_operator *op);
 
 int64_t  exec__now_ms(const struct exec_operator *op);
 uint32_t exec__rows_max(const struct exec_operator *op);
+/* For what lives as long as the operator; never NULL. */
+void         *exec__alloc(struct exec_operator *op, size_t bytes);
+struct arena *exec__arena(struct exec_operator *op);
+/* 0 .. VEC_ROWS_MAX - 1: a selection of all rows, to be cut. */
+const uint16_t *exec__identity(const struct exec_operator *op);
 /* Accounts for state; false after exec__fail() when the budget is spent. Heaps do it by themselves. */
 MUST_USE bool exec__charge(struct exec_operator *op, size_t bytes);
 void          exec__release(struct exec_operator *op, size_t bytes);

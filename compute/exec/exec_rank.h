@@ -1,7 +1,7 @@
 /* exec_rank.h: Top-N and deduplication over append-only input, in three ways:
  *
  *   BEST          the best `last` rows of a key by the order, kept sorted; changes go out by flush() as the difference
- *                 to what was shown before (exec_rank.c)
+ *                 to what was shown before (exec_rank_best.c)
  *   FIRST_COME    ORDER BY processing time: the first rows of a key are final, and go out at once (exec_rank_first.c)
  *   FIRST_IN_TIME the row of the least event time of a key, out when the watermark reaches that time and it is final
  *                 (exec_rank_first.c; Flink from 2.1 on: RowTimeDeduplicateKeepFirstRowFunction)
@@ -73,6 +73,12 @@ static inline void exec_rank_leave(struct exec_rank_op *rank, struct exec_rank_r
 /* May send. */
 MUST_USE bool exec_rank_add(struct exec_rank_op *rank, const void *row, enum vec_change change, uint64_t number);
 MUST_USE bool exec_rank_send(struct exec_rank_op *rank);
+
+/* BEST. */
+size_t        exec_rank_best_bytes(void); /* of a key's entry */
+MUST_USE bool exec_rank_best_push(struct exec_rank_op *rank, const struct vec_chunk *chunk);
+MUST_USE bool exec_rank_best_flush(struct exec_rank_op *rank);
+void          exec_rank_best_sweep(struct exec_rank_op *rank, int64_t now_ms);
 
 /* FIRST_COME and FIRST_IN_TIME. */
 size_t        exec_rank_first_bytes(void);
