@@ -189,19 +189,20 @@ static void run_pause(void)
 
 static void run_loop(struct run_worker *worker)
 {
-    while (!run_is_asked_to_stop(worker)) {
-        enum exec_progress progress = EXEC_BUSY;
+    enum exec_progress progress = EXEC_BUSY;
 
-        if (worker->count > 0 && !run_read(worker)) {
+    while (!run_is_asked_to_stop(worker)) {
+        if (worker->count > 0 && progress != EXEC_BLOCKED && !run_read(worker)) {
             return;
         }
+        progress = EXEC_BUSY;
         for (int i = 0; i < RUN_STEPS_MAX && progress == EXEC_BUSY; i++) {
             progress = exec_worker_step(worker->exec);
         }
         if (progress == EXEC_FINISHED || progress == EXEC_FAILED) {
             return;
         }
-        if (progress == EXEC_IDLE && worker->count == 0) {
+        if (progress == EXEC_BLOCKED || (progress == EXEC_IDLE && worker->count == 0)) {
             run_pause();
         }
         if (!worker->is_thread && cli_progress_due(&worker->run->progress)) {
@@ -335,28 +336,43 @@ static double run_cpu_seconds(void)
     return (double)used.tv_sec + (double)used.tv_nsec / (double)NS_PER_S;
 }
 
+/* Which record it was where that is known, else the records that were being worked on. */
+static void run_say_records(const struct run *run, const struct exec_failure *failure)
+{
+    char where[SQL_SAY_BYTES];
+
+    for (size_t i = 0; failure->has_row && i < run->partition_count; i++) {
+        const struct sql_partition *partition = run->partitions[i];
+
+        if (sql_partition_scan(partition) == failure->scan && sql_partition_number(partition) == failure->partition) {
+            sql_partition_where(partition, failure->row, where, sizeof(where));
+            cli_say(run->session->cli, "  %s", where);
+        }
+    }
+    for (uint32_t i = 0; !failure->has_row && i < run->session->worker_count; i++) {
+        if (run->workers[i].pushing != NULL) {
+            sql_partition_where(run->workers[i].pushing, SIZE_MAX, where, sizeof(where));
+            cli_say(run->session->cli, "  while working on %s", where);
+        }
+    }
+}
+
 /* The message, where the record stands, and the place in the script. */
 static void run_say_failure(const struct run *run, struct view script, const char *script_name)
 {
     const struct exec_failure *failure = exec_job_failure(run->job);
-    struct cli                *cli = run->session->cli;
-    char                       where[SQL_SAY_BYTES], text[4 * SQL_SAY_BYTES];
+    char                       text[4 * SQL_SAY_BYTES];
     struct sql_error           error = {.kind = SQL_ERROR_PLAN};
 
-    cli_say(cli, "%s", failure->message);
-    for (uint32_t i = 0; i < run->session->worker_count; i++) {
-        if (run->workers[i].pushing != NULL) {
-            sql_partition_where(run->workers[i].pushing, SIZE_MAX, where, sizeof(where));
-            cli_say(cli, "  while working on %s", where);
-        }
-    }
+    cli_say(run->session->cli, "%s", failure->message);
+    run_say_records(run, failure);
     if (failure->node < run->plan->exec.node_count && run->plan->exec.nodes[failure->node]->place.len > 0) {
         const struct exec_node *node = run->plan->exec.nodes[failure->node];
 
         error.place = (struct sql_place){.offset = node->place.offset, .len = node->place.len};
         (void)snprintf(error.message, sizeof(error.message), "in this %s", exec_node_kind_name(node->kind));
         (void)sql_error_format(&error, script, text, sizeof(text));
-        cli_say(cli, "  %s: %s", script_name, text);
+        cli_say(run->session->cli, "  %s: %s", script_name, text);
     }
 }
 
