@@ -218,7 +218,9 @@ static void grid_begin(struct sql_grid *grid)
     }
     while (at != NULL && at < end) {
         for (uint32_t i = 0; i < grid->column_count; i++) {
-            grid->widths[i] = MAX(grid->widths[i], MIN(grid_width(grid_cell(&at)), (uint32_t)GRID_WIDTH_MAX));
+            uint32_t width = grid_width(grid_cell(&at));
+
+            grid->widths[i] = MAX(grid->widths[i], MIN(width, (uint32_t)GRID_WIDTH_MAX));
         }
     }
     for (uint32_t i = 0; i < grid->column_count; i++) {

@@ -366,10 +366,13 @@ static void run_say_failure(const struct run *run, struct view script, const cha
 
     cli_say(run->session->cli, "%s", failure->message);
     run_say_records(run, failure);
-    if (failure->node < run->plan->exec.node_count && run->plan->exec.nodes[failure->node]->place.len > 0) {
+    if (failure->node < run->plan->exec.node_count) {
         const struct exec_node *node = run->plan->exec.nodes[failure->node];
 
         error.place = (struct sql_place){.offset = node->place.offset, .len = node->place.len};
+        if (node->place.len == 0 || node->place.offset + node->place.len > script.len) {
+            return; /* from a view that another script has made */
+        }
         (void)snprintf(error.message, sizeof(error.message), "in this %s", exec_node_kind_name(node->kind));
         (void)sql_error_format(&error, script, text, sizeof(text));
         cli_say(run->session->cli, "  %s: %s", script_name, text);
