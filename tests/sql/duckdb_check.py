@@ -72,9 +72,9 @@ QUERIES = {
             "select auction, bidder, price, b.dateTime, seller, category from bid b join auction a "
             "on b.auction = a.id where category = 10"),
     "q21": (f"{BID}, channel VARCHAR, channel_id VARCHAR",
-            "select auction, bidder, price, channel, case lower(channel) when 'apple' then '0' "
-            f"when 'google' then '1' when 'facebook' then '2' when 'baidu' then '3' else {CHANNEL_ID} end from bid where {CHANNEL_ID} <> '' or "
-            "lower(channel) in ('apple', 'google', 'facebook', 'baidu')"),
+            "select auction, bidder, price, channel, case lower(channel) when 'apple' then '0' when 'google' then '1' "
+            f"when 'facebook' then '2' when 'baidu' then '3' else {CHANNEL_ID} end from bid "
+            f"where {CHANNEL_ID} <> '' or lower(channel) in ('apple', 'google', 'facebook', 'baidu')"),
     "q22": (f"{BID}, channel VARCHAR, dir1 VARCHAR, dir2 VARCHAR, dir3 VARCHAR",
             "select auction, bidder, price, channel, split_part(url, '/', 4), split_part(url, '/', 5), "
             "split_part(url, '/', 6) from bid"),
