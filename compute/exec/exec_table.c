@@ -20,7 +20,8 @@
 #define ADDRESS_MASK      ((UINT64_C(1) << SALT_SHIFT) - 1)
 #define SEGMENT_SLOTS_MIN 64
 #define SEGMENT_SLOTS_MAX 4096
-#define DEPTH_MAX         24 /* then segments grow instead: a hash that many keys share */
+#define DEPTH_MAX         24
+#define DIRECTORY_SHARE   256 /* keys per place of the directory before it doubles */
 #define PREFETCH_AHEAD    16
 
 /* Stands before the address that others know. */
@@ -176,17 +177,19 @@ static bool segment_split(struct exec_table *table, struct segment *segment, uin
 {
     struct segment *high;
     uint64_t       *slots;
+    uint64_t       *old = segment->slots;
+    uint32_t        slot_count = segment->mask + 1;
     uint32_t        depth = segment->depth;
     size_t          span, first;
 
     if (depth == table->depth && !directory_double(table)) {
         return false;
     }
-    slots = slots_make(table->heap, SEGMENT_SLOTS_MAX);
-    high = slots == NULL ? NULL : segment_make(table->heap, SEGMENT_SLOTS_MAX, depth + 1);
+    slots = slots_make(table->heap, slot_count);
+    high = slots == NULL ? NULL : segment_make(table->heap, slot_count, depth + 1);
     if (high == NULL) {
         if (slots != NULL) {
-            exec_heap_give(table->heap, slots, SEGMENT_SLOTS_MAX * sizeof(*slots));
+            exec_heap_give(table->heap, slots, slot_count * sizeof(*slots));
         }
         return false;
     }
@@ -196,13 +199,9 @@ static bool segment_split(struct exec_table *table, struct segment *segment, uin
         CHECK(table->directory[first + i] == segment);
         table->directory[first + i] = high;
     }
-    {
-        uint64_t *old = segment->slots;
-
-        *segment = (struct segment){.slots = slots, .mask = SEGMENT_SLOTS_MAX - 1, .depth = depth + 1};
-        segment_deal(old, SEGMENT_SLOTS_MAX, depth, segment, high);
-        exec_heap_give(table->heap, old, SEGMENT_SLOTS_MAX * sizeof(*old));
-    }
+    *segment = (struct segment){.slots = slots, .mask = slot_count - 1, .depth = depth + 1};
+    segment_deal(old, slot_count, depth, segment, high);
+    exec_heap_give(table->heap, old, slot_count * sizeof(*old));
     return true;
 }
 
@@ -210,6 +209,13 @@ static bool segment_split(struct exec_table *table, struct segment *segment, uin
 static bool segment_is_full(const struct segment *segment)
 {
     return (segment->live + segment->removed + 1) * 10 > (segment->mask + 1) * 7;
+}
+
+/* Splitting helps where hashes differ. Where many are equal it would only double the directory, again and again. */
+static bool may_split(const struct exec_table *table, const struct segment *segment)
+{
+    return segment->depth < DEPTH_MAX &&
+           (segment->depth < table->depth || (UINT64_C(1) << table->depth) <= table->count / DIRECTORY_SHARE);
 }
 
 /* Room for one more key of this hash. */
@@ -223,7 +229,7 @@ static bool make_room(struct exec_table *table, uint64_t hash)
 
         if (segment->removed >= segment->live) {
             done = segment_resize(table, segment, slot_count);
-        } else if (slot_count < SEGMENT_SLOTS_MAX || segment->depth == DEPTH_MAX) {
+        } else if (slot_count < SEGMENT_SLOTS_MAX || !may_split(table, segment)) {
             done = segment_resize(table, segment, slot_count * 2);
         } else {
             done = segment_split(table, segment, hash);
