@@ -46,7 +46,7 @@ struct expr {
     enum expr_kind              kind;
     struct vec_type             type;
     struct expr_place           place;
-    uint32_t                    index;
+    uint32_t                    index; /* CALL, CAST: the maker's zone_seconds */
     bool                        try_cast;
     struct vec                  constant; /* CONSTANT form */
     const struct expr_function *function;
@@ -64,6 +64,7 @@ struct expr_maker {
     struct arena        *arena;
     char                 message[EXPR_MESSAGE_BYTES];
     struct expr_cleanup *cleanups_;
+    int32_t              zone_seconds; /* of the session, east of UTC: what TIMESTAMP_LTZ shows; fixed for a maker */
 };
 
 void expr_maker_release(struct expr_maker *maker);

@@ -208,14 +208,6 @@ static bool abs_decimal(struct expr_call *call)
     return true;
 }
 
-/* --- times -------------------------------------------------------------------------------------------------------- */
-
-/* TIMESTAMP and INTERVAL DAY: the interval is milliseconds, the timestamp microseconds. */
-EXPR_BINARY(add_day_us, int64_t, int64_t, int64_t, (uint64_t)a + (uint64_t)b * 1000)
-EXPR_BINARY(subtract_day_us, int64_t, int64_t, int64_t, (uint64_t)a - (uint64_t)b * 1000)
-EXPR_BINARY(add_day_ns, vec_int128, int64_t, vec_int128, a + (vec_int128)b * 1000000)
-EXPR_BINARY(subtract_day_ns, vec_int128, int64_t, vec_int128, a - (vec_int128)b * 1000000)
-
 /* --- binding ------------------------------------------------------------------------------------------------------ */
 
 enum { ADD, SUBTRACT, MULTIPLY, DIVIDE };
@@ -232,6 +224,11 @@ static size_t kernel_column(enum vec_kind kind)
 {
     CHECK(vec_kind_is_numeric(kind));
     return (size_t)(kind - VEC_TINYINT);
+}
+
+static enum vec_kind interval_as_integer(enum vec_kind kind)
+{
+    return kind == VEC_INTERVAL_DAY ? VEC_BIGINT : VEC_INT;
 }
 
 static struct vec_type integer_as_decimal(struct vec_type type)
@@ -318,47 +315,51 @@ static bool bind_number(struct expr_bind *bind, int operation)
     return expr__coerce(bind, 0, common) && expr__coerce(bind, 1, common);
 }
 
-/* TIMESTAMP +- INTERVAL DAY; the interval may stand first in a sum. */
-static bool bind_time(struct expr_bind *bind, bool subtract)
+/* Intervals of one kind: days are BIGINT milliseconds, months INT. */
+bool expr__bind_interval_alone(struct expr_bind *bind, bool subtract)
 {
-    struct expr *first = bind->arguments[0];
-
-    if (first->type.kind == VEC_INTERVAL_DAY && !subtract) {
-        bind->arguments[0] = bind->arguments[1];
-        bind->arguments[1] = first;
-    }
-    if ((bind->arguments[0]->type.kind != VEC_TIMESTAMP && bind->arguments[0]->type.kind != VEC_TIMESTAMP_LTZ) ||
-        bind->arguments[1]->type.kind != VEC_INTERVAL_DAY) {
-        return refuse_types(bind);
-    }
     bind->out.result = bind->arguments[0]->type;
     bind->out.result.nullable = false;
-    if (vec_type_layout(bind->out.result) == VEC_LAYOUT_INT64) {
-        bind->out.kernel = subtract ? subtract_day_us : add_day_us;
-    } else {
-        bind->out.kernel = subtract ? subtract_day_ns : add_day_ns;
-    }
+    bind->out.kernel = kernels[subtract ? SUBTRACT : ADD][kernel_column(interval_as_integer(bind->out.result.kind))];
     return true;
-}
-
-static bool has_interval(const struct expr_bind *bind)
-{
-    return bind->arguments[0]->type.kind == VEC_INTERVAL_DAY || bind->arguments[1]->type.kind == VEC_INTERVAL_DAY;
 }
 
 bool expr__bind_add(struct expr_bind *bind)
 {
-    return give_nulls_a_type(bind) && (has_interval(bind) ? bind_time(bind, false) : bind_number(bind, ADD));
+    return give_nulls_a_type(bind) &&
+           (expr__has_interval(bind) ? expr__bind_interval_sum(bind, false) : bind_number(bind, ADD));
 }
 
 bool expr__bind_subtract(struct expr_bind *bind)
 {
-    return give_nulls_a_type(bind) && (has_interval(bind) ? bind_time(bind, true) : bind_number(bind, SUBTRACT));
+    return give_nulls_a_type(bind) &&
+           (expr__has_interval(bind) ? expr__bind_interval_sum(bind, true) : bind_number(bind, SUBTRACT));
+}
+
+/* An interval times an integer. */
+static bool bind_interval_product(struct expr_bind *bind)
+{
+    struct expr  *first = bind->arguments[0];
+    enum vec_kind kind;
+
+    if (vec_kind_is_integer(first->type.kind)) {
+        bind->arguments[0] = bind->arguments[1];
+        bind->arguments[1] = first;
+    }
+    kind = interval_as_integer(bind->arguments[0]->type.kind);
+    if (!vec_kind_is_integer(bind->arguments[1]->type.kind) || bind->arguments[1]->type.kind > kind) {
+        return refuse_types(bind);
+    }
+    bind->out.result = bind->arguments[0]->type;
+    bind->out.result.nullable = false;
+    bind->out.kernel = kernels[MULTIPLY][kernel_column(kind)];
+    return expr__coerce(bind, 1, vec_type_of(kind));
 }
 
 bool expr__bind_multiply(struct expr_bind *bind)
 {
-    return give_nulls_a_type(bind) && bind_number(bind, MULTIPLY);
+    return give_nulls_a_type(bind) &&
+           (expr__has_interval(bind) ? bind_interval_product(bind) : bind_number(bind, MULTIPLY));
 }
 
 bool expr__bind_divide(struct expr_bind *bind)
@@ -411,8 +412,8 @@ static bool bind_unary(struct expr_bind *bind, expr_kernel_fn *const by_column[7
     if (!give_nulls_a_type(bind)) {
         return false;
     }
-    if (bind->arguments[0]->type.kind == VEC_INTERVAL_DAY) {
-        bind->out.kernel = by_column[kernel_column(VEC_BIGINT)];
+    if (bind->arguments[0]->type.kind == VEC_INTERVAL_DAY || bind->arguments[0]->type.kind == VEC_INTERVAL_MONTH) {
+        bind->out.kernel = by_column[kernel_column(interval_as_integer(bind->arguments[0]->type.kind))];
     } else if (vec_kind_is_numeric(bind->arguments[0]->type.kind)) {
         bind->out.kernel = by_column[kernel_column(bind->arguments[0]->type.kind)];
     } else {

@@ -402,6 +402,7 @@ struct expr *expr_cast(struct expr_maker *maker, struct expr *value, struct vec_
         return NULL;
     }
     expr->try_cast = try_cast;
+    expr->index = (uint32_t)maker->zone_seconds;
     expr->place = value->place;
     return expr;
 }
@@ -478,6 +479,7 @@ static struct expr *bind_call(struct expr_maker *maker, const struct expr_functi
     }
     bound->expr.argument_count = bind.count;
     bound->expr.function = function;
+    bound->expr.index = (uint32_t)maker->zone_seconds;
     bound->expr.type = bind.out.result;
     bound->binding = bind.out;
     if ((function->flags & EXPR_STRICT) != 0) {

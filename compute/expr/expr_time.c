@@ -1,327 +1,367 @@
-/* Functions over dates and times. The session's time zone is UTC. */
-#include "compute/expr/expr_kernel.h"
-#include "compute/vec/vec_time.h"
+/* Dates and times as texts and numbers: DATE_FORMAT, TO_TIMESTAMP, UNIX_TIMESTAMP and their siblings; the clock. */
+#include "compute/expr/expr_calendar.h"
+#include "compute/expr/expr_pattern.h"
+#include "compute/expr/expr_text.h"
 #include "core/base/check.h"
 
-static bool is_stamp(enum vec_kind kind)
+#define SQL_PATTERN "yyyy-MM-dd HH:mm:ss"
+
+/* What Flink makes of the text that it cannot read: TO_DATE(text, pattern) takes Java's least long for milliseconds
+ * and cuts the day's number; UNIX_TIMESTAMP shows it. */
+#define UNREAD_SECONDS INT64_MIN
+#define UNREAD_DAYS    622191233
+
+/* TIMESTAMP_LTZ and texts are beside the session's zone. The year -1..9999 of to ms keeps every value in range. */
+#define MS_MIN INT64_C(-62167219200000)
+#define MS_MAX INT64_C(253402300799999)
+
+static struct vec_type not_null(struct vec_type type)
 {
-    return kind == VEC_TIMESTAMP || kind == VEC_TIMESTAMP_LTZ;
+    type.nullable = false;
+    return type;
 }
 
-static vec_int128 stamp_at(const struct vec_access *access, size_t row, struct vec_type type)
+/* Compiles the constant text of argument `argument`, or `otherwise` when there is none, into out.state. */
+static bool want_pattern(struct expr_bind *bind, uint32_t argument, const char *otherwise, enum pattern_kind kind,
+                         bool reads)
 {
-    size_t at = vec_access_at(access, row);
+    struct pattern *pattern = arena_alloc(bind->maker->arena, sizeof(*pattern));
+    struct view     text = view_text(otherwise);
 
-    if (vec_type_layout(type) == VEC_LAYOUT_INT128) {
-        return ((const vec_int128 *)access->data)[at];
-    }
-    return ((const int64_t *)access->data)[at];
-}
-
-static struct vec_civil civil_at(const struct vec_access *access, size_t row, struct vec_type type)
-{
-    if (type.kind == VEC_DATE) {
-        return vec_civil_from_days(((const int32_t *)access->data)[vec_access_at(access, row)]);
-    }
-    return vec_civil_of_timestamp(stamp_at(access, row, type), vec_timestamp_units(type));
-}
-
-/* --- fields ------------------------------------------------------------------------------------------------------- */
-
-enum time_field {
-    FIELD_YEAR,
-    FIELD_QUARTER,
-    FIELD_MONTH,
-    FIELD_DAY,
-    FIELD_HOUR,
-    FIELD_MINUTE,
-    FIELD_SECOND,
-    FIELD_COUNT
-};
-
-static const char *const field_names[FIELD_COUNT] = {"YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"};
-
-static int64_t field_of(struct vec_civil civil, enum time_field field)
-{
-    switch (field) {
-    case FIELD_YEAR:
-        return civil.year;
-    case FIELD_QUARTER:
-        return (civil.month + 2) / 3;
-    case FIELD_MONTH:
-        return civil.month;
-    case FIELD_DAY:
-        return civil.day;
-    case FIELD_HOUR:
-        return civil.hour;
-    case FIELD_MINUTE:
-        return civil.minute;
-    default:
-        return civil.second;
-    }
-}
-
-static bool extract(struct expr_call *call)
-{
-    struct vec_access access = vec_access_of(&call->arguments[0]);
-    struct vec_type   type = call->arguments[0].type;
-    enum time_field   field = *(const enum time_field *)call->state;
-    int64_t          *result = call->result->data;
-
-    /* The clock's fields need no calendar. */
-    if (field >= FIELD_HOUR && vec_type_layout(type) == VEC_LAYOUT_INT64) {
-        for (uint32_t i = 0; i < call->row_count; i++) {
-            size_t  row = expr__row(call, i);
-            int64_t us = ((const int64_t *)access.data)[vec_access_at(&access, row)];
-            int64_t seconds = vec_floor_remainder(us, VEC_US_PER_DAY) / 1000000;
-
-            result[row] = field == FIELD_HOUR     ? seconds / 3600
-                          : field == FIELD_MINUTE ? seconds / 60 % 60
-                                                  : seconds % 60;
-        }
-        return true;
-    }
-    for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t row = expr__row(call, i);
-
-        result[row] = field_of(civil_at(&access, row, type), field);
-    }
-    return true;
-}
-
-static bool bind_field(struct expr_bind *bind, enum time_field field)
-{
-    enum time_field *state = arena_alloc(bind->maker->arena, sizeof(*state));
-    char             text[64];
-
-    if (state == NULL) {
+    if (pattern == NULL) {
         return expr__refuse(bind->maker, "the statement needs more memory than a plan may have");
     }
-    if (!is_stamp(bind->arguments[0]->type.kind) &&
-        (bind->arguments[0]->type.kind != VEC_DATE || field >= FIELD_HOUR)) {
-        return expr__refuse(bind->maker, "there is no %s in a %s", field_names[field],
-                            expr__type_text(bind->arguments[0]->type, text));
-    }
-    *state = field;
-    bind->out.state = state;
-    bind->out.kernel = extract;
-    bind->out.result = vec_type_of(VEC_BIGINT);
-    bind->out.result.nullable = false;
-    return true;
-}
-
-static bool field_by_name(struct expr_bind *bind, struct view name)
-{
-    for (int field = 0; field < FIELD_COUNT; field++) {
-        if (view_equal(name, view_text(field_names[field]))) {
-            return bind_field(bind, (enum time_field)field);
+    if (bind->count > argument) {
+        if (!expr__constant_text(bind->arguments[argument], &text)) {
+            return expr__refuse(bind->maker, "%s wants its pattern as a text in quotes", bind->name);
         }
+        text = arena_copy(bind->maker->arena, text);
+        bind->count = argument;
     }
-    return expr__refuse(bind->maker,
-                        "EXTRACT of %.*s is not supported; YEAR, QUARTER, MONTH, DAY, HOUR, MINUTE and SECOND are",
-                        (int)name.len, (const char *)name.base);
-}
-
-/* EXTRACT(unit, time): the unit comes as a text constant. */
-bool expr__bind_extract(struct expr_bind *bind)
-{
-    struct view unit;
-
-    if (!expr__constant_text(bind->arguments[0], &unit)) {
-        return expr__refuse(bind->maker, "EXTRACT wants a unit");
-    }
-    bind->arguments[0] = bind->arguments[1];
-    bind->count = 1;
-    return field_by_name(bind, unit);
-}
-
-bool expr__bind_unit(struct expr_bind *bind)
-{
-    return field_by_name(bind, view_text(strcmp(bind->name, "DAYOFMONTH") == 0 ? "DAY" : bind->name));
+    bind->out.state = pattern;
+    return expr__pattern_compile(bind->maker, bind->name, text, kind, reads, pattern);
 }
 
 /* --- DATE_FORMAT -------------------------------------------------------------------------------------------------- */
 
-/* One letter of the pattern and how often it stands there, or a text. */
-struct piece {
-    char        letter; /* 0: text */
-    uint32_t    count;
-    struct view text;
-};
-
-#define PIECES_MAX 64
-
-struct date_format {
-    struct piece pieces[PIECES_MAX];
-    size_t       piece_count;
-    size_t       bytes_max;
-};
-
-static bool add_piece(struct date_format *format, char letter, struct view text)
+static int64_t bucket_of(struct stamp stamp, int64_t step)
 {
-    if (format->piece_count == PIECES_MAX) {
-        return false;
-    }
-    format->pieces[format->piece_count++] = (struct piece){.letter = letter, .count = (uint32_t)text.len, .text = text};
-    format->bytes_max += MAX(text.len, 20) + 4;
-    return true;
+    return step == 0 ? 0 : vec_floor_divide(stamp.ms, step * 1000);
 }
 
-/* SimpleDateFormat's: letters repeat, '..' quotes, '' is a quote. */
-static bool compile_format(struct expr_bind *bind, struct view pattern, struct date_format *format)
+static struct vec_civil civil_of(struct stamp stamp)
 {
-    for (size_t at = 0; at < pattern.len;) {
-        uint8_t letter = pattern.base[at];
-        size_t  end = at + 1;
-        bool    ok;
-
-        if (letter == '\'') {
-            while (end < pattern.len && pattern.base[end] != '\'') {
-                end++;
-            }
-            if (end == pattern.len) {
-                return expr__refuse(bind->maker, "DATE_FORMAT: a quote in the pattern is not closed");
-            }
-            ok = end == at + 1 ? add_piece(format, 0, view_of(pattern.base + at, 1))
-                               : add_piece(format, 0, view_of(pattern.base + at + 1, end - at - 1));
-            end++;
-        } else if ((letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z')) {
-            while (end < pattern.len && pattern.base[end] == letter) {
-                end++;
-            }
-            if (strchr("yMdHmsS", letter) == NULL || (letter == 'M' && end - at > 2)) {
-                return expr__refuse(bind->maker,
-                                    "DATE_FORMAT: '%.*s' in the pattern is not supported; y M d H m s S are",
-                                    (int)(end - at), (const char *)pattern.base + at);
-            }
-            ok = add_piece(format, (char)letter, view_of(pattern.base + at, end - at));
-        } else {
-            ok = add_piece(format, 0, view_of(pattern.base + at, 1));
-        }
-        if (!ok) {
-            return expr__refuse(bind->maker, "DATE_FORMAT: the pattern has more than %d parts", PIECES_MAX);
-        }
-        at = end;
-    }
-    return true;
+    return vec_civil_of_timestamp((vec_int128)stamp.ms * 1000000 + stamp.nanosecond, NS_PER_S);
 }
 
-static char *put_padded(char *out, int64_t value, uint32_t width)
-{
-    char   digits[24];
-    size_t count = 0;
-
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    for (size_t i = count; i < width && i < 20; i++) {
-        *out++ = '0';
-    }
-    while (count > 0) {
-        *out++ = digits[--count];
-    }
-    return out;
-}
-
-static char *put_piece(char *out, const struct piece *piece, struct vec_civil civil)
-{
-    int64_t value;
-
-    switch (piece->letter) {
-    case 0:
-        memcpy(out, piece->text.base, piece->text.len);
-        return out + piece->text.len;
-    case 'y':
-        return piece->count == 2 ? put_padded(out, civil.year % 100, 2) : put_padded(out, civil.year, piece->count);
-    case 'M':
-        value = civil.month;
-        break;
-    case 'd':
-        value = civil.day;
-        break;
-    case 'H':
-        value = civil.hour;
-        break;
-    case 'm':
-        value = civil.minute;
-        break;
-    case 's':
-        value = civil.second;
-        break;
-    default:
-        value = civil.nanosecond / 1000000;
-        break;
-    }
-    return put_padded(out, value, piece->count);
-}
-
+/* Events come in order: most show what the one before shows. */
 static bool date_format(struct expr_call *call)
 {
-    struct vec_access         access = vec_access_of(&call->arguments[0]);
-    struct vec_type           type = call->arguments[0].type;
-    const struct date_format *format = call->state;
-    vec_int128                last = 0;
-    bool                      has_last = false;
-    struct vec_string         last_text = {0};
-    bool                      fine = false; /* does the pattern show anything finer than minutes? */
-    int64_t                   step;
+    struct vec_access     access = vec_access_of(&call->arguments[0]);
+    struct vec_type       type = call->arguments[0].type;
+    const struct pattern *pattern = call->state;
+    int64_t               zone_ms = type.kind == VEC_TIMESTAMP_LTZ ? expr__zone_ms(call) : 0;
+    struct vec_string     last_text = {.len = 0};
+    int64_t               last = 0;
+    bool                  has_last = false;
 
-    for (size_t i = 0; i < format->piece_count; i++) {
-        fine = fine || format->pieces[i].letter == 's' || format->pieces[i].letter == 'S';
-    }
-    step = fine ? 1 : 60 * vec_timestamp_units(type);
     for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t     row = expr__row(call, i);
-        vec_int128 stamp = stamp_at(&access, row, type);
-        vec_int128 bucket = stamp / step - (stamp % step < 0);
-        char       small[VEC_STRING_INLINE_MAX];
-        char      *room = small;
-        char      *end;
+        size_t       row = expr__row(call, i);
+        struct stamp stamp = expr__stamp_at(&access, row, type);
+        char        *room;
+        int64_t      bucket;
 
-        if (has_last && bucket == last) { /* events come in order: most show what the one before shows */
-            ((struct vec_string *)call->result->data)[row] = last_text;
+        stamp.ms += zone_ms;
+        bucket = bucket_of(stamp, pattern->step);
+        if (!has_last || bucket != last || pattern->step == 0) {
+            room = expr__text_room(call, row, pattern->bytes_max);
+            if (room == NULL) {
+                return false;
+            }
+            last_text = vec_string_of(room, (uint32_t)expr__pattern_print(pattern, civil_of(stamp), room));
+            last = bucket;
+            has_last = true;
+        }
+        ((struct vec_string *)call->result->data)[row] = last_text;
+    }
+    return true;
+}
+
+/* DATE_FORMAT(text, pattern): the text is read as SQL_PATTERN; NULL when it is not that. */
+static bool date_format_text(struct expr_call *call)
+{
+    const struct pattern *patterns = call->state; /* what reads, what writes */
+    struct vec_access     access = vec_access_of(&call->arguments[0]);
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t  row = expr__row(call, i);
+        int64_t ms = 0;
+        char   *room;
+
+        if (!expr__pattern_read_lenient(&patterns[0], expr__view_at(&access, row), expr__now_ms(call), &ms)) {
+            expr__set_null(call, row);
             continue;
         }
-        room = expr__text_room(call, row, format->bytes_max);
+        room = expr__text_room(call, row, patterns[1].bytes_max);
         if (room == NULL) {
             return false;
         }
-        end = room;
-        for (size_t piece = 0; piece < format->piece_count; piece++) {
-            end = put_piece(end, &format->pieces[piece], civil_at(&access, row, type));
-        }
-        last_text = vec_string_of(room, (uint32_t)(end - room));
-        ((struct vec_string *)call->result->data)[row] = last_text;
-        last = bucket;
-        has_last = true;
-        (void)small;
+        expr__put_room(call, row, room, expr__pattern_print(&patterns[1], civil_of((struct stamp){.ms = ms}), room));
     }
     return true;
+}
+
+static bool bind_format_text(struct expr_bind *bind)
+{
+    struct pattern *patterns = arena_alloc_array(bind->maker->arena, 2, sizeof(*patterns));
+
+    if (patterns == NULL || !want_pattern(bind, 1, SQL_PATTERN, PATTERN_SIMPLE, false)) {
+        return false;
+    }
+    patterns[1] = *(const struct pattern *)bind->out.state;
+    bind->out.state = patterns;
+    expr__result(bind, vec_type_of(VEC_VARCHAR), date_format_text);
+    return expr__pattern_compile(bind->maker, bind->name, view_text(SQL_PATTERN), PATTERN_SIMPLE, true, &patterns[0]);
 }
 
 bool expr__bind_date_format(struct expr_bind *bind)
 {
-    struct date_format *format = arena_alloc(bind->maker->arena, sizeof(*format));
-    struct view         pattern;
-    char                text[64];
+    char text[64];
 
-    if (format == NULL) {
-        return expr__refuse(bind->maker, "the statement needs more memory than a plan may have");
+    if (vec_kind_is_text(bind->arguments[0]->type.kind)) {
+        return bind_format_text(bind);
     }
-    if (!is_stamp(bind->arguments[0]->type.kind)) {
+    if (!expr__is_stamp(bind->arguments[0]->type.kind)) {
         return expr__refuse(bind->maker, "DATE_FORMAT wants a TIMESTAMP, not %s (use CAST)",
                             expr__type_text(bind->arguments[0]->type, text));
     }
-    if (!expr__constant_text(bind->arguments[1], &pattern)) {
-        return expr__refuse(bind->maker, "DATE_FORMAT wants its pattern as a text in quotes");
+    expr__result(bind, expr__string_type(), date_format);
+    return want_pattern(bind, 1, SQL_PATTERN, PATTERN_FORMATTER, false);
+}
+
+/* --- texts to times ----------------------------------------------------------------------------------------------- */
+
+static int64_t ms_of(struct vec_civil civil)
+{
+    return (int64_t)vec_timestamp_of(civil, 1000);
+}
+
+/* With a pattern the second try is that of java.sql, which keeps the whole fraction. */
+static bool read_stamp(const struct pattern *pattern, struct view text, struct vec_civil *out_civil)
+{
+    if (pattern == NULL ? expr__read_timestamp(text, out_civil) : expr__pattern_read(pattern, text, out_civil)) {
+        out_civil->nanosecond -= out_civil->nanosecond % 1000000;
+        return true;
     }
+    return pattern != NULL && expr__read_sql_timestamp(text, out_civil);
+}
+
+static bool to_timestamp(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    int64_t           zone_ms = call->expr->type.kind == VEC_TIMESTAMP_LTZ ? expr__zone_ms(call) : 0;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t           row = expr__row(call, i);
+        struct vec_civil civil = {.year = 1970, .month = 1, .day = 1};
+
+        if (!read_stamp(call->state, expr__view_at(&access, row), &civil)) {
+            expr__set_null(call, row);
+        }
+        expr__put_stamp(call, row,
+                        (struct stamp){.ms = ms_of(civil) - zone_ms, .nanosecond = civil.nanosecond % 1000000});
+    }
+    return true;
+}
+
+bool expr__bind_to_timestamp(struct expr_bind *bind)
+{
+    if (!expr__want_text(bind, 0)) {
+        return false;
+    }
+    expr__result(bind, vec_type_timestamp(VEC_TIMESTAMP, 3), to_timestamp);
+    return bind->count == 1 || want_pattern(bind, 1, SQL_PATTERN, PATTERN_FORMATTER, true);
+}
+
+static bool to_date(struct expr_call *call)
+{
+    struct vec_access     access = vec_access_of(&call->arguments[0]);
+    const struct pattern *pattern = call->state;
+    int32_t              *result = call->result->data;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t      row = expr__row(call, i);
+        struct view text = expr__view_at(&access, row);
+        int64_t     ms = 0;
+
+        if (pattern == NULL) {
+            result[row] = 0;
+            if (!expr__read_date(text, &result[row])) {
+                expr__set_null(call, row);
+            }
+        } else if (expr__pattern_read_lenient(pattern, text, expr__now_ms(call), &ms)) {
+            result[row] = (int32_t)vec_floor_divide(ms, VEC_MS_PER_DAY);
+        } else {
+            result[row] = UNREAD_DAYS;
+        }
+    }
+    return true;
+}
+
+bool expr__bind_to_date(struct expr_bind *bind)
+{
+    if (!expr__want_text(bind, 0)) {
+        return false;
+    }
+    expr__result(bind, vec_type_of(VEC_DATE), to_date);
+    return bind->count == 1 || want_pattern(bind, 1, SQL_PATTERN, PATTERN_SIMPLE, true);
+}
+
+/* --- numbers and times -------------------------------------------------------------------------------------------- */
+
+/* Seconds (precision 0) or milliseconds outside of the years 0 to 9999 are NULL. */
+static void put_epoch(struct expr_call *call, size_t row, double value, int64_t ms, bool seconds)
+{
+    bool inside =
+        seconds && value == value ? value >= (double)(MS_MIN / 1000) && value <= (double)(MS_MAX / 1000) : true;
+
+    if (!inside || ms < MS_MIN || ms > MS_MAX) {
+        expr__set_null(call, row);
+        ms = 0;
+    }
+    expr__put_stamp(call, row, (struct stamp){.ms = ms});
+}
+
+static bool epoch_of_integer(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    bool              seconds = *(const int64_t *)call->state == 0;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t  row = expr__row(call, i);
+        int64_t value = ((const int64_t *)access.data)[vec_access_at(&access, row)];
+        bool    fits = !seconds || (value >= MS_MIN / 1000 && value <= MS_MAX / 1000);
+
+        put_epoch(call, row, 0, !fits ? INT64_MAX : seconds ? value * 1000 : value, false);
+    }
+    return true;
+}
+
+static int64_t saturated(double value)
+{
+    return value != value ? 0 : value >= 9.2233e18 ? INT64_MAX : value <= -9.2233e18 ? INT64_MIN : (int64_t)value;
+}
+
+static bool epoch_of_double(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    bool              seconds = *(const int64_t *)call->state == 0;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t row = expr__row(call, i);
+        double value = ((const double *)access.data)[vec_access_at(&access, row)];
+
+        put_epoch(call, row, value, saturated(seconds ? value * 1000 : value), seconds);
+    }
+    return true;
+}
+
+/* TO_TIMESTAMP_LTZ(number [, 0 or 3]) or (text [, pattern]) */
+bool expr__bind_to_timestamp_ltz(struct expr_bind *bind)
+{
+    enum vec_kind kind = bind->arguments[0]->type.kind;
+    int64_t       precision = 3;
+    int64_t      *state = arena_alloc(bind->maker->arena, sizeof(*state));
+
+    if (state == NULL) {
+        return expr__refuse(bind->maker, "the statement needs more memory than a plan may have");
+    }
+    if (vec_kind_is_text(kind)) {
+        bool ok = expr__bind_to_timestamp(bind);
+
+        bind->out.result = vec_type_timestamp(VEC_TIMESTAMP_LTZ, 3);
+        return ok;
+    }
+    if (bind->count == 2 &&
+        (!expr__constant_int(bind->arguments[1], &precision) || (precision != 0 && precision != 3))) {
+        return expr__refuse(bind->maker, "TO_TIMESTAMP_LTZ wants 0 (seconds) or 3 (milliseconds) as its precision");
+    }
+    *state = precision;
     bind->count = 1;
-    bind->out.state = format;
-    bind->out.kernel = date_format;
-    bind->out.result = vec_type_of(VEC_VARCHAR);
-    bind->out.result.nullable = false;
-    return compile_format(bind, pattern, format);
+    bind->out.state = state;
+    expr__result(bind, vec_type_timestamp(VEC_TIMESTAMP_LTZ, 3), epoch_of_integer);
+    if (kind == VEC_FLOAT || kind == VEC_DOUBLE) {
+        bind->out.kernel = epoch_of_double;
+        return expr__coerce(bind, 0, vec_type_of(VEC_DOUBLE));
+    }
+    if (kind == VEC_DECIMAL) { /* cut to a whole number first */
+        bind->arguments[0] = expr_cast(bind->maker, bind->arguments[0], vec_type_of(VEC_BIGINT), false);
+        return bind->arguments[0] != NULL;
+    }
+    return expr__coerce(bind, 0, vec_type_of(VEC_BIGINT));
+}
+
+static bool unix_now(struct expr_call *call)
+{
+    int64_t *result = call->result->data;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        result[expr__row(call, i)] = expr__now_ms(call) / 1000;
+    }
+    return true;
+}
+
+static bool unix_timestamp(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    int64_t          *result = call->result->data;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t  row = expr__row(call, i);
+        int64_t ms = 0;
+
+        result[row] = UNREAD_SECONDS;
+        if (expr__pattern_read_lenient(call->state, expr__view_at(&access, row), expr__now_ms(call), &ms)) {
+            result[row] = (ms - expr__zone_ms(call)) / 1000;
+        }
+    }
+    return true;
+}
+
+bool expr__bind_unix_timestamp(struct expr_bind *bind)
+{
+    expr__result(bind, not_null(vec_type_of(VEC_BIGINT)), bind->count == 0 ? unix_now : unix_timestamp);
+    return bind->count == 0 || (expr__want_text(bind, 0) && want_pattern(bind, 1, SQL_PATTERN, PATTERN_SIMPLE, true));
+}
+
+static bool from_unixtime(struct expr_call *call)
+{
+    struct vec_access     access = vec_access_of(&call->arguments[0]);
+    const struct pattern *pattern = call->state;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t  row = expr__row(call, i);
+        int64_t seconds = ((const int64_t *)access.data)[vec_access_at(&access, row)];
+        char   *room = expr__text_room(call, row, pattern->bytes_max);
+
+        if (room == NULL) {
+            return false;
+        }
+        if (seconds > MS_MAX / 1000 || seconds < MS_MIN / 1000) {
+            return expr__fail(call, row, "FROM_UNIXTIME: %" PRId64 " is outside of the years 0 to 9999", seconds);
+        }
+        seconds += expr__zone_ms(call) / 1000;
+        expr__put_room(call, row, room,
+                       expr__pattern_print(pattern, civil_of((struct stamp){.ms = seconds * 1000}), room));
+    }
+    return true;
+}
+
+bool expr__bind_from_unixtime(struct expr_bind *bind)
+{
+    expr__result(bind, expr__string_type(), from_unixtime);
+    bind->out.result.nullable = true;
+    return expr__coerce(bind, 0, vec_type_of(VEC_BIGINT)) && want_pattern(bind, 1, SQL_PATTERN, PATTERN_SIMPLE, false);
 }
 
 /* --- the clock ---------------------------------------------------------------------------------------------------- */
@@ -329,17 +369,42 @@ bool expr__bind_date_format(struct expr_bind *bind)
 static bool now(struct expr_call *call)
 {
     int64_t *result = call->result->data;
+    int64_t  zone_ms = call->expr->type.kind == VEC_TIMESTAMP ? expr__zone_ms(call) : 0;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
-        result[expr__row(call, i)] = expr__now_ms(call) * 1000;
+        result[expr__row(call, i)] = (expr__now_ms(call) + zone_ms) * 1000;
     }
     return true;
 }
 
 bool expr__bind_now(struct expr_bind *bind)
 {
-    bind->out.result = vec_type_timestamp(VEC_TIMESTAMP_LTZ, 3);
-    bind->out.result.nullable = false;
-    bind->out.kernel = now;
+    bool local = strcmp(bind->name, "LOCALTIMESTAMP") == 0;
+
+    expr__result(bind, not_null(vec_type_timestamp(local ? VEC_TIMESTAMP : VEC_TIMESTAMP_LTZ, 3)), now);
+    return true;
+}
+
+static bool today(struct expr_call *call)
+{
+    int32_t *result = call->result->data;
+    int64_t  ms = expr__now_ms(call) + expr__zone_ms(call);
+    int64_t  days = vec_floor_divide(ms, VEC_MS_PER_DAY);
+    int64_t  seconds = (ms - days * VEC_MS_PER_DAY) / 1000;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        result[expr__row(call, i)] = (int32_t)(call->expr->type.kind == VEC_DATE ? days : seconds * 1000);
+    }
+    return true;
+}
+
+/* CURRENT_DATE; CURRENT_TIME and LOCALTIME in whole seconds */
+bool expr__bind_today(struct expr_bind *bind)
+{
+    struct vec_type time = vec_type_of(VEC_TIME);
+    bool            is_date = strcmp(bind->name, "CURRENT_DATE") == 0;
+
+    time.precision = 0;
+    expr__result(bind, not_null(is_date ? vec_type_of(VEC_DATE) : time), today);
     return true;
 }

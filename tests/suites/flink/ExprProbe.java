@@ -140,7 +140,7 @@ public final class ExprProbe {
         c.sql = expand(c.text);
         try {
           Table t = env.sqlQuery("SELECT " + c.sql + " FROM probe");
-          c.type = t.getResolvedSchema().getColumnDataTypes().get(0).getLogicalType().asSerializableString();
+          c.type = t.getResolvedSchema().getColumnDataTypes().get(0).getLogicalType().asSummaryString();
           if (alone) run(Collections.singletonList(c));
           else batch.add(c);
         } catch (Throwable e) {

@@ -44,7 +44,8 @@ def cast(value, kind):
 
 
 def number(value, kind):
-    return f"@(CAST('{value}' AS {kind}))"
+    """A number that is not folded: the planner rounds FLOAT constants to seven digits."""
+    return f"CAST(@('{value}') AS {kind})"
 
 
 def arithmetic():
