@@ -79,7 +79,8 @@ struct sql_grid *sql_grid_create(struct sql_out *out, const struct vec_field *co
 void             sql_grid_destroy(struct sql_grid *grid);
 /* cells: for each column its length (uint32_t, native) and bytes, as sql_grid_cells() makes them. Any thread. */
 void sql_grid_add(struct sql_grid *grid, struct view cells);
-void sql_grid_finish(struct sql_grid *grid);
+/* What there is, now; widths are settled with that. */
+void sql_grid_show(struct sql_grid *grid);
 void sql_grid_cells(struct sql_text *text, const struct vec_chunk *chunk, size_t row);
 
 /* --- where rows leave: cli_sql_sink.c ------------------------------------------------------------------------------
@@ -99,6 +100,8 @@ void              sql_sinks_destroy(struct sql_sinks *sinks);
 /* As struct exec_sink_ops wants it; context: the sinks. */
 bool sql_sinks_write(void *context, uint32_t worker, uint32_t sink, const struct vec_chunk *chunk, char *message,
                      size_t message_capacity);
+/* A worker's rows that wait for company: nothing more comes at the moment. */
+void sql_sinks_show(struct sql_sinks *sinks, uint32_t worker);
 /* What is only known at the end: tables of changes folded by key. */
 void sql_sinks_finish(struct sql_sinks *sinks);
 /* Somebody sees changes as they happen. */

@@ -256,10 +256,12 @@ void sql_grid_add(struct sql_grid *grid, struct view cells)
     CHECK(pthread_mutex_unlock(&grid->lock) == 0);
 }
 
-void sql_grid_finish(struct sql_grid *grid)
+void sql_grid_show(struct sql_grid *grid)
 {
+    CHECK(pthread_mutex_lock(&grid->lock) == 0);
     if (!grid->begun) {
         grid_begin(grid);
     }
     grid_write(grid, 0);
+    CHECK(pthread_mutex_unlock(&grid->lock) == 0);
 }

@@ -159,6 +159,7 @@ static bool run_read(struct run_worker *worker)
     case SQL_PULLED_ROWS:
         return run_push(worker, partition, &chunk, record_count);
     case SQL_PULLED_NONE:
+        sql_sinks_show(worker->run->sinks, worker->index);
         return exec_worker_time(worker->exec, run_now_ms(worker)) && run_flush_if_due(worker);
     case SQL_PULLED_END:
         return run_end_partition(worker, at);

@@ -293,25 +293,50 @@ static void sink_fold(struct sql_sink *sink, struct sink_worker *worker, const s
     sql_fold_change(&sink->fold, view_of(worker->key.base, worker->key.len), bytes, vec_chunk_change(chunk, row));
 }
 
+/* The sum of the column's values as integers of `type`, `per_value` of them to a value. What stands behind a null is
+ * defined, so nulls need no question. */
+#define SINK_SUM(type, per_value)                                                                                    \
+    do {                                                                                                             \
+        const type *values = access.data;                                                                            \
+                                                                                                                     \
+        for (size_t i = 0;                                                                                           \
+             access.index == NULL && chunk->selection == NULL && i < (size_t)chunk->row_count * (per_value); i++) {  \
+            sum += (uint64_t)values[i];                                                                              \
+        }                                                                                                            \
+        for (uint32_t i = 0; (access.index != NULL || chunk->selection != NULL) && i < chunk->selected_count; i++) { \
+            size_t at = vec_access_at(&access, vec_chunk_row(chunk, i)) * (per_value);                               \
+                                                                                                                     \
+            sum += (uint64_t)values[at] + (uint64_t)values[at + (per_value)-1];                                      \
+        }                                                                                                            \
+    } while (0)
+
 static void sink_take_column(struct sink_worker *worker, const struct vec *vec, const struct vec_chunk *chunk)
 {
-    struct vec_access    access = vec_access_of(vec);
-    size_t               bytes = vec_layout_bytes(vec_type_layout(vec->type));
-    const unsigned char *data = access.data;
-    uint64_t             digest = worker->digest;
+    struct vec_access access = vec_access_of(vec);
+    uint64_t          sum = worker->digest;
 
-    for (uint32_t i = 0; i < chunk->selected_count && bytes > 0; i++) {
-        size_t   row = vec_chunk_row(chunk, i);
-        uint64_t value = 0;
-
-        if (!vec_access_null(&access, row)) {
-            memcpy(&value, data + vec_access_at(&access, row) * bytes, MIN(bytes, sizeof(value)));
-        }
-        digest = (digest ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    switch (vec_layout_bytes(vec_type_layout(vec->type))) {
+    case 1:
+        SINK_SUM(uint8_t, 1);
+        break;
+    case 2:
+        SINK_SUM(uint16_t, 1);
+        break;
+    case 4:
+        SINK_SUM(uint32_t, 1);
+        break;
+    case 8:
+        SINK_SUM(uint64_t, 1);
+        break;
+    case 16:
+        SINK_SUM(uint64_t, 2);
+        break;
+    default:
+        break;
     }
-    worker->digest = digest;
-    for (uint32_t i = 0; vec->type.kind == VEC_ROW && i < vec->type.child_count; i++) {
-        sink_take_column(worker, &vec->children[i], chunk);
+    worker->digest = sum;
+    for (uint32_t i = 0; vec->type.kind == VEC_ROW && vec->form == VEC_FLAT && i < vec->type.child_count; i++) {
+        sink_take_column(worker, &vec->children[i], chunk); /* other forms: rows of a child are not the chunk's */
     }
 }
 
@@ -459,6 +484,21 @@ static void sink_show_row(void *context, struct view row)
     }
 }
 
+void sql_sinks_show(struct sql_sinks *sinks, uint32_t worker)
+{
+    for (uint32_t i = 0; i < sinks->count; i++) {
+        struct sql_sink *sink = &sinks->sinks[i];
+
+        if (sink->kind == SINK_COUNT || sink->folds || sink->workers[worker].rows[VEC_INSERT] == 0) {
+            continue;
+        }
+        sink_flush(sink, &sink->workers[worker], 0, true);
+        if (sink->grid != NULL) {
+            sql_grid_show(sink->grid);
+        }
+    }
+}
+
 void sql_sinks_finish(struct sql_sinks *sinks)
 {
     for (uint32_t i = 0; i < sinks->count; i++) {
@@ -474,7 +514,7 @@ void sql_sinks_finish(struct sql_sinks *sinks)
             sink_flush(sink, &sink->workers[w], 0, false);
         }
         if (sink->grid != NULL) {
-            sql_grid_finish(sink->grid);
+            sql_grid_show(sink->grid);
         }
     }
 }
