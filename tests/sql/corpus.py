@@ -4,7 +4,8 @@ A case is one file of bytes:
 
     # what is asked, in a line or more
     == input TOPIC [PARTITION]        the records of a partition (0 when not named), one a line
-    == input TOPIC PARTITION escaped  the same with \\n, \\r, \\t, \\\\ and \\xHH for bytes that a line cannot hold
+    == input TOPIC PARTITION escaped  the same with \\n, \\r, \\t, \\\\ and \\xHH for bytes that a line cannot hold, and with
+                                      \\*COUNT:TEXT; for a text many times
     == script                         SQL as Flink runs it, unchanged but for the address of the brokers
     == output TOPIC                   the final table that Flink wrote: its rows as bytes, sorted
     == answer ok|failed|refused TEXT  what became of the script: failed while it ran, refused before
@@ -21,7 +22,7 @@ EDGE = os.path.join(ROOT, "tests", "data", "sql", "edge")
 NEXMARK = os.path.join(ROOT, "tests", "data", "sql", "nexmark")
 ADDRESS = "localhost:9092"
 TOPIC = re.compile(r"('topic'\s*=\s*')([^']+)(')")
-ESCAPE = re.compile(rb"\\(n|r|t|\\|x[0-9a-fA-F]{2})")
+ESCAPE = re.compile(rb"\\(n|r|t|\\|x[0-9a-fA-F]{2}|\*(\d+):([^;]*);)")
 PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\"}
 
 
@@ -49,6 +50,8 @@ class Case:
 
 def unescape(match):
     word = match.group(1)
+    if word[:1] == b"*":
+        return match.group(3) * int(match.group(2))
     return bytes([int(word[1:], 16)]) if word[:1] == b"x" and len(word) == 3 else PLAIN[word]
 
 
