@@ -137,7 +137,7 @@ static void run_kind(enum exec_window_kind kind, uint64_t seed)
     struct prng prng;
 
     prng_init(&prng, seed);
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 25; round++) {
         struct setting setting = {.window.kind = kind, .seed = prng_next(&prng)};
 
         setting.window.slide_ms = 5 + (int64_t)prng_below(&prng, 30);

@@ -1,0 +1,164 @@
+/* The regular join against nested loops, with and without a condition and a time to live. */
+#include "tests/unit/exec/join_support.h"
+
+#define ROWS_MAX 4096
+
+struct kept {
+    struct rig_row row;
+    int64_t        came_ms;
+};
+
+struct model {
+    struct kept    *kept[2];
+    size_t          counts[2];
+    int64_t         ttl_ms;
+    bool            has_condition;
+    struct rig_rows out;
+};
+
+static void model_push(struct model *model, uint32_t side, const struct rig_row *row, int64_t now_ms)
+{
+    for (size_t i = 0; i < model->counts[1 - side]; i++) {
+        const struct kept    *other = &model->kept[1 - side][i];
+        const struct rig_row *left = side == EXEC_LEFT ? row : &other->row;
+        const struct rig_row *right = side == EXEC_LEFT ? &other->row : row;
+
+        if (model->ttl_ms > 0 && other->came_ms + model->ttl_ms <= now_ms) {
+            continue;
+        }
+        if (join_keys_match(left, right) && (!model->has_condition || join_condition_holds(left, right))) {
+            struct rig_row pair = join_pair(left, right, 5);
+
+            rows_add(&model->out, &pair);
+        }
+    }
+    assert_true(model->counts[side] < ROWS_MAX);
+    model->kept[side][model->counts[side]++] = (struct kept){.row = *row, .came_ms = now_ms};
+}
+
+static void check_exact_order(const struct rig_rows *a, const struct rig_rows *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        assert_memory_equal(a->items[i].cells, b->items[i].cells, sizeof(a->items[i].cells));
+    }
+}
+
+static void run(uint64_t seed, bool has_condition, int64_t ttl_ms)
+{
+    static const uint32_t rows_max_choices[] = {1, 3, 50, VEC_ROWS_MAX};
+    struct model          model = {.ttl_ms = ttl_ms, .has_condition = has_condition};
+    struct rig_options    options;
+    struct rig            rig;
+    struct prng           prng;
+    int64_t               now_ms = 5000;
+
+    prng_init(&prng, seed);
+    for (uint32_t side = 0; side < 2; side++) {
+        model.kept[side] = mem_alloc(MEM_TEST, ROWS_MAX * sizeof(*model.kept[side]));
+    }
+    join_options(&options, EXEC_JOIN, has_condition ? join_condition(5) : NULL);
+    options.node.join.state_ttl_ms = ttl_ms;
+    options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
+    options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
+    rig_start(&rig, &options);
+    for (int step = 0; step < 40; step++) {
+        struct rig_row rows[30];
+        uint32_t       count = 1 + (uint32_t)prng_below(&prng, COUNT_OF(rows));
+        uint32_t       side = (uint32_t)prng_below(&prng, 2);
+
+        now_ms += (int64_t)prng_below(&prng, 40);
+        assert_true(exec_worker_time(rig.worker, now_ms));
+        for (uint32_t i = 0; i < count; i++) {
+            rows[i] = join_random_row(&prng, side, 1000);
+            model_push(&model, side, &rows[i], now_ms);
+        }
+        assert_true(rig_push(&rig, side, rows, count));
+    }
+    /* A row that comes meets the others in the order in which they came. */
+    check_exact_order(&rig.out, &model.out);
+    assert_true(rig.out.count > 0);
+    if (ttl_ms > 0) {
+        assert_true(exec_worker_time(rig.worker, now_ms + ttl_ms));
+        assert_int_equal(rig_state_rows(&rig), 0);
+    }
+    rig_stop(&rig);
+    rows_free(&model.out);
+    for (uint32_t side = 0; side < 2; side++) {
+        mem_free(MEM_TEST, model.kept[side]);
+    }
+    if (has_condition) {
+        join_forget_condition();
+    }
+}
+
+static void test_random_rows(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        run(seed, seed % 2 == 0, seed % 3 == 0 ? 120 : 0);
+    }
+}
+
+/* Without a key everything meets everything: the condition alone chooses. */
+static void test_without_key(void **state)
+{
+    struct rig_options options;
+    struct rig         rig;
+    struct rig_row     left[] = {{.cells = {1, 1, 0, 5, 1}}, {.cells = {RIG_NULL, 1, 0, 9, 1}}};
+    struct rig_row     right[] = {{.cells = {6, 0, 1, 1, 1}}, {.cells = {10, 0, 1, RIG_NULL, 1}}};
+
+    (void)state;
+    join_options(&options, EXEC_JOIN, join_condition(5));
+    options.node.join.key_count = 0;
+    rig_start(&rig, &options);
+    assert_true(rig_push(&rig, 0, left, 2));
+    assert_true(rig_push(&rig, 1, right, 2));
+    assert_int_equal(rig.out.count, 3);
+    rig_stop(&rig);
+    join_forget_condition();
+}
+
+/* The watermark that goes on is the lower one. */
+static void test_watermarks(void **state)
+{
+    struct rig_options options;
+    struct rig         rig;
+
+    (void)state;
+    join_options(&options, EXEC_JOIN, NULL);
+    rig_start(&rig, &options);
+    assert_true(rig_watermark(&rig, 0, 7000));
+    assert_int_equal(rig_op(&rig)->watermark_us, EXEC_WATERMARK_NONE);
+    assert_true(rig_watermark(&rig, 1, 5000));
+    assert_int_equal(rig_op(&rig)->watermark_us, 5000);
+    assert_true(rig_watermark(&rig, 1, EXEC_WATERMARK_END));
+    assert_int_equal(rig_op(&rig)->watermark_us, 7000);
+    rig_stop(&rig);
+}
+
+static void test_keys_of_two_types_are_refused(void **state)
+{
+    struct rig_options options;
+    struct rig         rig;
+
+    (void)state;
+    join_options(&options, EXEC_JOIN, NULL);
+    options.columns[1][RIGHT_KEY] = RIG_TEXT;
+    rig_start(&rig, &options);
+    assert_non_null(rig_failure(&rig));
+    assert_non_null(strstr(rig_failure(&rig), "different types"));
+    rig_stop(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_rows),
+        cmocka_unit_test(test_without_key),
+        cmocka_unit_test(test_watermarks),
+        cmocka_unit_test(test_keys_of_two_types_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
