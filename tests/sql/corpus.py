@@ -4,10 +4,10 @@ A case is one file of bytes:
 
     # what is asked, in a line or more
     == input TOPIC [PARTITION]        the records of a partition (0 when not named), one a line
-    == input TOPIC PARTITION escaped  the same with \\n, \\r, \\t, \\\\ and \\xHH for bytes that a line cannot hold, and with
-                                      \\*COUNT:TEXT; for a text many times
+    == input TOPIC PARTITION escaped  the same with \\n, \\r, \\t, \\\\ and \\xHH for bytes that a line cannot hold,
+                                      and with \\*COUNT:TEXT; for a text many times
     == script                         SQL as Flink runs it, unchanged but for the address of the brokers
-    == output TOPIC                   the final table that Flink wrote: its rows as bytes, sorted
+    == output TOPIC [escaped]         the final table that Flink wrote: its rows as bytes, sorted
     == answer ok|failed|refused TEXT  what became of the script: failed while it ran, refused before
     == millrace refuses TEXT          when Flink answers and Millrace does not yet: what it says instead
 
@@ -59,7 +59,7 @@ def read_case(path):
     case = Case(os.path.splitext(os.path.basename(path))[0])
     with open(path, "rb") as file:
         lines = file.read().split(b"\n")
-    title, into = [], None
+    title, into, escaped = [], None, []
     for line in lines[:-1] if lines[-1] == b"" else lines:
         words = line.decode(errors="replace").split(" ")
         if words[0] != "==":
@@ -76,12 +76,15 @@ def read_case(path):
             case.script = into
         elif words[1] == "output":
             case.outputs[words[2]] = into
+            escaped += words[2:3] if len(words) > 3 else []
         elif words[1] == "answer":
             case.answer, case.reason = words[2], " ".join(words[3:])
         elif words[1:3] == ["millrace", "refuses"]:
             case.refusal = " ".join(words[3:])
         else:
             raise ValueError(f"{path}: what is '{' '.join(words)}'?")
+    for topic in escaped:
+        case.outputs[topic] = sorted(ESCAPE.sub(unescape, row) for row in case.outputs[topic])
     case.title = "\n".join(title)
     case.script = b"\n".join(case.script).decode() + "\n"
     return case
@@ -93,7 +96,9 @@ def write_case(case, path):
         out += [f"== input {topic} {partition}{' escaped' if escaped else ''}".encode(), *lines]
     out += [b"== script", case.script.rstrip("\n").encode()]
     for topic, rows in sorted(case.outputs.items()):
-        out += [f"== output {topic}".encode(), *rows]
+        escaped = any(b"\n" in row for row in rows)
+        out += [f"== output {topic}{' escaped' if escaped else ''}".encode(),
+                *(row.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") if escaped else row for row in rows)]
     if case.answer is not None:
         out.append(f"== answer {case.answer} {case.reason}".rstrip().encode())
     if case.refusal is not None:
