@@ -203,9 +203,13 @@ static struct expr *bind_case(struct sql_binder *binder, const struct sql_scope 
 
 static struct expr *bind_cast(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr)
 {
-    struct expr *value = sql__bind_expr(binder, scope, expr->arguments);
+    struct expr    *value = sql__bind_expr(binder, scope, expr->arguments);
+    struct vec_type type = expr->type.type;
 
-    return value == NULL ? NULL : expr_cast(binder->maker, value, expr->type.type, expr->flag);
+    if (type.kind == VEC_TIME) { /* Flink casts to whole seconds, whatever the precision */
+        type.precision = 0;
+    }
+    return value == NULL ? NULL : expr_cast(binder->maker, value, type, expr->flag);
 }
 
 static struct expr *bind_constructor(struct sql_binder *binder, const struct sql_scope *scope,

@@ -68,13 +68,14 @@ struct sql_rel {
     struct exec_node          node; /* first: relations are found from their nodes */
     enum sql_time            *times;
     struct sql_window_columns windows;
-    const struct sql_table   *table;        /* SCAN, WATERMARK, SINK */
-    uint32_t                 *table_rows;   /* SCAN: by column, the table's column */
-    struct sql_name          *session_keys; /* WINDOW_ASSIGN of SESSION: names of PARTITION BY */
-    uint32_t                 *session_columns;
+    const struct sql_table   *table;           /* SCAN, WATERMARK, SINK */
+    uint32_t                 *table_rows;      /* SCAN: by column, the table's column */
+    uint32_t                 *session_columns; /* WINDOW_ASSIGN of SESSION: PARTITION BY */
     uint32_t                  session_count;
-    uint32_t                  mark; /* passes */
-    void                     *work;
+    uint32_t                  mark;   /* of passes over shared relations: sql__share() begins */
+    enum exec_distribution    spread; /* sql__exchange(); FORWARD: as the source's partitions are */
+    const uint32_t           *spread_keys;
+    uint32_t                  spread_count;
 };
 
 static inline struct sql_rel *sql__rel(const struct exec_node *node)
@@ -184,6 +185,8 @@ struct sql_rel *sql__new_filter(struct sql_binder *binder, struct sql_place plac
 struct expr    *sql__column(struct sql_binder *binder, const struct sql_rel *rel, uint32_t column);
 /* expr with column i replaced by map[i]. */
 struct expr *sql__replace_columns(struct sql_binder *binder, struct expr *expr, struct expr *const *map);
+/* expr with column numbers i replaced by map[i]. */
+struct expr *sql__move_columns(struct sql_binder *binder, struct expr *expr, const uint32_t *map);
 /* The columns that expr uses get true. */
 void sql__used_columns(const struct expr *expr, bool *used);
 
@@ -249,5 +252,79 @@ bool sql__cast_stores(struct vec_type from, struct vec_type to);
  * aggregation's result, or NULL after an error. */
 bool sql__bind_grouped(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr,
                        struct expr **out_expr);
+
+/* --- the planner ----------------------------------------------------------------------------------------------------
+ *
+ * Passes over relations, in the order of sql_plan.c. Each relation has one user until sql__share(). */
+
+struct sql_roots {
+    uint32_t         count;
+    struct sql_rel **rels; /* SINKs */
+};
+
+/* A list that grows in the arena. */
+struct sql_exprs {
+    uint32_t      count, capacity;
+    struct expr **exprs;
+};
+
+bool sql__add_expr(struct sql_binder *binder, struct sql_exprs *list, struct expr *expr);
+/* The parts of a condition that AND joins; NULL gives none. */
+bool sql__conjuncts(struct sql_binder *binder, const struct expr *condition, struct sql_exprs *list);
+/* The condition of all; NULL when there is none. Equal ones are taken once. */
+bool sql__all_of(struct sql_binder *binder, const struct sql_exprs *list, struct expr **out_condition);
+/* Number of nodes, at most `most`. */
+uint32_t sql__expr_size(const struct expr *expr, uint32_t most);
+
+/* sql_plan_fold.c: constants computed, branches that cannot be taken gone. */
+struct expr *sql__simplify(struct sql_binder *binder, struct expr *expr);
+bool         sql__simplify_calc(struct sql_binder *binder, struct sql_rel *calc);
+
+/* sql_plan_push.c: conditions down, CALCs together, ranks bounded. */
+bool sql__push_roots(struct sql_binder *binder, struct sql_roots *roots);
+/* One CALC instead of two; outer itself when the result would be too large. */
+struct sql_rel *sql__merge_calc(struct sql_binder *binder, struct sql_rel *outer);
+
+/* sql_plan_rank.c: conditions on the number become first and last. False with an error. */
+bool sql__bound_rank(struct sql_binder *binder, struct sql_rel *rank, struct sql_exprs *conditions,
+                     struct sql_exprs *out_rest);
+bool sql__check_ranks(struct sql_binder *binder, struct sql_rel *rel);
+
+/* sql_plan_window.c: aggregations over assigned windows without the assignment. */
+bool sql__fuse_windows(struct sql_binder *binder, struct sql_rel *rel);
+
+/* sql_plan_join.c: keys, times and windows of joins. */
+bool sql__classify_joins(struct sql_binder *binder, struct sql_rel *rel);
+
+/* sql_plan_time.c: WATERMARKs that nobody needs vanish. */
+bool sql__drop_watermarks(struct sql_binder *binder, struct sql_roots *roots, bool *out_event, bool *out_processing);
+
+/* sql_plan_prune.c */
+bool sql__prune(struct sql_binder *binder, struct sql_roots *roots);
+
+/* sql_plan_scan.c: one SCAN per table, with what its users read. */
+bool sql__merge_scans(struct sql_binder *binder, struct sql_roots *roots);
+
+/* sql_plan_share.c: equal relations are one. */
+bool sql__share(struct sql_binder *binder, struct sql_roots *roots);
+
+/* sql_explain.c: "GroupAggregate", Flink's word where there is one. */
+const char *sql__operator_name(const struct exec_node *node);
+
+/* sql_plan_change.c */
+/* The relation below rel that updates or deletes. */
+const struct sql_rel *sql__changing(const struct sql_rel *rel);
+bool                  sql__derive_changes(struct sql_binder *binder, struct sql_roots *roots);
+
+/* sql_plan_exchange.c */
+bool sql__exchange(struct sql_binder *binder, struct sql_roots *roots);
+
+/* sql_plan.c */
+struct sql_plan *sql__plan(struct sql_binder *binder, struct sql_roots *roots);
+/* A place of the script from a node's. */
+static inline struct sql_place sql__node_place(const struct sql_rel *rel)
+{
+    return (struct sql_place){.offset = rel->node.place.offset, .len = rel->node.place.len};
+}
 
 #endif

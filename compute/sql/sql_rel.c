@@ -142,6 +142,40 @@ struct expr *sql__replace_columns(struct sql_binder *binder, struct expr *expr, 
     return expr;
 }
 
+struct expr *sql__move_columns(struct sql_binder *binder, struct expr *expr, const uint32_t *map)
+{
+    struct expr **arguments;
+
+    if (expr->kind == EXPR_COLUMN) {
+        CHECK(map[expr->index] != EXEC_NO_COLUMN);
+        if (map[expr->index] == expr->index) {
+            return expr;
+        }
+        expr = expr_rebuild(binder->maker, expr, NULL);
+        if (expr == NULL) {
+            sql__fail_maker(binder, (struct sql_place){0});
+        } else {
+            expr->index = map[expr->index];
+        }
+        return expr;
+    }
+    if (expr->argument_count == 0) {
+        return expr;
+    }
+    arguments = sql__alloc_array(binder, expr->argument_count, sizeof(*arguments));
+    for (uint32_t i = 0; arguments != NULL && i < expr->argument_count; i++) {
+        arguments[i] = sql__move_columns(binder, expr->arguments[i], map);
+        if (arguments[i] == NULL) {
+            return NULL;
+        }
+    }
+    expr = arguments == NULL ? NULL : expr_rebuild(binder->maker, expr, arguments);
+    if (expr == NULL) {
+        sql__fail_maker(binder, (struct sql_place){0});
+    }
+    return expr;
+}
+
 void sql__used_columns(const struct expr *expr, bool *used)
 {
     if (expr->kind == EXPR_COLUMN) {
