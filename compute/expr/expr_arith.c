@@ -1,7 +1,5 @@
 /* Arithmetic. Integers wrap around as Java's; DECIMAL results that do not fit are NULL; types follow Calcite and
  * LogicalTypeMerging. */
-#include <math.h>
-
 #include "compute/expr/expr_kernel.h"
 #include "compute/vec/vec_decimal.h"
 #include "core/base/check.h"
@@ -26,17 +24,16 @@ EXPR_BINARY(multiply_16, int16_t, int16_t, int16_t, (uint32_t)a *(uint32_t)b)
 EXPR_BINARY(multiply_32, int32_t, int32_t, int32_t, (uint32_t)a *(uint32_t)b)
 EXPR_BINARY(multiply_64, int64_t, int64_t, int64_t, (uint64_t)a *(uint64_t)b)
 
-#define FLOAT_KERNELS(type_, remainder_)                         \
-    EXPR_BINARY(add_##type_, type_, type_, type_, a + b)         \
-    EXPR_BINARY(subtract_##type_, type_, type_, type_, a - b)    \
-    EXPR_BINARY(multiply_##type_, type_, type_, type_, a *b)     \
-    EXPR_BINARY(divide_##type_, type_, type_, type_, a / b)      \
-    EXPR_BINARY(modulo_##type_, type_, type_, type_, remainder_) \
-    EXPR_UNARY(negate_##type_, type_, type_, -a)                 \
+#define FLOAT_KERNELS(type_)                                  \
+    EXPR_BINARY(add_##type_, type_, type_, type_, a + b)      \
+    EXPR_BINARY(subtract_##type_, type_, type_, type_, a - b) \
+    EXPR_BINARY(multiply_##type_, type_, type_, type_, a *b)  \
+    EXPR_BINARY(divide_##type_, type_, type_, type_, a / b)   \
+    EXPR_UNARY(negate_##type_, type_, type_, -a)              \
     EXPR_UNARY(abs_##type_, type_, type_, a < 0 ? -a : a + (type_)0)
 
-FLOAT_KERNELS(float, fmodf(a, b))
-FLOAT_KERNELS(double, fmod(a, b))
+FLOAT_KERNELS(float)
+FLOAT_KERNELS(double)
 
 /* INT64_MIN / -1 overflows in C and wraps in Java. */
 #define DIVIDE_KERNELS(bits)                                                                            \
@@ -181,6 +178,32 @@ static bool modulo_decimal(struct expr_call *call)
     return decimal_rows(call, vec_decimal_remainder, true);
 }
 
+/* DECIMAL(p, 0) and integers; the result is b's type, which holds it. */
+static bool modulo_whole(struct expr_call *call)
+{
+    struct vec_access a = vec_access_of(&call->arguments[0]);
+    struct vec_access b = vec_access_of(&call->arguments[1]);
+    enum vec_layout   a_layout = vec_type_layout(call->arguments[0].type);
+    enum vec_layout   b_layout = vec_type_layout(call->arguments[1].type);
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t     row = expr__row(call, i);
+        vec_int128 divisor = decimal_at(&b, row, b_layout);
+        vec_int128 rest;
+
+        if (divisor == 0) {
+            return expr__fail(call, row, "Division by zero");
+        }
+        rest = decimal_at(&a, row, a_layout) % divisor;
+        if (call->expr->type.kind == VEC_DECIMAL) {
+            expr__put_int128(call, row, rest);
+        } else {
+            expr__put_integer(call, row, (int64_t)rest);
+        }
+    }
+    return true;
+}
+
 static bool negate_decimal(struct expr_call *call)
 {
     struct vec_access a = vec_access_of(&call->arguments[0]);
@@ -309,6 +332,13 @@ static bool bind_number(struct expr_bind *bind, int operation)
         bind->out.kernel = kernels[operation][kernel_column(VEC_DECIMAL)];
         return expr__coerce(bind, 0, a) && expr__coerce(bind, 1, b);
     }
+    if (a.kind == VEC_FLOAT && b.kind == VEC_DOUBLE) { /* the left one's type; DOUBLE and FLOAT make DOUBLE */
+        common = a;
+        bind->arguments[1] = expr_cast(bind->maker, bind->arguments[1], a, false);
+        if (bind->arguments[1] == NULL) {
+            return false;
+        }
+    }
     common.nullable = false;
     bind->out.result = common;
     bind->out.kernel = kernels[operation][kernel_column(common.kind)];
@@ -391,18 +421,21 @@ bool expr__bind_modulo(struct expr_bind *bind)
     if (expr_common_type(a, b).kind == VEC_DECIMAL) {
         int scale;
 
+        bind->out.result = b;
         a = integer_as_decimal(a);
         b = integer_as_decimal(b);
         scale = MAX(a.scale, b.scale);
+        if (scale == 0) { /* of whole numbers the type is b's */
+            bind->out.result.nullable = false;
+            bind->out.kernel = modulo_whole;
+            return expr__coerce(bind, 0, a) && expr__coerce(bind, 1, b);
+        }
         bind->out.result = decimal_within(MIN(a.precision - a.scale, b.precision - b.scale) + scale, scale);
         bind->out.result.nullable = true;
         bind->out.kernel = modulo_decimal;
         return expr__coerce(bind, 0, a) && expr__coerce(bind, 1, b);
     }
-    bind->out.result = expr_common_type(a, b);
-    bind->out.result.nullable = false;
-    bind->out.kernel = bind->out.result.kind == VEC_FLOAT ? modulo_float : modulo_double;
-    return expr__coerce(bind, 0, bind->out.result) && expr__coerce(bind, 1, bind->out.result);
+    return refuse_types(bind); /* Flink has no % of FLOAT and DOUBLE */
 }
 
 static bool bind_unary(struct expr_bind *bind, expr_kernel_fn *const by_column[7])
@@ -412,7 +445,8 @@ static bool bind_unary(struct expr_bind *bind, expr_kernel_fn *const by_column[7
     if (!give_nulls_a_type(bind)) {
         return false;
     }
-    if (bind->arguments[0]->type.kind == VEC_INTERVAL_DAY || bind->arguments[0]->type.kind == VEC_INTERVAL_MONTH) {
+    if (strcmp(bind->name, "ABS") != 0 &&
+        (bind->arguments[0]->type.kind == VEC_INTERVAL_DAY || bind->arguments[0]->type.kind == VEC_INTERVAL_MONTH)) {
         bind->out.kernel = by_column[kernel_column(interval_as_integer(bind->arguments[0]->type.kind))];
     } else if (vec_kind_is_numeric(bind->arguments[0]->type.kind)) {
         bind->out.kernel = by_column[kernel_column(bind->arguments[0]->type.kind)];

@@ -1,5 +1,6 @@
 /* Units, fields of times (EXTRACT), rounding to units (FLOOR, CEIL). */
 #include "compute/expr/expr_calendar.h"
+#include "compute/expr/expr_pattern.h"
 #include "core/base/check.h"
 
 #define JULIAN_EPOCH    INT64_C(2440588) /* the Julian day of 1970-01-01 */
@@ -299,8 +300,7 @@ bool expr__bind_unit(struct expr_bind *bind)
 
 /* --- rounding ----------------------------------------------------------------------------------------------------- */
 
-/* Flink takes dates before 1582-10-15 for Julian ones here, and only here. */
-static struct vec_civil historic_civil(int64_t days)
+struct vec_civil expr__historic_civil(int64_t days)
 {
     int64_t julian = days + JULIAN_EPOCH;
     int64_t b = 0;
@@ -320,10 +320,24 @@ static struct vec_civil historic_civil(int64_t days)
                               .day = (int32_t)(e - (153 * m + 2) / 5 + 1)};
 }
 
+int64_t expr__historic_days(int64_t year, int64_t month, int64_t day)
+{
+    int64_t days = vec_days_from_civil(year, month, 1) + day - 1;
+    int64_t shifted;
+    int64_t months = month - 3;
+
+    if (days + JULIAN_EPOCH > GREGORIAN_START) {
+        return days;
+    }
+    shifted = year + vec_floor_divide(months, 12) + 4800;
+    return (153 * vec_floor_remainder(months, 12) + 2) / 5 + 365 * shifted + vec_floor_divide(shifted, 4) + day -
+           32083 - JULIAN_EPOCH;
+}
+
 /* The first day of the unit that the day lies in, or of the next one. */
 static int64_t round_date(int64_t days, enum time_unit unit, bool up)
 {
-    struct vec_civil civil = historic_civil(days);
+    struct vec_civil civil = expr__historic_civil(days);
     int64_t          years;
     int64_t          quarter = (civil.month + 2) / 3;
 

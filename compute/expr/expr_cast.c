@@ -1,11 +1,11 @@
 /* Casts. Numbers convert as Java's do (narrowing wraps, floats saturate), DECIMALs that do not fit are NULL, texts that
- * do not parse fail the job or, under TRY_CAST, are NULL. CHAR(n) pads and cuts, VARCHAR(n) cuts. The session's time
- * zone is UTC. */
+ * do not parse fail the job or, under TRY_CAST, are NULL. CHAR(n) pads and cuts, VARCHAR(n) cuts. TIMESTAMP_LTZ shows
+ * the session's time zone. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "compute/expr/expr_kernel.h"
+#include "compute/expr/expr_calendar.h"
 #include "compute/vec/vec_decimal.h"
 #include "compute/vec/vec_number.h"
 #include "compute/vec/vec_time.h"
@@ -160,9 +160,15 @@ static bool double_to_decimal(struct expr_call *call)
         size_t     len = single ? vec_float_format(((const float *)access.data)[at], text)
                                 : vec_double_format(((const double *)access.data)[at], text);
 
-        if (vec_decimal_parse(view_of(text, len), call->expr->type.precision, call->expr->type.scale, &value) !=
-            VEC_PARSE_OK) {
+        enum vec_parse parse =
+            vec_decimal_parse(view_of(text, len), call->expr->type.precision, call->expr->type.scale, &value);
+
+        if (parse == VEC_PARSE_MALFORMED && !call->expr->try_cast) {
+            return expr__fail(call, row, "%s cannot be cast to DECIMAL", text);
+        }
+        if (parse != VEC_PARSE_OK) {
             expr__set_null(call, row);
+            value = 0;
         }
         expr__put_int128(call, row, value);
     }
@@ -204,6 +210,25 @@ static bool decimal_to_double(struct expr_call *call)
 
 /* --- times -------------------------------------------------------------------------------------------------------- */
 
+/* Seconds added between a time of the session and an instant. */
+static int64_t zone_shift(enum vec_kind from, enum vec_kind to, int64_t zone_s)
+{
+    return to == VEC_TIMESTAMP_LTZ && from != VEC_TIMESTAMP_LTZ   ? -zone_s
+           : from == VEC_TIMESTAMP_LTZ && to != VEC_TIMESTAMP_LTZ ? zone_s
+                                                                  : 0;
+}
+
+/* A TIMESTAMP or TIMESTAMP_LTZ as the session shows it. */
+static struct vec_civil shown_civil(const struct expr_call *call, const struct vec_access *access, size_t row)
+{
+    struct vec_type from = call->arguments[0].type;
+    int64_t         units = vec_timestamp_units(from);
+    int64_t         shift_s = zone_shift(from.kind, call->expr->type.kind, expr__zone_ms(call) / 1000);
+
+    return vec_civil_of_timestamp(expr__integer_at(access, row, vec_type_layout(from)) + (vec_int128)shift_s * units,
+                                  units);
+}
+
 /* Between precisions: digits are cut, towards the past. DATE is midnight. */
 static bool to_timestamp(struct expr_call *call)
 {
@@ -218,12 +243,13 @@ static bool to_timestamp(struct expr_call *call)
         struct vec_civil civil = from.kind == VEC_DATE ? vec_civil_from_days((int64_t)value)
                                                        : vec_civil_of_timestamp(value, vec_timestamp_units(from));
         int32_t          cut = 1;
+        int64_t          shift_s = zone_shift(from.kind, to.kind, expr__zone_ms(call) / 1000);
 
         for (int digit = to.precision; digit < 9; digit++) {
             cut *= 10;
         }
         civil.nanosecond -= civil.nanosecond % cut;
-        expr__put_int128(call, row, vec_timestamp_of(civil, units));
+        expr__put_int128(call, row, vec_timestamp_of(civil, units) + (vec_int128)shift_s * units);
     }
     return true;
 }
@@ -231,12 +257,10 @@ static bool to_timestamp(struct expr_call *call)
 static bool timestamp_to_date(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
-    struct vec_type   from = call->arguments[0].type;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t           row = expr__row(call, i);
-        struct vec_civil civil =
-            vec_civil_of_timestamp(expr__integer_at(&access, row, vec_type_layout(from)), vec_timestamp_units(from));
+        struct vec_civil civil = shown_civil(call, &access, row);
 
         expr__put_integer(call, row, vec_days_from_civil(civil.year, civil.month, civil.day));
     }
@@ -246,15 +270,13 @@ static bool timestamp_to_date(struct expr_call *call)
 static bool timestamp_to_time(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
-    struct vec_type   from = call->arguments[0].type;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t           row = expr__row(call, i);
-        struct vec_civil civil =
-            vec_civil_of_timestamp(expr__integer_at(&access, row, vec_type_layout(from)), vec_timestamp_units(from));
+        struct vec_civil civil = shown_civil(call, &access, row);
+        int32_t          ms = call->expr->type.precision == 0 ? 0 : civil.nanosecond / 1000000;
 
-        expr__put_integer(call, row,
-                          ((civil.hour * 60 + civil.minute) * 60 + civil.second) * 1000 + civil.nanosecond / 1000000);
+        expr__put_integer(call, row, ((civil.hour * 60 + civil.minute) * 60 + civil.second) * 1000 + ms);
     }
     return true;
 }
@@ -334,13 +356,16 @@ expr_kernel_fn *expr__cast_kernel(struct vec_type from, struct vec_type to, bool
     bool from_text = vec_kind_is_text(from.kind);
     bool binary = from.kind == VEC_BINARY || from.kind == VEC_VARBINARY;
 
-    *out_may_fail = from_text;
+    *out_may_fail = from_text || (to.kind == VEC_DECIMAL && (from.kind == VEC_FLOAT || from.kind == VEC_DOUBLE));
     if (vec_kind_is_text(to.kind)) {
         if (from_text || binary) {
             *out_may_fail = false;
             return expr__text_to_text;
         }
-        return from.kind == VEC_BOOLEAN || vec_kind_is_numeric(from.kind) || is_time(from.kind) ? expr__to_text : NULL;
+        return from.kind == VEC_BOOLEAN || vec_kind_is_numeric(from.kind) || is_time(from.kind) ||
+                       from.kind == VEC_INTERVAL_DAY || from.kind == VEC_INTERVAL_MONTH
+                   ? expr__to_text
+                   : NULL;
     }
     if (to.kind == VEC_VARBINARY && (from_text || binary)) {
         *out_may_fail = false;

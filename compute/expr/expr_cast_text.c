@@ -1,7 +1,8 @@
 /* Casts from and to text. */
 #include <stdio.h>
 
-#include "compute/expr/expr_internal.h"
+#include "compute/expr/expr_calendar.h"
+#include "compute/expr/expr_pattern.h"
 #include "compute/vec/vec_decimal.h"
 #include "compute/vec/vec_number.h"
 #include "compute/vec/vec_time.h"
@@ -37,6 +38,30 @@ static struct view trim(struct view text)
         text = view_of(text.base + 1, text.len - 1);
     }
     while (text.len > 0 && text.base[text.len - 1] <= ' ') {
+        text.len--;
+    }
+    return text;
+}
+
+/* BinaryStringData.trim(): blanks only. */
+static struct view trim_blanks(struct view text)
+{
+    while (text.len > 0 && text.base[0] == ' ') {
+        text = view_of(text.base + 1, text.len - 1);
+    }
+    while (text.len > 0 && text.base[text.len - 1] == ' ') {
+        text.len--;
+    }
+    return text;
+}
+
+/* Double.parseDouble reads a letter for the type behind the digits. */
+static struct view without_suffix(struct view text)
+{
+    uint8_t last = text.len > 1 ? text.base[text.len - 1] | 0x20 : 0;
+    uint8_t before = text.len > 1 ? text.base[text.len - 2] : 0;
+
+    if ((last == 'f' || last == 'd') && ((before >= '0' && before <= '9') || before == '.')) {
         text.len--;
     }
     return text;
@@ -113,7 +138,7 @@ bool expr__text_to_integer(struct expr_call *call)
             ok = parse_bool(trim(vec_string_view(string)), &flag);
             value = flag;
         } else {
-            ok = parse_integer(trim(vec_string_view(string)), mins[kind], maxs[kind], &value);
+            ok = parse_integer(trim_blanks(vec_string_view(string)), mins[kind], maxs[kind], &value);
         }
         if (!ok && !malformed(call, row, vec_string_view(string))) {
             return false;
@@ -132,7 +157,7 @@ bool expr__text_to_double(struct expr_call *call)
         const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
         double                   value = 0;
 
-        if (!vec_double_parse(trim(vec_string_view(string)), &value) &&
+        if (!vec_double_parse(without_suffix(trim(vec_string_view(string))), &value) &&
             !malformed(call, row, vec_string_view(string))) {
             return false;
         }
@@ -166,31 +191,45 @@ bool expr__text_to_decimal(struct expr_call *call)
     return true;
 }
 
+/* The fraction to the precision of the type; of a TIMESTAMP_LTZ the text shows the session's time. */
+static void put_civil(struct expr_call *call, size_t row, struct vec_civil civil)
+{
+    struct vec_type to = call->expr->type;
+    int64_t         units = vec_timestamp_units(to);
+    int32_t         cut = 1;
+
+    for (int digit = to.precision; digit < 9; digit++) {
+        cut *= 10;
+    }
+    civil.nanosecond -= civil.nanosecond % cut;
+    expr__put_int128(call, row,
+                     vec_timestamp_of(civil, units) -
+                         (to.kind == VEC_TIMESTAMP_LTZ ? expr__zone_ms(call) / 1000 * units : 0));
+}
+
 bool expr__text_to_time(struct expr_call *call)
 {
-    struct vec_access      access = vec_access_of(&call->arguments[0]);
-    struct vec_type        to = call->expr->type;
-    struct vec_time_format format = {.separator = ' ', .lenient = true};
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    enum vec_kind     kind = call->expr->type.kind;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t                   row = expr__row(call, i);
-        const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
-        struct view              text = trim(vec_string_view(string));
-        struct vec_civil         civil = {.year = 1970, .month = 1, .day = 1};
-        int32_t                  value = 0;
-        bool                     ok;
+        size_t           row = expr__row(call, i);
+        struct view      text = vec_string_view((const struct vec_string *)access.data + vec_access_at(&access, row));
+        struct vec_civil civil = {.year = 1970, .month = 1, .day = 1};
+        int32_t          value = 0;
+        bool             ok;
 
-        if (to.kind == VEC_DATE) {
-            ok = vec_date_parse(text, true, &value);
+        if (kind == VEC_DATE) {
+            ok = expr__read_date(text, &value);
             expr__put_integer(call, row, value);
-        } else if (to.kind == VEC_TIME) {
-            ok = vec_time_parse(text, &value);
-            expr__put_integer(call, row, value);
+        } else if (kind == VEC_TIME) {
+            ok = expr__read_time(text, &value);
+            expr__put_integer(call, row, call->expr->type.precision == 0 ? value - value % 1000 : value);
         } else {
-            ok = vec_timestamp_parse(text, format, &civil);
-            expr__put_int128(call, row, vec_timestamp_of(civil, vec_timestamp_units(to)));
+            ok = expr__read_timestamp(text, &civil);
+            put_civil(call, row, civil);
         }
-        if (!ok && !malformed(call, row, vec_string_view(string))) {
+        if (!ok && !malformed(call, row, text)) {
             return false;
         }
     }
@@ -262,7 +301,35 @@ bool expr__text_to_text(struct expr_call *call)
     return true;
 }
 
-static size_t format_value(const struct vec_access *access, size_t row, struct vec_type from,
+static size_t format_timestamp(vec_int128 value, struct vec_type from, int64_t zone_ms, char *text)
+{
+    int64_t units = vec_timestamp_units(from);
+
+    value += from.kind == VEC_TIMESTAMP_LTZ ? zone_ms / 1000 * units : 0;
+    return vec_timestamp_format(vec_civil_of_timestamp(value, units), ' ', from.precision, text);
+}
+
+/* "+1 02:03:04.567" */
+static size_t format_days(int64_t ms, char *text)
+{
+    uint64_t all = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+    uint64_t seconds = all / 1000;
+
+    return (size_t)snprintf(text, VEC_DECIMAL_TEXT_BYTES, "%c%d %02d:%02d:%02d.%03d", ms < 0 ? '-' : '+',
+                            (int)(seconds / 86400), (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60),
+                            (int)(seconds % 60), (int)(all % 1000));
+}
+
+/* "+1-02" */
+static size_t format_months(int32_t months, char *text)
+{
+    int64_t all = months < 0 ? -(int64_t)months : months;
+
+    return (size_t)snprintf(text, VEC_DECIMAL_TEXT_BYTES, "%c%d-%02d", months < 0 ? '-' : '+', (int)(all / 12),
+                            (int)(all % 12));
+}
+
+static size_t format_value(const struct vec_access *access, size_t row, struct vec_type from, int64_t zone_ms,
                            char text[VEC_DECIMAL_TEXT_BYTES])
 {
     size_t at = vec_access_at(access, row);
@@ -281,9 +348,11 @@ static size_t format_value(const struct vec_access *access, size_t row, struct v
         return vec_time_format_ms((int32_t)expr__integer_at(access, row, VEC_LAYOUT_INT32), from.precision, text);
     case VEC_TIMESTAMP:
     case VEC_TIMESTAMP_LTZ:
-        return vec_timestamp_format(
-            vec_civil_of_timestamp(expr__integer_at(access, row, vec_type_layout(from)), vec_timestamp_units(from)),
-            ' ', from.precision, text);
+        return format_timestamp(expr__integer_at(access, row, vec_type_layout(from)), from, zone_ms, text);
+    case VEC_INTERVAL_DAY:
+        return format_days(((const int64_t *)access->data)[at], text);
+    case VEC_INTERVAL_MONTH:
+        return format_months(((const int32_t *)access->data)[at], text);
     default:
         return vec_decimal_format((struct vec_decimal){expr__integer_at(access, row, vec_type_layout(from)),
                                                        from.kind == VEC_DECIMAL ? from.scale : 0},
@@ -299,7 +368,7 @@ bool expr__to_text(struct expr_call *call)
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t row = expr__row(call, i);
         char   text[VEC_DECIMAL_TEXT_BYTES];
-        size_t len = format_value(&access, row, from, text);
+        size_t len = format_value(&access, row, from, expr__zone_ms(call), text);
 
         if (!put_text(call, row, view_of(text, len))) {
             return false;

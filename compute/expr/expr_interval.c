@@ -214,20 +214,44 @@ bool expr__bind_timestamp_add(struct expr_bind *bind)
     return set_shift(bind, months ? expr__unit_months(unit) : expr__unit_ms(unit), months);
 }
 
-/* Whole months from one time to another. */
-static int64_t months_between(struct stamp from, struct stamp to)
+/* DateTimeUtils.subtractMonths of days: months that can be added to `from` without passing `to`, or reaching it. */
+static int64_t months_of_days(int64_t to, int64_t from)
 {
     struct vec_civil a;
     struct vec_civil b;
     int64_t          months;
 
-    if (to.ms < from.ms) {
-        return -months_between(to, from);
+    if (to < from) {
+        return -months_of_days(from, to);
     }
-    a = vec_civil_from_days(vec_floor_divide(from.ms, VEC_MS_PER_DAY));
-    b = vec_civil_from_days(vec_floor_divide(to.ms, VEC_MS_PER_DAY));
-    months = (b.year - a.year) * 12 + b.month - a.month;
-    return plus_months(from, months).ms > to.ms ? months - 1 : months;
+    a = vec_civil_from_days(from);
+    b = vec_civil_from_days(to);
+    months = MAX((b.year - a.year) * 12 + b.month - a.month - 1, INT64_C(0));
+    while (expr__add_months(from, months) < to && expr__add_months(from, months + 1) <= to) {
+        months++;
+    }
+    return months;
+}
+
+static int64_t months_between(struct stamp from, struct stamp to)
+{
+    int64_t from_days = vec_floor_divide(from.ms, VEC_MS_PER_DAY);
+    int64_t to_days = vec_floor_divide(to.ms, VEC_MS_PER_DAY);
+    int64_t months = months_of_days(to_days, from_days);
+
+    if (expr__add_months(from_days, months) == to_days &&
+        vec_floor_remainder(to.ms, VEC_MS_PER_DAY) < vec_floor_remainder(from.ms, VEC_MS_PER_DAY)) {
+        months--;
+    }
+    return months;
+}
+
+/* Weeks are made of seconds that were cut to an INT. */
+static int64_t units_between(struct stamp from, struct stamp to, enum time_unit unit)
+{
+    int64_t ms = to.ms - from.ms;
+
+    return unit == UNIT_WEEK ? (int32_t)(ms / 1000) / (7 * 86400) : ms / expr__unit_ms(unit);
 }
 
 static bool difference(struct expr_call *call)
@@ -235,7 +259,6 @@ static bool difference(struct expr_call *call)
     struct vec_access    froms = vec_access_of(&call->arguments[0]);
     struct vec_access    tos = vec_access_of(&call->arguments[1]);
     const enum time_unit unit = *(const enum time_unit *)call->state;
-    int64_t              unit_ms = expr__unit_ms(unit);
     int32_t             *result = call->result->data;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
@@ -243,8 +266,8 @@ static bool difference(struct expr_call *call)
         struct stamp from = expr__stamp_at(&froms, row, call->arguments[0].type);
         struct stamp to = expr__stamp_at(&tos, row, call->arguments[1].type);
 
-        result[row] =
-            (int32_t)(unit_ms != 0 ? (to.ms - from.ms) / unit_ms : months_between(from, to) / expr__unit_months(unit));
+        result[row] = (int32_t)(unit >= UNIT_WEEK ? units_between(from, to, unit)
+                                                  : months_between(from, to) / expr__unit_months(unit));
     }
     return true;
 }

@@ -158,12 +158,13 @@ struct expr *expr_int(struct expr_maker *maker, enum vec_kind kind, int64_t valu
     }
 }
 
+/* As Java counts: a character above U+FFFF is two. */
 static int32_t characters_of(struct view text)
 {
     int32_t count = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        count += (text.base[i] & 0xc0) != 0x80;
+        count += ((text.base[i] & 0xc0) != 0x80) + (text.base[i] >= 0xf0);
     }
     return count;
 }
@@ -484,6 +485,10 @@ static struct expr *bind_call(struct expr_maker *maker, const struct expr_functi
     bound->binding = bind.out;
     if ((function->flags & EXPR_STRICT) != 0) {
         bound->expr.type.nullable = bind.out.result.nullable || expr__any_nullable(bound->expr.arguments, bind.count);
+    }
+    /* -1 is a constant: literals of functions may be negative */
+    if (count == 1 && (function->bind == expr__bind_negate || function->bind == expr__bind_plus)) {
+        return expr_fold(maker, &bound->expr);
     }
     return &bound->expr;
 }

@@ -53,6 +53,10 @@ bool expr__read_date(struct view text, int32_t *out_days);
 /* CAST(text AS TIME): "H[:m[:s[.fraction]]]" with an offset behind. */
 bool expr__read_time(struct view text, int32_t *out_ms);
 
+/* The calendar with its change of 1582: Julian dates before 1582-10-15 (SimpleDateFormat, FLOOR and CEIL). */
+struct vec_civil expr__historic_civil(int64_t days);
+int64_t          expr__historic_days(int64_t year, int64_t month, int64_t day);
+
 extern const char *const expr__month_names[12];
 extern const char *const expr__day_names[7]; /* from Monday */
 

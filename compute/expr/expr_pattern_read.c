@@ -438,9 +438,8 @@ bool expr__pattern_read_lenient(const struct pattern *pattern, struct view text,
     if (fields.half_hour != HOUR_NOT_GIVEN) {
         fields.hour = fields.half_hour + (fields.half == 1 ? 12 : 0);
     }
-    days = fields.has_day_of_year && !fields.has_month
-               ? vec_days_from_civil(fields.year, 1, 1) + fields.day_of_year - 1
-               : vec_days_from_civil(fields.year, fields.month, 1) + fields.day - 1;
+    days = fields.has_day_of_year && !fields.has_month ? expr__historic_days(fields.year, 1, fields.day_of_year)
+                                                       : expr__historic_days(fields.year, fields.month, fields.day);
     seconds = MAX(fields.hour, 0) * 3600 + fields.minute * 60 + fields.second - fields.offset_seconds;
     *out_ms = (days * SECONDS_PER_DAY + seconds) * 1000 + fields.nanosecond;
     return true;

@@ -231,6 +231,7 @@ struct like {
     struct view pattern;
     char        escape;
     bool        has_escape;
+    bool        anything; /* the pattern in the statement is '': Flink takes it for '%' */
 };
 
 static size_t character_bytes(struct view text, size_t at)
@@ -313,7 +314,7 @@ static bool like_rows(struct expr_call *call)
         size_t row = expr__row(call, i);
 
         like.pattern = vec_string_view(expr__text_at(&patterns, row));
-        result[row] = like_matches(&like, vec_string_view(expr__text_at(&access, row)));
+        result[row] = like.anything || like_matches(&like, vec_string_view(expr__text_at(&access, row)));
     }
     return true;
 }
@@ -334,6 +335,7 @@ bool expr__bind_like(struct expr_bind *bind)
         like->escape = (char)escape.base[0];
         bind->count = 2;
     }
+    like->anything = !like->has_escape && expr__constant_text(bind->arguments[1], &escape) && escape.len == 0;
     bind->out.result = vec_type_of(VEC_BOOLEAN);
     bind->out.result.nullable = false;
     bind->out.kernel = like_rows;

@@ -12,8 +12,9 @@
 #define UNREAD_DAYS    622191233
 
 /* TIMESTAMP_LTZ and texts are beside the session's zone. The year -1..9999 of to ms keeps every value in range. */
-#define MS_MIN INT64_C(-62167219200000)
-#define MS_MAX INT64_C(253402300799999)
+#define MS_MIN   INT64_C(-62167219200000)
+#define MS_MAX   INT64_C(253402300799999)
+#define UNIX_MAX INT64_C(9000000000000000)
 
 static struct vec_type not_null(struct vec_type type)
 {
@@ -52,6 +53,18 @@ static int64_t bucket_of(struct stamp stamp, int64_t step)
 static struct vec_civil civil_of(struct stamp stamp)
 {
     return vec_civil_of_timestamp((vec_int128)stamp.ms * 1000000 + stamp.nanosecond, NS_PER_S);
+}
+
+/* As SimpleDateFormat shows it: Julian before 1582. */
+static struct vec_civil historic_of(int64_t ms)
+{
+    struct vec_civil civil = civil_of((struct stamp){.ms = ms});
+    struct vec_civil date = expr__historic_civil(vec_floor_divide(ms, VEC_MS_PER_DAY));
+
+    civil.year = date.year;
+    civil.month = date.month;
+    civil.day = date.day;
+    return civil;
 }
 
 /* Events come in order: most show what the one before shows. */
@@ -106,7 +119,7 @@ static bool date_format_text(struct expr_call *call)
         if (room == NULL) {
             return false;
         }
-        expr__put_room(call, row, room, expr__pattern_print(&patterns[1], civil_of((struct stamp){.ms = ms}), room));
+        expr__put_room(call, row, room, expr__pattern_print(&patterns[1], historic_of(ms), room));
     }
     return true;
 }
@@ -163,9 +176,14 @@ static bool to_timestamp(struct expr_call *call)
 
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t           row = expr__row(call, i);
+        struct view      text = expr__view_at(&access, row);
         struct vec_civil civil = {.year = 1970, .month = 1, .day = 1};
 
-        if (!read_stamp(call->state, expr__view_at(&access, row), &civil)) {
+        if (!read_stamp(call->state, text, &civil)) {
+            if (call->state == NULL && call->expr->type.kind == VEC_TIMESTAMP_LTZ) {
+                return expr__fail(call, row, "'%.*s' is no timestamp", (int)MIN(text.len, (size_t)60),
+                                  (const char *)text.base);
+            }
             expr__set_null(call, row);
         }
         expr__put_stamp(call, row,
@@ -347,12 +365,11 @@ static bool from_unixtime(struct expr_call *call)
         if (room == NULL) {
             return false;
         }
-        if (seconds > MS_MAX / 1000 || seconds < MS_MIN / 1000) {
-            return expr__fail(call, row, "FROM_UNIXTIME: %" PRId64 " is outside of the years 0 to 9999", seconds);
+        if (seconds > UNIX_MAX || seconds < -UNIX_MAX) {
+            return expr__fail(call, row, "FROM_UNIXTIME: %" PRId64 " is too many seconds", seconds);
         }
         seconds += expr__zone_ms(call) / 1000;
-        expr__put_room(call, row, room,
-                       expr__pattern_print(pattern, civil_of((struct stamp){.ms = seconds * 1000}), room));
+        expr__put_room(call, row, room, expr__pattern_print(pattern, historic_of(seconds * 1000), room));
     }
     return true;
 }

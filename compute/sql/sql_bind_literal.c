@@ -230,6 +230,12 @@ static struct expr *bind_interval(struct sql_binder *binder, const struct sql_ex
                  "seconds");
         return NULL;
     }
+    if (expr->unit == SQL_UNIT_WEEK || expr->unit == SQL_UNIT_QUARTER) { /* it makes an hour and a month of one */
+        sql_fail(binder->error, SQL_ERROR_UNSUPPORTED, expr->place,
+                 "Flink 2.2 takes INTERVAL '1' %s for something shorter; write it in %s", sql__unit_name(expr->unit),
+                 months ? "months" : "days");
+        return NULL;
+    }
     if (take_mark(&text, '-')) {
         negative = !negative;
     } else {
