@@ -8,6 +8,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as Errors
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions, NewTopic
 
+import kafka_python_groups
+
 VERSION, BOOTSTRAP = sys.argv[1], sys.argv[2]
 IS_OLD = VERSION.startswith("2.")
 RUN = uuid.uuid4().hex[:8]
@@ -367,6 +369,9 @@ def _():
         if offset is not None:
             equal(found.offset, offset, str(spec))
     client.close()
+
+
+kafka_python_groups.register(case, globals())
 
 
 def main():

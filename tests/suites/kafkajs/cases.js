@@ -1,8 +1,9 @@
 /*
  * The cases of kafkajs: BOOTSTRAP as the only argument, one line per case, see suite.py.
  *
- * The consumer of kafkajs always joins a group, so these cases read through its cluster and broker objects: the same
- * requests, decoders and decompression as in its consumer, with the partitions chosen here.
+ * The consumer of kafkajs always joins a group, so the cases in this file read through its cluster and broker objects:
+ * the same requests, decoders and decompression as in its consumer, with the partitions chosen here. Groups are in
+ * groups.js.
  */
 'use strict'
 
@@ -292,7 +293,8 @@ async function main() {
   await zstd.init()
   admin = kafka.admin()
   await admin.connect()
-  for (const [name, act] of Object.entries(CASES)) {
+  const groups = require('./groups')({ kafka, RUN, check, equal, fails, create, withProducer, admin: () => admin })
+  for (const [name, act] of Object.entries({ ...CASES, ...groups })) {
     try {
       await act()
       console.log(`${name}\tpass`)
