@@ -16,9 +16,7 @@ struct sql_partition {
     struct sql_reader            *reader;
     struct format_decoder        *decoder;
     uint32_t                      field_count; /* decoded columns */
-    struct vec_field             *fields;
-    uint32_t                     *positions;
-    uint64_t                      from, to; /* offsets to be read */
+    uint64_t                      from, to;    /* offsets to be read */
     int64_t                       began_ms;
     struct view                   records[VEC_ROWS_MAX];
     size_t                        record_count, record_at; /* of the reader's last call */
@@ -94,15 +92,62 @@ static bool scan_find_range(struct sql_partition *partition, char out_message[SQ
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
-/* The place of a column among those of the record's value: the field of a CSV record. */
+static bool scan_is_field(const struct sql_table_column *column)
+{
+    return column->kind == SQL_COLUMN_PHYSICAL && column->is_value;
+}
+
+/* The fields of a whole record; Flink converts all of them, so those that nobody reads are checked, too. */
+static void scan_list_fields(struct sql_partition *partition, struct format_schema *schema)
+{
+    const struct sql_table *table = partition->plan->table;
+    struct vec_field       *fields = cli_alloc_array(partition->session->cli, table->column_count + 1, sizeof(*fields));
+
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (scan_is_field(&table->columns[i])) {
+            fields[schema->field_count++] = (struct vec_field){table->columns[i].name, table->columns[i].type};
+        }
+    }
+    schema->fields = fields;
+}
+
+/* The place of a column among the fields of the record. */
 static uint32_t scan_position(const struct sql_table *table, uint32_t column)
 {
     uint32_t position = 0;
 
     for (uint32_t i = 0; i < column; i++) {
-        position += table->columns[i].kind == SQL_COLUMN_PHYSICAL && table->columns[i].is_value;
+        position += scan_is_field(&table->columns[i]);
     }
     return position;
+}
+
+static bool scan_list_columns(struct sql_partition *partition, struct format_schema *schema,
+                              char out_message[SQL_SAY_BYTES])
+{
+    const struct sql_source_plan *plan = partition->plan;
+    struct cli                   *cli = partition->session->cli;
+    struct vec_field             *columns = cli_alloc_array(cli, plan->column_count + 1, sizeof(*columns));
+    uint32_t                     *positions = cli_alloc_array(cli, plan->column_count + 1, sizeof(*positions));
+
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct sql_table_column *column = &plan->table->columns[plan->columns[i].table_column];
+
+        if (plan->columns[i].metadata != SQL_METADATA_NONE) {
+            continue;
+        }
+        if (!column->is_value) {
+            return scan_say(out_message,
+                            "column '%.*s' of table '%.*s' is in the record's key, and lines of a file have none",
+                            (int)column->name.len, (const char *)column->name.base, (int)plan->table->name.len,
+                            (const char *)plan->table->name.base);
+        }
+        positions[schema->column_count] = scan_position(plan->table, plan->columns[i].table_column);
+        columns[schema->column_count++] = plan->columns[i].field;
+    }
+    schema->columns = columns;
+    schema->positions = positions;
+    return true;
 }
 
 static bool scan_make_decoder(struct sql_partition *partition, char out_message[SQL_SAY_BYTES])
@@ -112,32 +157,16 @@ static bool scan_make_decoder(struct sql_partition *partition, char out_message[
     char                          why[FORMAT_MESSAGE_BYTES];
     struct format_schema          schema = {.options = &plan->table->format};
 
-    partition->fields = cli_alloc_array(partition->session->cli, plan->column_count + 1, sizeof(*partition->fields));
-    partition->positions =
-        cli_alloc_array(partition->session->cli, plan->column_count + 1, sizeof(*partition->positions));
-    for (uint32_t i = 0; i < plan->column_count; i++) {
-        if (plan->columns[i].metadata == SQL_METADATA_NONE) {
-            const struct sql_table_column *column = &plan->table->columns[plan->columns[i].table_column];
-
-            if (!column->is_value) {
-                return scan_say(out_message,
-                                "column '%.*s' of table '%.*s' is in the record's key, and lines of a file "
-                                "have none",
-                                (int)column->name.len, (const char *)column->name.base, (int)plan->table->name.len,
-                                (const char *)plan->table->name.base);
-            }
-            partition->positions[partition->field_count] = scan_position(plan->table, plan->columns[i].table_column);
-            partition->fields[partition->field_count++] = plan->columns[i].field;
-        }
+    scan_list_fields(partition, &schema);
+    if (!scan_list_columns(partition, &schema, out_message)) {
+        return false;
     }
-    if (!format_check_schema(&plan->table->format, partition->fields, partition->field_count, why)) {
-        return scan_say(out_message, "%s", why);
+    if (!format_check_schema(schema.options, schema.fields, schema.field_count, why)) {
+        return scan_say(out_message, "table '%.*s': %s", (int)plan->table->name.len,
+                        (const char *)plan->table->name.base, why);
     }
-    schema.column_count = partition->field_count;
-    schema.columns = partition->fields;
-    schema.positions = partition->positions;
-    schema.field_count = scan_position(plan->table, plan->table->column_count);
-    if (partition->field_count == plan->column_count) { /* the condition speaks of the scan's columns */
+    partition->field_count = schema.column_count;
+    if (schema.column_count == plan->column_count) { /* the condition speaks of the scan's columns */
         schema.needed = scan->needed;
         schema.keeps_all_rows = scan->keeps_all_rows;
         schema.always = scan->always;
