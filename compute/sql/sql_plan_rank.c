@@ -25,7 +25,7 @@ static bool read_bound(const struct expr *expr, uint32_t number, int64_t *first,
     static const char *const names[] = {"=", "<", "<=", ">", ">="};
     static const char *const turned[] = {"=", ">", ">=", "<", "<="};
     const char              *name = NULL;
-    int64_t                  value;
+    int64_t                  value = 0;
 
     if (expr->argument_count != 2) {
         return false;

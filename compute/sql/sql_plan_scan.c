@@ -15,6 +15,7 @@ struct scan_user {
     struct scan_user *next;
     struct sql_rel   *calc;
     struct sql_rel   *watermark; /* or NULL */
+    struct sql_rel   *above;     /* the CALC over the watermark, or NULL */
     struct sql_exprs  wanted;    /* conditions over the scan's columns */
 };
 
@@ -89,6 +90,65 @@ static void mark(struct merging *merging, struct scan_group *group, const struct
     }
     for (uint32_t i = 0; i < expr->argument_count; i++) {
         mark(merging, group, scan, expr->arguments[i]);
+    }
+}
+
+/* What a CALC over the watermark reads: a row that is only passed on below is read field by field. */
+static struct usage *usage_above(struct merging *merging, struct scan_group *group, const struct scan_user *user,
+                                 const struct expr *expr)
+{
+    struct usage *parent;
+
+    if (expr->kind == EXPR_COLUMN) {
+        const struct expr *below = user->calc->node.calc.exprs[expr->index];
+
+        return below->kind == EXPR_COLUMN ? usage_of(merging, group, sql__input(user->calc, 0), below) : NULL;
+    }
+    parent = expr->kind == EXPR_FIELD ? usage_above(merging, group, user, expr->arguments[0]) : NULL;
+    if (parent != NULL && parent->fields == NULL) {
+        parent->fields =
+            sql__alloc_array(merging->binder, expr->arguments[0]->type.child_count, sizeof(*parent->fields));
+    }
+    return parent == NULL || parent->fields == NULL ? NULL : &parent->fields[expr->index];
+}
+
+static void mark_above(struct merging *merging, struct scan_group *group, const struct scan_user *user,
+                       const struct expr *expr)
+{
+    struct usage *usage = usage_above(merging, group, user, expr);
+
+    if (usage != NULL) {
+        usage->all = true;
+        return;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        mark_above(merging, group, user, expr->arguments[i]);
+    }
+}
+
+static void mark_user(struct merging *merging, struct scan_group *group, const struct scan_user *user)
+{
+    const struct sql_rel *scan = sql__input(user->calc, 0);
+    const struct sql_rel *above = user->above;
+
+    for (uint32_t i = 0; i < user->calc->node.column_count; i++) {
+        const struct expr *expr = user->calc->node.calc.exprs[i];
+
+        if (above == NULL || expr->kind != EXPR_COLUMN || expr->type.kind != VEC_ROW) {
+            mark(merging, group, scan, expr);
+        }
+    }
+    if (user->calc->node.calc.condition != NULL) {
+        mark(merging, group, scan, user->calc->node.calc.condition);
+    }
+    for (uint32_t i = 0; above != NULL && i < above->node.column_count; i++) {
+        mark_above(merging, group, user, above->node.calc.exprs[i]);
+    }
+    if (above != NULL && above->node.calc.condition != NULL) {
+        mark_above(merging, group, user, above->node.calc.condition);
+    }
+    if (user->watermark != NULL && above != NULL) {
+        mark_above(merging, group, user, user->watermark->node.watermark.expr);
     }
 }
 
@@ -196,12 +256,8 @@ static bool add_user(struct merging *merging, struct sql_rel *above, struct sql_
     user->watermark = watermark;
     user->next = group->users;
     group->users = user;
-    for (uint32_t i = 0; i < calc->node.column_count; i++) {
-        mark(merging, group, scan, calc->node.calc.exprs[i]);
-    }
-    if (calc->node.calc.condition != NULL) {
-        mark(merging, group, scan, calc->node.calc.condition);
-    }
+    user->above = watermark != NULL && above->node.kind == EXEC_CALC ? above : NULL;
+    mark_user(merging, group, user);
     if (watermark == NULL) {
         return add_wanted(merging, scan, calc->node.calc.condition, NULL, &user->wanted);
     }
@@ -314,15 +370,15 @@ static bool make_scan(struct merging *merging, struct scan_group *group)
     return true;
 }
 
-/* expr over the old scan as one over the new: fields are found by name. */
-static struct expr *rewrite(struct merging *merging, const struct scan_group *group, const struct sql_rel *old,
+/* expr over other columns: column i is now columns[i] of `input`, and fields are found by name. */
+static struct expr *rewrite(struct merging *merging, const struct sql_rel *input, const uint32_t *columns,
                             struct expr *expr)
 {
     struct expr **arguments;
     struct expr  *made;
 
     if (expr->kind == EXPR_COLUMN) {
-        made = sql__column(merging->binder, group->scan, group->places[old->table_rows[expr->index]]);
+        made = sql__column(merging->binder, input, columns[expr->index]);
         if (made != NULL) {
             made->place = expr->place;
         }
@@ -333,7 +389,7 @@ static struct expr *rewrite(struct merging *merging, const struct scan_group *gr
     }
     arguments = sql__alloc_array(merging->binder, expr->argument_count, sizeof(*arguments));
     for (uint32_t i = 0; arguments != NULL && i < expr->argument_count; i++) {
-        arguments[i] = rewrite(merging, group, old, expr->arguments[i]);
+        arguments[i] = rewrite(merging, input, columns, expr->arguments[i]);
         if (arguments[i] == NULL) {
             return NULL;
         }
@@ -358,37 +414,64 @@ static struct expr *rewrite(struct merging *merging, const struct scan_group *gr
     return made;
 }
 
-static bool rewrite_user(struct merging *merging, const struct scan_group *group, struct scan_user *user)
+/* All expressions of a CALC, and its columns' types with them. */
+static bool rewrite_calc(struct merging *merging, const struct sql_rel *input, const uint32_t *columns,
+                         struct sql_rel *calc)
 {
-    struct sql_rel *calc = user->calc;
-    struct sql_rel *old = sql__input(calc, 0);
-
     for (uint32_t i = 0; i < calc->node.column_count; i++) {
         struct expr **expr = (struct expr **)(uintptr_t)&calc->node.calc.exprs[i];
 
-        *expr = rewrite(merging, group, old, *expr);
+        *expr = rewrite(merging, input, columns, *expr);
         if (*expr == NULL) {
             return false;
         }
         sql__set_column(calc, i, calc->node.columns[i].name, (*expr)->type, calc->times[i]);
     }
     if (calc->node.calc.condition != NULL) {
-        calc->node.calc.condition = rewrite(merging, group, old, (struct expr *)(uintptr_t)calc->node.calc.condition);
-        if (calc->node.calc.condition == NULL) {
-            return false;
-        }
+        calc->node.calc.condition =
+            rewrite(merging, input, columns, (struct expr *)(uintptr_t)calc->node.calc.condition);
+    }
+    return merging->binder->error->kind == SQL_OK;
+}
+
+static bool rewrite_above(struct merging *merging, struct scan_user *user)
+{
+    uint32_t  count = user->calc->node.column_count;
+    uint32_t *same = sql__alloc_array(merging->binder, MAX(count, 1U), sizeof(*same));
+
+    for (uint32_t i = 0; same != NULL && i < count; i++) {
+        same[i] = i;
+    }
+    user->watermark->node.columns = user->calc->node.columns;
+    if (same == NULL) {
+        return false;
+    }
+    user->watermark->node.watermark.expr =
+        rewrite(merging, user->calc, same, (struct expr *)(uintptr_t)user->watermark->node.watermark.expr);
+    return user->watermark->node.watermark.expr != NULL &&
+           (user->above == NULL || rewrite_calc(merging, user->watermark, same, user->above));
+}
+
+static bool rewrite_user(struct merging *merging, const struct scan_group *group, struct scan_user *user)
+{
+    struct sql_rel *calc = user->calc;
+    struct sql_rel *old = sql__input(calc, 0);
+    uint32_t       *columns = sql__alloc_array(merging->binder, MAX(old->node.column_count, 1U), sizeof(*columns));
+
+    for (uint32_t i = 0; columns != NULL && i < old->node.column_count; i++) {
+        columns[i] = group->places[old->table_rows[i]];
+    }
+    if (columns == NULL || !rewrite_calc(merging, group->scan, columns, calc)) {
+        return false;
     }
     for (uint32_t i = 0; i < user->wanted.count; i++) {
-        user->wanted.exprs[i] = rewrite(merging, group, old, user->wanted.exprs[i]);
+        user->wanted.exprs[i] = rewrite(merging, group->scan, columns, user->wanted.exprs[i]);
         if (user->wanted.exprs[i] == NULL) {
             return false;
         }
     }
     calc->node.inputs[0] = &group->scan->node;
-    if (user->watermark != NULL) {
-        user->watermark->node.columns = calc->node.columns;
-    }
-    return true;
+    return user->watermark == NULL || rewrite_above(merging, user);
 }
 
 /* --- needed and always -------------------------------------------------------------------------------------------- */
