@@ -133,16 +133,43 @@ static void put_case(struct format_text *out, const struct expr *expr)
     put(out, " END");
 }
 
+/* The arguments as they were written: those that the binder took out stand at their places. */
+static void put_written(struct format_text *out, const struct expr *expr)
+{
+    const struct expr_bound *bound = (const struct expr_bound *)(const void *)expr;
+    uint32_t                 next = 0;
+
+    for (uint32_t i = 0; i < bound->written_count; i++) {
+        bool constant = bound->written[i]->kind == EXPR_CONSTANT;
+
+        put(out, "%s", i == 0 ? "" : ", ");
+        format_expr(out, constant || next >= expr->argument_count ? bound->written[i] : expr->arguments[next]);
+        if (next < expr->argument_count && (!constant || expr->arguments[next]->kind == EXPR_CONSTANT)) {
+            next++;
+        }
+    }
+}
+
 static void put_call(struct format_text *out, const struct expr *expr)
 {
     char first = expr->function->name[0];
 
+    if (expr->argument_count == 1 && strncmp(expr->function->name, "IS ", 3) == 0) {
+        put(out, "(");
+        format_expr(out, expr->arguments[0]);
+        put(out, " %s)", expr->function->name);
+        return;
+    }
     if (expr->argument_count == 2 && (first < 'A' || first > 'Z')) {
         put_joined(out, expr, expr->function->name);
         return;
     }
     put(out, "%s(", expr->function->name);
-    put_list(out, expr);
+    if (((const struct expr_bound *)(const void *)expr)->written_count > 0) {
+        put_written(out, expr);
+    } else {
+        put_list(out, expr);
+    }
     put(out, ")");
 }
 

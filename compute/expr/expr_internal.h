@@ -54,6 +54,10 @@ struct expr_function {
 struct expr_bound {
     struct expr         expr;
     struct expr_binding binding;
+    /* As written, where the binder took constants out of the arguments (patterns, units): they belong to what the call
+     * is. Else NULL. */
+    uint32_t      written_count;
+    struct expr **written;
 };
 
 static inline const struct expr_binding *expr__binding(const struct expr *expr)
@@ -122,20 +126,21 @@ expr_kernel_fn *expr__cast_kernel(struct vec_type from, struct vec_type to, bool
 bool            expr__cast_implicit(struct vec_type from, struct vec_type to);
 
 /* Binders: expr_func.def says which function has which. */
-expr_bind_fn expr__bind_abs, expr__bind_add, expr__bind_ascii, expr__bind_best, expr__bind_bin, expr__bind_btrim,
-    expr__bind_char_length, expr__bind_chr, expr__bind_compare, expr__bind_concat, expr__bind_concat_all,
-    expr__bind_concat_ws, expr__bind_constant, expr__bind_count_char, expr__bind_date_format, expr__bind_digest,
-    expr__bind_distinct, expr__bind_divide, expr__bind_extract, expr__bind_floor, expr__bind_from_base64,
-    expr__bind_from_unixtime, expr__bind_hex, expr__bind_initcap, expr__bind_instr, expr__bind_is_not_null,
-    expr__bind_is_null, expr__bind_is_true, expr__bind_like, expr__bind_lower, expr__bind_ltrim, expr__bind_maths,
-    expr__bind_modulo, expr__bind_multiply, expr__bind_negate, expr__bind_not, expr__bind_now, expr__bind_overlay,
-    expr__bind_pad, expr__bind_plus, expr__bind_position, expr__bind_regexp, expr__bind_regexp_extract,
-    expr__bind_regexp_replace, expr__bind_repeat, expr__bind_replace, expr__bind_reverse, expr__bind_round,
-    expr__bind_rtrim, expr__bind_sha2, expr__bind_side, expr__bind_sign, expr__bind_similar, expr__bind_split_index,
-    expr__bind_starts_with, expr__bind_substring, expr__bind_subtract, expr__bind_timestamp_add,
-    expr__bind_timestamp_diff, expr__bind_to_base64, expr__bind_to_date, expr__bind_to_timestamp,
-    expr__bind_to_timestamp_ltz, expr__bind_today, expr__bind_translate, expr__bind_trim, expr__bind_unit,
-    expr__bind_unix_timestamp, expr__bind_upper;
+expr_bind_fn expr__bind_abs, expr__bind_add, expr__bind_array, expr__bind_array_contains, expr__bind_ascii,
+    expr__bind_best, expr__bind_bin, expr__bind_btrim, expr__bind_cardinality, expr__bind_char_length, expr__bind_chr,
+    expr__bind_compare, expr__bind_concat, expr__bind_concat_all, expr__bind_concat_ws, expr__bind_constant,
+    expr__bind_count_char, expr__bind_date_format, expr__bind_digest, expr__bind_distinct, expr__bind_divide,
+    expr__bind_element, expr__bind_extract, expr__bind_floor, expr__bind_from_base64, expr__bind_from_unixtime,
+    expr__bind_hex, expr__bind_initcap, expr__bind_instr, expr__bind_is_json, expr__bind_is_not_null,
+    expr__bind_is_null, expr__bind_is_true, expr__bind_item, expr__bind_json_exists, expr__bind_json_value,
+    expr__bind_like, expr__bind_lower, expr__bind_ltrim, expr__bind_maths, expr__bind_modulo, expr__bind_multiply,
+    expr__bind_negate, expr__bind_not, expr__bind_now, expr__bind_overlay, expr__bind_pad, expr__bind_plus,
+    expr__bind_position, expr__bind_regexp, expr__bind_regexp_extract, expr__bind_regexp_replace, expr__bind_repeat,
+    expr__bind_replace, expr__bind_reverse, expr__bind_round, expr__bind_row, expr__bind_rtrim, expr__bind_sha2,
+    expr__bind_side, expr__bind_sign, expr__bind_similar, expr__bind_split_index, expr__bind_starts_with,
+    expr__bind_substring, expr__bind_subtract, expr__bind_timestamp_add, expr__bind_timestamp_diff,
+    expr__bind_to_base64, expr__bind_to_date, expr__bind_to_timestamp, expr__bind_to_timestamp_ltz, expr__bind_today,
+    expr__bind_translate, expr__bind_trim, expr__bind_unit, expr__bind_unix_timestamp, expr__bind_upper;
 
 /* Beside intervals. */
 bool expr__has_interval(const struct expr_bind *bind);

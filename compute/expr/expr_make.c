@@ -238,6 +238,26 @@ bool expr__constant_text(const struct expr *expr, struct view *out_text)
     return true;
 }
 
+/* Constants that the binder took out of the arguments, one by one. */
+static bool equal_written(const struct expr *a, const struct expr *b)
+{
+    const struct expr_bound *left = (const struct expr_bound *)(const void *)a;
+    const struct expr_bound *right = (const struct expr_bound *)(const void *)b;
+
+    if (left->written_count != right->written_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < left->written_count; i++) {
+        bool constant = left->written[i]->kind == EXPR_CONSTANT;
+
+        if (constant != (right->written[i]->kind == EXPR_CONSTANT) ||
+            (constant && !expr_equal(left->written[i], right->written[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool expr_equal(const struct expr *a, const struct expr *b)
 {
     if (a == b) {
@@ -247,7 +267,7 @@ bool expr_equal(const struct expr *a, const struct expr *b)
         a->function != b->function || a->argument_count != b->argument_count) {
         return false;
     }
-    if (a->kind == EXPR_CALL && (a->function->flags & EXPR_VOLATILE) != 0) {
+    if (a->kind == EXPR_CALL && ((a->function->flags & EXPR_VOLATILE) != 0 || !equal_written(a, b))) {
         return false;
     }
     if (a->kind == EXPR_CONSTANT) {
@@ -477,6 +497,15 @@ static struct expr *bind_call(struct expr_maker *maker, const struct expr_functi
     bind.arguments = bound->expr.arguments;
     if (!function->bind(&bind)) {
         return NULL;
+    }
+    if (bind.count != count) {
+        bound->written = arena_alloc_array(maker->arena, count, sizeof(*arguments));
+        if (bound->written == NULL) {
+            (void)expr__refuse(maker, "the statement needs more memory than a plan may have");
+            return NULL;
+        }
+        memcpy(bound->written, arguments, count * sizeof(*arguments));
+        bound->written_count = count;
     }
     bound->expr.argument_count = bind.count;
     bound->expr.function = function;
