@@ -107,6 +107,18 @@ static const struct cli_command root_commands[] = {
      .run = cli_cluster_run},
     {.name = "txn", .summary = "list, describe, abort transactions", .children = cli_txn_commands},
     {.name = "log", .summary = "dump a data directory, without a broker", .children = cli_log_commands},
+    {.name = "sql",
+     .summary = "run Flink SQL over files, without a broker",
+     .operands = "--local -f FILE",
+     .details = cli_sql_details,
+     .examples = "millrace sql --local -e \"SELECT 1 + 1 AS two\"\n"
+                 "millrace sql --local -f report.sql --input orders=orders.jsonl\n"
+                 "millrace sql --local -f report.sql -i orders=0.jsonl -i orders=1.jsonl.gz -w 2 -o json | jq .total\n"
+                 "millrace sql --local -f tables.sql -e \"SELECT COUNT(*) AS n FROM bid\" -i nexmark=events.jsonl -s\n"
+                 "tail -f app.log | millrace sql --local -f errors.sql -i log=- -o changelog\n"
+                 "millrace sql --local -f report.sql --explain\n",
+     .options = cli_sql_options,
+     .run = cli_sql_run},
     {.name = "nexmark",
      .summary = "events of the Nexmark benchmark, reproducible to the byte",
      .operands = "--events N",

@@ -44,11 +44,13 @@ extern const struct cli_command cli_log_commands[];
 extern const struct cli_command cli_completion_commands[];
 extern const struct cli_option  cli_consume_options[];
 extern const struct cli_option  cli_produce_options[];
+extern const struct cli_option  cli_sql_options[];
 extern const struct cli_option  cli_nexmark_options[];
-extern const char               cli_consume_details[], cli_produce_details[], cli_nexmark_details[];
+extern const char               cli_consume_details[], cli_produce_details[], cli_sql_details[], cli_nexmark_details[];
 int                             cli_cluster_run(struct cli *cli);
 int                             cli_consume_run(struct cli *cli);
 int                             cli_produce_run(struct cli *cli);
+int                             cli_sql_run(struct cli *cli);
 int                             cli_nexmark_run(struct cli *cli);
 
 /* By name, alias or a beginning that fits one only; NULL, and *out_many when several fit. */

@@ -212,7 +212,7 @@ static bool sink_make(struct sql_sinks *sinks, struct sql_sink *sink, char out_m
 {
     struct sql_session *session = sinks->session;
 
-    sink->record_end = session->record_end;
+    sink->record_end = sink->plan->table == NULL ? '\n' : session->record_end;
     sink->workers = cli_alloc_array(session->cli, session->worker_count, sizeof(*sink->workers));
     CHECK(pthread_mutex_init(&sink->lock, NULL) == 0);
     if (sink->plan->table == NULL) {
