@@ -40,8 +40,8 @@ struct format_options {
     bool        allow_comments;
     bool        has_null_literal;
     struct view null_literal;
-    char        array_delimiter;    /* default ; */
-    bool        disable_scientific; /* write-bigdecimal-in-scientific-notation = false */
+    char        array_delimiter; /* default ; */
+    bool        scientific;      /* write-bigdecimal-in-scientific-notation = true, which is not the default */
     /* raw */
     bool big_endian;
 };

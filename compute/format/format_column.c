@@ -54,10 +54,12 @@ void format__column_deinit(struct format__column *column)
 void format__column_clear(struct format__column *column, uint32_t count)
 {
     CHECK(count <= column->capacity);
-    if (column->data != NULL) {
+    if (column->data != NULL && count > 0) {
         memset(column->data, 0, count * vec_layout_bytes(column->layout));
     }
-    memset(column->validity, 0, validity_bytes(count));
+    if (count > 0) {
+        memset(column->validity, 0, validity_bytes(count));
+    }
     for (uint32_t i = 0; i < column->child_count; i++) {
         struct format__column *child = &column->children[i];
 

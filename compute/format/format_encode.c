@@ -99,6 +99,7 @@ struct format_encoder *format_encoder_create(const struct format_options *option
     encoder->options = *options;
     encoder->column_count = column_count;
     arena_init(&encoder->plan, MEM_COMPUTE, PLAN_BLOCK, SIZE_MAX);
+    arena_init(&encoder->row, MEM_COMPUTE, PLAN_BLOCK, SIZE_MAX);
     if (options->has_null_literal) {
         encoder->options.null_literal = arena_copy(&encoder->plan, options->null_literal);
     }
@@ -117,6 +118,7 @@ void format_encoder_destroy(struct format_encoder *encoder)
     }
     mem_free(MEM_COMPUTE, encoder->bytes);
     arena_deinit(&encoder->plan);
+    arena_deinit(&encoder->row);
     mem_free(MEM_COMPUTE, encoder);
 }
 

@@ -126,6 +126,8 @@ enum format__time_style {
 
 /* DateTimeFormatter with resolver style SMART: 30 February is the last of the month, 24:00:00 the next day. */
 bool format__parse_timestamp(struct view text, enum format__time_style style, bool zulu, struct vec_civil *out_civil);
+/* ISO_LOCAL_DATE, strict. */
+bool format__parse_date(struct view text, int32_t *out_days);
 bool format__parse_time(struct view text, enum format__time_style style, int64_t *out_nanoseconds);
 /* Of a TIMESTAMP type; REFUSED where its layout cannot hold the fraction. */
 enum format__result format__timestamp_value(struct format_decoder *decoder, struct view field, struct vec_type type,
@@ -133,11 +135,8 @@ enum format__result format__timestamp_value(struct format_decoder *decoder, stru
 enum format__result format__decimal_value(struct format_decoder *decoder, struct view field, struct vec_type type,
                                           struct view text, union format__value *out_value);
 
-enum format__base64 {
-    FORMAT_BASE64_OK,
-    FORMAT_BASE64_BAD,
-};
-
+/* 0..63, or -2. */
+int format__base64_bits(uint8_t mark);
 /* Jackson's MIME-NO-LINEFEEDS: white space is skipped, padding is required. out has room for text.len bytes. */
 bool   format__base64_decode(struct view text, uint8_t *out_bytes, size_t *out_len);
 size_t format__base64_encode(struct view bytes, char *out_text);

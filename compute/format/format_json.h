@@ -14,6 +14,7 @@
 #define JSON_NAME_CHARS_MAX   50000
 #define JSON_NUMBER_CHARS_MAX 1000
 #define JSON_STRING_CHARS_MAX 20000000
+#define JSON_WORD_BYTES_MAX   256 /* of a wrong word, how much counts as read */
 
 #define JSON_DEPTH_WORDS ((FORMAT_NESTING_MAX + 64) / 64)
 
@@ -35,9 +36,10 @@ enum json_token {
 struct json_reader {
     const uint8_t  *start, *at, *end;
     enum json_token token;
+    enum json_token next;          /* FIELD_NAME: the value's, which is looked at together with the name */
     bool            is_incomplete; /* STRING: `at` is behind its opening quote, nobody has read it */
-    bool            is_broken;     /* a structural error was met: no token follows */
-    struct view     text;          /* FIELD_NAME, complete STRING, INT, FLOAT */
+    struct view     name;          /* FIELD_NAME */
+    struct view     text;          /* complete STRING, INT, FLOAT */
     uint32_t        depth;
     uint64_t        in_object[JSON_DEPTH_WORDS]; /* by depth: an object, not an array */
     uint64_t        has_item[JSON_DEPTH_WORDS];  /* by depth: a comma must come before the next item */
@@ -46,10 +48,12 @@ struct json_reader {
 };
 
 void json_open(struct json_reader *reader, struct view record, struct arena *texts);
-/* False: malformed; problem says what. */
+/* False: malformed; problem says what. The next call goes on behind what was wrong. */
 MUST_USE bool json_next(struct json_reader *reader);
 /* The token's text as JsonParser.getText gives it; base NULL for JSON_NONE. False: malformed inside. */
 MUST_USE bool json_text(struct json_reader *reader, struct view *out_text);
+/* The STRING's bytes, decoded from base64. False: none, or no STRING. */
+MUST_USE bool json_bytes(struct json_reader *reader, struct view *out_bytes);
 /* From the token on to where the next item begins; what skipToNextField does. */
 MUST_USE bool json_skip_field(struct json_reader *reader);
 /* The object or array that begins here, as JsonNode.toString writes it; the reader ends at its last token.
@@ -61,5 +65,7 @@ const char   *json_token_name(enum json_token token);
 size_t json_escape(uint8_t byte, char out_text[6]);
 /* True for UTF-8 as the standard has it: no overlong forms, no surrogates. */
 bool json_is_utf8(const uint8_t *at, const uint8_t *end);
+/* Text in UTF-8 as loosely as Jackson takes it, made what JSON strings give. False: not even that. */
+MUST_USE bool json_loose_text(struct view text, struct arena *texts, struct view *out_text);
 
 #endif

@@ -98,7 +98,7 @@ static enum format__result read_time(struct format_decoder *decoder, struct json
     }
     switch (field->type.kind) {
     case VEC_DATE:
-        if (!vec_date_parse(text, false, &days)) {
+        if (!format__parse_date(text, &days)) {
             return unfit(decoder, field, text);
         }
         out_value->integer = days;
@@ -136,18 +136,12 @@ static enum format__result read_text(struct format_decoder *decoder, struct json
 static enum format__result read_bytes(struct format_decoder *decoder, struct json_reader *reader,
                                       const struct format__field *field, union format__value *out_value)
 {
-    struct view text;
-    uint8_t    *bytes;
-    size_t      len;
+    struct view bytes;
 
-    if (!json_text(reader, &text)) {
+    if (!json_bytes(reader, &bytes)) {
         return malformed(decoder, reader, field->name);
     }
-    bytes = format__alloc(decoder, text.len);
-    if (reader->token != JSON_STRING || !format__base64_decode(text, bytes, &len)) {
-        return unfit(decoder, field, text);
-    }
-    out_value->string = vec_string_of((const char *)bytes, (uint32_t)len);
+    out_value->string = vec_string_of((const char *)bytes.base, (uint32_t)bytes.len);
     return FORMAT_OK;
 }
 

@@ -39,15 +39,17 @@ static bool fail(struct json_reader *reader, const char *problem)
     return false;
 }
 
-static bool break_off(struct json_reader *reader, const char *problem)
+/* The byte that is wrong counts as read. */
+static bool fail_behind(struct json_reader *reader, const char *problem)
 {
-    reader->is_broken = true;
+    reader->at += reader->at < reader->end;
     return fail(reader, problem);
 }
 
 /* --- texts -------------------------------------------------------------------------------------------------------- */
 
-/* UTF-16 units, as Java's strings have them, to UTF-8; a surrogate without its other half becomes a question mark. */
+/* UTF-16 units, as Java's strings have them, to UTF-8. A surrogate without its other half is kept as three bytes: Flink
+ * hands Java's strings on and writes it as it came. */
 struct units {
     uint8_t *out; /* room for three times the units */
     size_t   len;
@@ -55,36 +57,40 @@ struct units {
     uint16_t pending; /* a high surrogate, or 0 */
 };
 
+static void put_wide(struct units *units, uint32_t unit)
+{
+    units->out[units->len++] = (uint8_t)(0xe0 | unit >> 12);
+    units->out[units->len++] = (uint8_t)(0x80 | (unit >> 6 & 0x3f));
+    units->out[units->len++] = (uint8_t)(0x80 | (unit & 0x3f));
+}
+
 static void put_unit(struct units *units, uint16_t unit)
 {
-    units->count++;
-    if (units->pending != 0) {
-        if (unit >= 0xdc00 && unit <= 0xdfff) {
-            uint32_t code = 0x10000U + ((uint32_t)(units->pending - 0xd800) << 10) + (uint32_t)(unit - 0xdc00);
+    uint16_t high = units->pending;
 
-            units->out[units->len++] = (uint8_t)(0xf0 | code >> 18);
-            units->out[units->len++] = (uint8_t)(0x80 | (code >> 12 & 0x3f));
-            units->out[units->len++] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
-            units->out[units->len++] = (uint8_t)(0x80 | (code & 0x3f));
-            units->pending = 0;
-            return;
-        }
-        units->out[units->len++] = '?';
-        units->pending = 0;
+    units->count++;
+    units->pending = 0;
+    if (high != 0 && unit >= 0xdc00 && unit <= 0xdfff) {
+        uint32_t code = 0x10000U + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(unit - 0xdc00);
+
+        units->out[units->len++] = (uint8_t)(0xf0 | code >> 18);
+        units->out[units->len++] = (uint8_t)(0x80 | (code >> 12 & 0x3f));
+        units->out[units->len++] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
+        units->out[units->len++] = (uint8_t)(0x80 | (code & 0x3f));
+        return;
+    }
+    if (high != 0) {
+        put_wide(units, high);
     }
     if (unit >= 0xd800 && unit <= 0xdbff) {
         units->pending = unit;
-    } else if (unit >= 0xdc00 && unit <= 0xdfff) {
-        units->out[units->len++] = '?';
     } else if (unit < 0x80) {
         units->out[units->len++] = (uint8_t)unit;
     } else if (unit < 0x800) {
         units->out[units->len++] = (uint8_t)(0xc0 | unit >> 6);
         units->out[units->len++] = (uint8_t)(0x80 | (unit & 0x3f));
     } else {
-        units->out[units->len++] = (uint8_t)(0xe0 | unit >> 12);
-        units->out[units->len++] = (uint8_t)(0x80 | (unit >> 6 & 0x3f));
-        units->out[units->len++] = (uint8_t)(0x80 | (unit & 0x3f));
+        put_wide(units, unit);
     }
 }
 
@@ -189,6 +195,28 @@ static bool read_units(struct json_reader *reader, struct units *units)
     return fail(reader, "the text ends inside a string");
 }
 
+bool json_loose_text(struct view text, struct arena *texts, struct view *out_text)
+{
+    struct json_reader reader = {.at = text.base, .end = text.base + text.len};
+    struct units       units = {.out = arena_alloc(texts, text.len * 3 + 1)};
+
+    CHECK(units.out != NULL);
+    while (reader.at < reader.end) {
+        uint8_t byte = *reader.at++;
+
+        if (byte < 0x80) {
+            put_unit(&units, byte);
+        } else if (!read_wide(&reader, byte, &units)) {
+            return false;
+        }
+    }
+    if (units.pending != 0) {
+        put_wide(&units, units.pending);
+    }
+    *out_text = view_of(units.out, units.len);
+    return true;
+}
+
 /* From behind the opening quote to behind the closing one. */
 static bool read_text(struct json_reader *reader, size_t chars_max, struct view *out_text)
 {
@@ -216,7 +244,7 @@ static bool read_text(struct json_reader *reader, size_t chars_max, struct view 
         return false;
     }
     if (units.pending != 0) {
-        units.out[units.len++] = '?';
+        put_wide(&units, units.pending);
     }
     *out_text = view_of(units.out, units.len);
     return units.count <= chars_max || fail(reader, "a string is longer than 20,000,000 characters");
@@ -247,10 +275,15 @@ static bool skip_space(struct json_reader *reader)
         uint8_t byte = *reader->at++;
 
         if (byte != ' ' && byte != '\n' && byte != '\r' && byte != '\t') {
-            return break_off(reader, "a control character between values");
+            return fail(reader, "a control character between values");
         }
     }
     return true;
+}
+
+static bool in_object(const struct json_reader *reader)
+{
+    return reader->depth > 0 && vec_bit_get(reader->in_object, reader->depth);
 }
 
 static bool open_scope(struct json_reader *reader, enum json_token token)
@@ -258,7 +291,7 @@ static bool open_scope(struct json_reader *reader, enum json_token token)
     uint32_t depth = reader->depth + 1;
 
     if (depth > FORMAT_NESTING_MAX) {
-        return break_off(reader, "nested deeper than 1000");
+        return fail(reader, "nested deeper than 1000");
     }
     reader->depth = depth;
     vec_bit_clear(reader->has_item, depth);
@@ -273,162 +306,170 @@ static bool open_scope(struct json_reader *reader, enum json_token token)
 
 static bool close_scope(struct json_reader *reader, enum json_token token)
 {
-    bool in_object = reader->depth > 0 && vec_bit_get(reader->in_object, reader->depth);
-
-    if (reader->depth == 0 || in_object != (token == JSON_END_OBJECT)) {
-        return break_off(reader, "a bracket closes that did not open");
+    if (reader->depth == 0 || in_object(reader) != (token == JSON_END_OBJECT)) {
+        return fail(reader, "a bracket closes that did not open");
     }
     reader->depth--;
     reader->token = token;
     return true;
 }
 
-static size_t digits_at(const uint8_t *at, const uint8_t *end)
-{
-    const uint8_t *start = at;
-
-    while (at < end && *at >= '0' && *at <= '9') {
-        at++;
-    }
-    return (size_t)(at - start);
-}
-
-static bool read_number(struct json_reader *reader)
+static size_t take_digits(struct json_reader *reader)
 {
     const uint8_t *start = reader->at;
-    const uint8_t *at = start + (*start == '-');
-    size_t         whole = digits_at(at, reader->end);
-    size_t         digits = whole;
-    bool           is_float = false;
 
-    if (whole == 0 || (*at == '0' && whole > 1)) {
-        return break_off(reader, whole == 0 ? "a minus without a number" : "a number with leading zeros");
+    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9') {
+        reader->at++;
     }
-    at += whole;
-    if (at < reader->end && *at == '.') {
-        size_t fraction = digits_at(++at, reader->end);
-
-        if (fraction == 0) {
-            return break_off(reader, "a number that ends at its point");
-        }
-        at += fraction;
-        digits += fraction;
-        is_float = true;
-    }
-    if (at < reader->end && (*at | 0x20) == 'e') {
-        size_t exponent;
-
-        at++;
-        at += at < reader->end && (*at == '+' || *at == '-');
-        exponent = digits_at(at, reader->end);
-        if (exponent == 0) {
-            return break_off(reader, "a number without its exponent");
-        }
-        at += exponent;
-        digits += exponent;
-        is_float = true;
-    }
-    if (digits > JSON_NUMBER_CHARS_MAX) {
-        return break_off(reader, "a number of more than 1000 digits");
-    }
-    reader->token = is_float ? JSON_FLOAT : JSON_INT;
-    reader->text = view_of(start, (size_t)(at - start));
-    reader->at = at;
-    return true;
+    return (size_t)(reader->at - start);
 }
 
-static bool read_word(struct json_reader *reader, const char *word, enum json_token token)
+static bool read_number(struct json_reader *reader, enum json_token *out_token)
 {
-    size_t len = strlen(word);
+    const uint8_t *start = reader->at;
+    size_t         digits, more;
 
-    if ((size_t)(reader->end - reader->at) < len || memcmp(reader->at, word, len) != 0) {
-        return break_off(reader, "a word that is not true, false or null");
+    *out_token = JSON_INT;
+    reader->at += *start == '-';
+    if (reader->end - reader->at >= 2 && reader->at[0] == '0' && reader->at[1] >= '0' && reader->at[1] <= '9') {
+        return fail_behind(reader, "a number with leading zeros");
     }
-    reader->at += len;
-    reader->token = token;
-    return true;
+    digits = take_digits(reader);
+    if (digits == 0) {
+        return fail_behind(reader, "a minus without a number");
+    }
+    if (reader->at < reader->end && *reader->at == '.') {
+        reader->at++;
+        more = take_digits(reader);
+        if (more == 0) {
+            return fail_behind(reader, "a number that ends at its point");
+        }
+        digits += more;
+        *out_token = JSON_FLOAT;
+    }
+    if (reader->at < reader->end && (*reader->at | 0x20) == 'e') {
+        reader->at++;
+        reader->at += reader->at < reader->end && (*reader->at == '+' || *reader->at == '-');
+        more = take_digits(reader);
+        if (more == 0) {
+            return fail_behind(reader, "a number without its exponent");
+        }
+        digits += more;
+        *out_token = JSON_FLOAT;
+    }
+    reader->text = view_of(start, (size_t)(reader->at - start));
+    return digits <= JSON_NUMBER_CHARS_MAX || fail(reader, "a number of more than 1000 digits");
 }
 
-static bool read_value(struct json_reader *reader)
+static bool is_word_byte(uint8_t byte)
+{
+    return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') || byte == '_' ||
+           byte == '$' || byte >= 0x80;
+}
+
+/* A word that is none counts as read, with the byte behind it. */
+static bool fail_word(struct json_reader *reader)
+{
+    for (int i = 0; i < JSON_WORD_BYTES_MAX && reader->at < reader->end; i++) {
+        if (!is_word_byte(*reader->at++)) {
+            break;
+        }
+    }
+    return fail(reader, "a word that is not true, false or null");
+}
+
+static bool read_word(struct json_reader *reader, const char *word)
+{
+    for (; *word != '\0'; word++) {
+        if (reader->at == reader->end || *reader->at != (uint8_t)*word) {
+            return fail_word(reader);
+        }
+        reader->at++;
+    }
+    return reader->at == reader->end || !is_word_byte(*reader->at) || fail_word(reader);
+}
+
+/* One value's first token; `token` is set when there is one. Scopes are opened by who moves on to the token. */
+static bool read_value(struct json_reader *reader, enum json_token *out_token)
 {
     if (reader->at == reader->end) {
-        return break_off(reader, "the text ends where a value should be");
+        return fail(reader, "the text ends where a value should be");
     }
     switch (*reader->at) {
     case '"':
         reader->at++;
-        reader->token = JSON_STRING;
-        reader->is_incomplete = true;
+        *out_token = JSON_STRING;
         return true;
     case '{':
         reader->at++;
-        return open_scope(reader, JSON_START_OBJECT);
+        *out_token = JSON_START_OBJECT;
+        return true;
     case '[':
         reader->at++;
-        return open_scope(reader, JSON_START_ARRAY);
+        *out_token = JSON_START_ARRAY;
+        return true;
     case 't':
-        return read_word(reader, "true", JSON_TRUE);
+        *out_token = JSON_TRUE;
+        return read_word(reader, "true");
     case 'f':
-        return read_word(reader, "false", JSON_FALSE);
+        *out_token = JSON_FALSE;
+        return read_word(reader, "false");
     case 'n':
-        return read_word(reader, "null", JSON_NULL);
+        *out_token = JSON_NULL;
+        return read_word(reader, "null");
     case '-':
     case '0' ... '9':
-        return read_number(reader);
+        return read_number(reader, out_token);
     default:
-        return break_off(reader, "no value begins like this");
+        return is_word_byte(*reader->at) ? fail_word(reader) : fail_behind(reader, "no value begins like this");
     }
+}
+
+/* Moves on to a token whose first byte is read. */
+static bool move_to(struct json_reader *reader, enum json_token token)
+{
+    if (token == JSON_START_OBJECT || token == JSON_START_ARRAY) {
+        return open_scope(reader, token);
+    }
+    reader->is_incomplete = token == JSON_STRING;
+    reader->token = token;
+    return true;
 }
 
 static bool read_name(struct json_reader *reader)
 {
+    enum json_token next = JSON_NONE;
+
     if (reader->at == reader->end || *reader->at != '"') {
-        return break_off(reader, "a name in quotes was expected");
+        return fail_behind(reader, "a name in quotes was expected");
     }
     reader->at++;
-    if (!read_text(reader, JSON_NAME_CHARS_MAX, &reader->text)) {
-        return break_off(reader, reader->problem);
+    if (!read_text(reader, JSON_NAME_CHARS_MAX, &reader->name)) {
+        return false;
     }
+    reader->token = JSON_FIELD_NAME;
+    reader->next = JSON_NONE;
     if (!skip_space(reader)) {
         return false;
     }
     if (reader->at == reader->end || *reader->at != ':') {
-        return break_off(reader, "a colon was expected");
+        return fail_behind(reader, "a colon was expected");
     }
     reader->at++;
-    reader->token = JSON_FIELD_NAME;
-    return skip_space(reader);
+    if (!skip_space(reader) || !read_value(reader, &next)) {
+        return false;
+    }
+    reader->next = next;
+    return true;
 }
 
-bool json_next(struct json_reader *reader)
+static bool read_item(struct json_reader *reader)
 {
-    bool in_object = reader->depth > 0 && vec_bit_get(reader->in_object, reader->depth);
+    enum json_token token = JSON_NONE;
 
-    if (reader->is_broken) {
-        return false;
-    }
-    if (reader->token == JSON_FIELD_NAME) {
-        return read_value(reader);
-    }
-    if (reader->is_incomplete) {
-        reader->is_incomplete = false;
-        if (!read_units(reader, NULL)) {
-            return break_off(reader, reader->problem);
-        }
-    }
-    if (!skip_space(reader)) {
-        return false;
-    }
-    if (reader->at == reader->end) {
-        reader->token = JSON_NONE;
-        return reader->depth == 0 || break_off(reader, "the text ends before its object");
-    }
-    if (*reader->at == ']' || *reader->at == '}') {
-        return close_scope(reader, *reader->at++ == ']' ? JSON_END_ARRAY : JSON_END_OBJECT);
-    }
     if (reader->depth > 0 && vec_bit_get(reader->has_item, reader->depth)) {
         if (*reader->at != ',') {
-            return break_off(reader, "a comma was expected");
+            return fail_behind(reader, "a comma was expected");
         }
         reader->at++;
         if (!skip_space(reader)) {
@@ -436,7 +477,37 @@ bool json_next(struct json_reader *reader)
         }
     }
     vec_bit_set(reader->has_item, reader->depth);
-    return in_object ? read_name(reader) : read_value(reader);
+    if (in_object(reader)) {
+        return read_name(reader);
+    }
+    return read_value(reader, &token) && move_to(reader, token);
+}
+
+bool json_next(struct json_reader *reader)
+{
+    if (reader->token == JSON_FIELD_NAME) {
+        enum json_token next = reader->next;
+
+        reader->next = JSON_NONE;
+        return move_to(reader, next);
+    }
+    if (reader->is_incomplete) {
+        reader->is_incomplete = false;
+        if (!read_units(reader, NULL)) {
+            return false;
+        }
+    }
+    if (!skip_space(reader)) {
+        return false;
+    }
+    if (reader->at == reader->end) {
+        reader->token = JSON_NONE;
+        return reader->depth == 0 || fail(reader, "the text ends before its object");
+    }
+    if (*reader->at == ']' || *reader->at == '}') {
+        return close_scope(reader, *reader->at++ == ']' ? JSON_END_ARRAY : JSON_END_OBJECT);
+    }
+    return read_item(reader);
 }
 
 bool json_text(struct json_reader *reader, struct view *out_text)
@@ -452,16 +523,105 @@ bool json_text(struct json_reader *reader, struct view *out_text)
     }
     if (reader->token == JSON_NONE) {
         *out_text = view_of(NULL, 0);
+    } else if (reader->token == JSON_FIELD_NAME) {
+        *out_text = reader->name;
     } else {
         *out_text = words[reader->token] == NULL ? reader->text : view_text(words[reader->token]);
     }
     return true;
 }
 
+/* One character of base64 as Jackson takes it from the text: -1 for the string's end, -2 for what does not belong. */
+static int next_base64(struct json_reader *reader, uint16_t *out_unit)
+{
+    uint8_t byte;
+
+    if (reader->at == reader->end) {
+        return -2;
+    }
+    byte = *reader->at++;
+    *out_unit = byte;
+    if (byte == '"') {
+        return -1;
+    }
+    if (byte == '\\' && !read_escape(reader, out_unit)) {
+        return -2;
+    }
+    return *out_unit < 0x80 ? format__base64_bits((uint8_t)*out_unit) : -2;
+}
+
+static void skip_blanks(struct json_reader *reader)
+{
+    while (reader->at < reader->end && *reader->at <= ' ') {
+        reader->at++;
+    }
+}
+
+/* Two to four characters and their padding; blanks before the first only. Length 0: the string has ended. */
+static bool read_group(struct json_reader *reader, uint8_t out_bytes[3], size_t *out_len)
+{
+    uint32_t group = 0;
+    uint16_t unit = 0;
+    int      marks = 0, bits;
+
+    *out_len = 0;
+    do {
+        skip_blanks(reader);
+        bits = next_base64(reader, &unit);
+    } while (bits == -2 && unit <= ' ' && reader->at < reader->end); /* a blank that was escaped */
+    if (bits == -1) {
+        return true;
+    }
+    for (; bits >= 0; marks++) {
+        group = group << 6 | (uint32_t)bits;
+        bits = marks == 3 ? -3 : next_base64(reader, &unit);
+    }
+    if (bits == -1) {
+        reader->at -= marks >= 2;
+        return false;
+    }
+    if (marks < 2 || (marks < 4 && unit != '=')) {
+        return false;
+    }
+    if (marks == 2) {
+        (void)next_base64(reader, &unit);
+        if (unit != '=') {
+            return false;
+        }
+    }
+    group <<= 6 * (4 - marks);
+    for (int i = 0; i < marks - 1; i++) {
+        out_bytes[(*out_len)++] = (uint8_t)(group >> (16 - 8 * i));
+    }
+    return true;
+}
+
+bool json_bytes(struct json_reader *reader, struct view *out_bytes)
+{
+    uint8_t *bytes;
+    size_t   len = 0, more = 0;
+
+    if (reader->token != JSON_STRING) {
+        return fail(reader, "base64 stands in a string");
+    }
+    bytes = arena_alloc(reader->texts, (size_t)(reader->end - reader->at) + 3);
+    CHECK(bytes != NULL);
+    do {
+        /* An error leaves the string unread: Jackson then goes on inside of it. */
+        if (!read_group(reader, bytes + len, &more)) {
+            return fail(reader, "no base64");
+        }
+        len += more;
+    } while (more > 0);
+    reader->is_incomplete = false;
+    *out_bytes = view_of(bytes, len);
+    return true;
+}
+
 bool json_skip_field(struct json_reader *reader)
 {
     if (reader->token == JSON_NONE) {
-        return break_off(reader, "the text ends before its object");
+        return fail(reader, "the text ends before its object");
     }
     if (reader->token == JSON_START_OBJECT || reader->token == JSON_START_ARRAY) {
         for (uint32_t open = 1; open > 0;) {
@@ -469,7 +629,7 @@ bool json_skip_field(struct json_reader *reader)
                 return false;
             }
             if (reader->token == JSON_NONE) {
-                return break_off(reader, "the text ends before its object");
+                return fail(reader, "the text ends before its object");
             }
             open += reader->token == JSON_START_OBJECT || reader->token == JSON_START_ARRAY;
             open -= reader->token == JSON_END_OBJECT || reader->token == JSON_END_ARRAY;

@@ -6,21 +6,61 @@
 static void write_value(struct format_encoder *encoder, const struct format__target *target, const struct vec *vec,
                         size_t position);
 
-/* Bytes from `at` on that stand in JSON as they are. */
+/* Bytes from `at` on that stand in JSON as they are. Characters beyond the basic plane do not: Jackson writes them as
+ * two surrogates, and a surrogate alone as it is. */
 static size_t plain_prefix(const uint8_t *at, size_t len)
 {
     size_t i = 0;
 
-    while (i < len && at[i] >= ' ' && at[i] != '"' && at[i] != '\\') {
+    while (i < len && at[i] >= ' ' && at[i] != '"' && at[i] != '\\' && at[i] != 0xed && at[i] < 0xf0) {
         i++;
     }
     return i;
 }
 
+static size_t put_unit_escape(char *out, uint32_t unit)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    out[0] = '\\';
+    out[1] = 'u';
+    for (int i = 0; i < 4; i++) {
+        out[2 + i] = hex[unit >> (12 - 4 * i) & 15];
+    }
+    return 6;
+}
+
+/* What plain_prefix() stopped at; returns the bytes of the text that it was. */
+static size_t write_escape(struct format_encoder *encoder, const uint8_t *at, size_t len)
+{
+    char *out = format__room(encoder, 12);
+
+    if (at[0] == 0xed && len >= 3) {
+        if (at[1] >= 0xa0) {
+            encoder->len += put_unit_escape(out, 0xd000U | (at[1] & 0x3fU) << 6 | (at[2] & 0x3fU));
+        } else {
+            format__put(encoder, at, 3);
+        }
+        return 3;
+    }
+    if (at[0] >= 0xf0 && len >= 4) {
+        uint32_t code =
+            ((at[0] & 7U) << 18 | (at[1] & 0x3fU) << 12 | (at[2] & 0x3fU) << 6 | (at[3] & 0x3fU)) - 0x10000U;
+
+        encoder->len += put_unit_escape(out, 0xd800U | (code >> 10 & 0x3ff));
+        encoder->len += put_unit_escape(out + 6, 0xdc00U | (code & 0x3ff));
+        return 4;
+    }
+    if (at[0] >= 0x80) { /* no UTF-8: only a function can make such texts */
+        format__put(encoder, at, 1);
+        return 1;
+    }
+    encoder->len += json_escape(at[0], out);
+    return 1;
+}
+
 static void write_string(struct format_encoder *encoder, struct view text)
 {
-    char escape[6];
-
     format__put_mark(encoder, '"');
     for (size_t at = 0; at < text.len;) {
         size_t plain = plain_prefix(text.base + at, text.len - at);
@@ -28,8 +68,7 @@ static void write_string(struct format_encoder *encoder, struct view text)
         format__put(encoder, text.base + at, plain);
         at += plain;
         if (at < text.len) {
-            format__put(encoder, escape, json_escape(text.base[at], escape));
-            at++;
+            at += write_escape(encoder, text.base + at, text.len - at);
         }
     }
     format__put_mark(encoder, '"');

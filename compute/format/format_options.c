@@ -27,7 +27,6 @@ bool format_options_init(struct format_options *options, struct view format_name
 
 enum value_kind {
     VALUE_BOOL,
-    VALUE_BOOL_NOT,  /* the option's opposite is kept */
     VALUE_MARK,      /* one character */
     VALUE_MARK_JAVA, /* one character, escapes as in Java's source */
     VALUE_TEXT,
@@ -65,7 +64,7 @@ static const struct option known[] = {
     {FORMAT_CSV, "array-element-delimiter", VALUE_MARK, AT(array_delimiter)},
     {FORMAT_CSV, "escape-character", VALUE_MARK, AT(escape)},
     {FORMAT_CSV, "null-literal", VALUE_TEXT, AT(null_literal)},
-    {FORMAT_CSV, "write-bigdecimal-in-scientific-notation", VALUE_BOOL_NOT, AT(disable_scientific)},
+    {FORMAT_CSV, "write-bigdecimal-in-scientific-notation", VALUE_BOOL, AT(scientific)},
     {FORMAT_RAW, "charset", VALUE_UTF8, 0},
     {FORMAT_RAW, "endianness", VALUE_ENDIAN, AT(big_endian)},
 };
@@ -132,7 +131,7 @@ static bool set_bool(const struct option *option, struct view value, bool *out, 
     if (!is_true && !is_word(value, "false")) {
         return say(out_message, option, "true or false");
     }
-    *out = option->kind == VALUE_BOOL_NOT ? !is_true : is_true;
+    *out = is_true;
     return true;
 }
 
@@ -167,7 +166,6 @@ static bool set(struct format_options *options, const struct option *option, str
 
     switch (option->kind) {
     case VALUE_BOOL:
-    case VALUE_BOOL_NOT:
         return set_bool(option, value, out, out_message);
     case VALUE_MARK:
     case VALUE_MARK_JAVA:

@@ -1,14 +1,6 @@
 /* Format raw, writing: the value is the record. */
 #include "compute/format/format_write.h"
 
-bool format__csv_write_row(struct format_encoder *encoder, const struct vec *columns, size_t row)
-{
-    (void)columns;
-    (void)row;
-    (void)strcpy(encoder->failure.message, "CSV cannot be written");
-    return false;
-}
-
 bool format__raw_write_row(struct format_encoder *encoder, const struct vec *columns, size_t row)
 {
     const struct vec *vec = &columns[0];

@@ -71,8 +71,58 @@ bool format__integer_range(enum vec_kind kind, int64_t *out_low, int64_t *out_hi
     return true;
 }
 
+/* 0x1.8p3: the exponent is required. */
+static bool is_hexadecimal(struct view text)
+{
+    size_t at = text.len > 0 && (text.base[0] == '-' || text.base[0] == '+');
+    size_t digits = 0, points = 0, exponent = 0;
+
+    if (text.len < at + 2 || text.base[at] != '0' || (text.base[at + 1] | 0x20) != 'x') {
+        return false;
+    }
+    for (at += 2; at < text.len && (text.base[at] | 0x20) != 'p'; at++) {
+        uint8_t byte = text.base[at];
+
+        if (byte == '.') {
+            points++;
+            continue;
+        }
+        digits++;
+        if (!(byte >= '0' && byte <= '9') && !((byte | 0x20) >= 'a' && (byte | 0x20) <= 'f')) {
+            return false;
+        }
+    }
+    at++;
+    at += at < text.len && (text.base[at] == '-' || text.base[at] == '+');
+    for (; at < text.len && text.base[at] >= '0' && text.base[at] <= '9'; at++) {
+        exponent++;
+    }
+    return at == text.len && digits > 0 && exponent > 0 && points <= 1;
+}
+
+/* Without the d or f that Java's literals may end with. */
+static struct view without_suffix(struct view text)
+{
+    uint8_t last = text.len < 2 ? 0 : text.base[text.len - 1] | 0x20;
+    uint8_t before = text.len < 2 ? 0 : text.base[text.len - 2];
+
+    if ((last == 'd' || last == 'f') && (before == '.' || (before >= '0' && before <= '9'))) {
+        text.len--;
+    }
+    return text;
+}
+
 bool format__parse_real(struct view text, double *out_value)
 {
+    char copy[REAL_BYTES_MAX + 1];
+
+    text = without_suffix(text);
+    if (text.len <= REAL_BYTES_MAX && is_hexadecimal(text)) {
+        memcpy(copy, text.base, text.len);
+        copy[text.len] = '\0';
+        *out_value = strtod(copy, NULL);
+        return true;
+    }
     return vec_double_parse(text, out_value);
 }
 
@@ -81,14 +131,16 @@ bool format__parse_single(struct view text, float *out_value)
     char   copy[REAL_BYTES_MAX + 1];
     double real;
 
-    if (!vec_double_parse(text, &real)) {
+    if (!format__parse_real(text, &real)) {
         return false;
     }
-    if (isnan(real) || isinf(real) || text.len > REAL_BYTES_MAX) {
+    if (isnan(real) || isinf(real)) {
         *out_value = (float)real;
         return true;
     }
     /* From the digits, not from the double: rounding twice may end elsewhere. */
+    text = without_suffix(text);
+    CHECK(text.len <= REAL_BYTES_MAX);
     memcpy(copy, text.base, text.len);
     copy[text.len] = '\0';
     *out_value = strtof(copy, NULL);
@@ -219,6 +271,19 @@ bool format__parse_timestamp(struct view text, enum format__time_style style, bo
     return true;
 }
 
+bool format__parse_date(struct view text, int32_t *out_days)
+{
+    struct reader    reader = {.at = text.base, .end = text.base + text.len};
+    struct vec_civil civil = {.year = 0};
+
+    if (!take_date(&reader, true, &civil) || reader.at != reader.end) {
+        return false;
+    }
+    /* Flink keeps the lower 32 bits of a day that is further away. */
+    *out_days = (int32_t)(uint32_t)vec_days_from_civil(civil.year, civil.month, civil.day);
+    return true;
+}
+
 bool format__parse_time(struct view text, enum format__time_style style, int64_t *out_nanoseconds)
 {
     struct reader    reader = {.at = text.base, .end = text.base + text.len};
@@ -279,7 +344,7 @@ enum format__result format__decimal_value(struct format_decoder *decoder, struct
 
 /* --- base64 ------------------------------------------------------------------------------------------------------- */
 
-static int base64_bits(uint8_t mark)
+int format__base64_bits(uint8_t mark)
 {
     if (mark >= 'A' && mark <= 'Z') {
         return mark - 'A';
@@ -290,7 +355,7 @@ static int base64_bits(uint8_t mark)
     if (mark >= '0' && mark <= '9') {
         return mark - '0' + 52;
     }
-    return mark == '+' ? 62 : mark == '/' ? 63 : -1;
+    return mark == '+' ? 62 : mark == '/' ? 63 : -2;
 }
 
 /* Groups of four; white space may stand before a group, nowhere else. */
@@ -308,8 +373,8 @@ bool format__base64_decode(struct view text, uint8_t *out_bytes, size_t *out_len
         if (at == text.len) {
             break;
         }
-        for (; marks < 4 && at < text.len && base64_bits(text.base[at]) >= 0; marks++) {
-            group = group << 6 | (uint32_t)base64_bits(text.base[at++]);
+        for (; marks < 4 && at < text.len && format__base64_bits(text.base[at]) >= 0; marks++) {
+            group = group << 6 | (uint32_t)format__base64_bits(text.base[at++]);
         }
         if (marks < 2) {
             return false;

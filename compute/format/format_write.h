@@ -23,8 +23,7 @@ struct format_encoder {
     size_t                 len, capacity;
     uint32_t               ends[VEC_ROWS_MAX];
     struct format_failure  failure;
-    /* CSV: where the next value goes and what stands between array elements; see format_csv_write.c */
-    bool in_array;
+    struct arena           row; /* CSV: pieces of the row that is written */
 };
 
 /* Room for `more` bytes behind those written; the place of the first. */

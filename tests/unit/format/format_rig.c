@@ -144,7 +144,7 @@ struct vec_type rig_row_type(struct arena *arena, const char *text)
 
 /* --- tables ------------------------------------------------------------------------------------------------------- */
 
-static void set_options(struct rig *rig, const char *options)
+static void set_options(struct format_options *out_options, const char *options)
 {
     char        message[FORMAT_MESSAGE_BYTES];
     const char *at = options;
@@ -153,7 +153,7 @@ static void set_options(struct rig *rig, const char *options)
         size_t key = strcspn(at, "=");
         size_t value = strcspn(at + key + 1, " ");
 
-        if (!format_options_set(&rig->options, view_of(at, key), view_of(at + key + 1, value), message)) {
+        if (!format_options_set(out_options, view_of(at, key), view_of(at + key + 1, value), message)) {
             fail_msg("%s", message);
         }
         at += key + 1 + value;
@@ -168,7 +168,9 @@ struct rig *rig_open(const char *format, const char *options, const char *column
 
     arena_init(&rig->arena, MEM_TEST, 4096, SIZE_MAX);
     assert_true(format_options_init(&rig->options, view_text(format), message));
-    set_options(rig, options);
+    set_options(&rig->options, options);
+    assert_true(format_options_init(&rig->output, view_text("json"), message));
+    rig->as_lines = true;
     rig->row = rig_row_type(&rig->arena, columns);
     if (!format_check_schema(&rig->options, rig->row.children, rig->row.child_count, message)) {
         fail_msg("%s", message);
@@ -186,7 +188,18 @@ struct rig *rig_open(const char *format, const char *options, const char *column
 void rig_close(struct rig *rig)
 {
     arena_deinit(&rig->arena);
+    mem_free(MEM_TEST, rig->out);
+    mem_free(MEM_TEST, rig->ends);
     mem_free(MEM_TEST, rig);
+}
+
+void rig_write(struct rig *rig, const char *format, const char *options)
+{
+    char message[FORMAT_MESSAGE_BYTES];
+
+    assert_true(format_options_init(&rig->output, view_text(format), message));
+    set_options(&rig->output, options);
+    rig->as_lines = false;
 }
 
 void rig_read(struct rig *rig, const char *columns)
@@ -199,49 +212,66 @@ void rig_read(struct rig *rig, const char *columns)
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
-static void show(struct rig *rig, struct format_encoder *encoder, const struct format_rows *rows, size_t *used)
+static void add_row(struct rig *rig, const char *bytes, size_t len)
+{
+    if (rig->out_capacity < rig->out_len + len + 2) {
+        rig->out_capacity = (rig->out_len + len + 2) * 2;
+        rig->out = mem_realloc(MEM_TEST, rig->out, rig->out_capacity);
+    }
+    if (rig->row_count == rig->row_capacity) {
+        rig->row_capacity = rig->row_capacity * 2 + 16;
+        rig->ends = mem_realloc(MEM_TEST, rig->ends, rig->row_capacity * sizeof(*rig->ends));
+    }
+    if (len > 0) {
+        memcpy(rig->out + rig->out_len, bytes, len);
+    }
+    rig->out_len += len;
+    if (rig->as_lines) {
+        rig->out[rig->out_len++] = '\n';
+    }
+    rig->out[rig->out_len] = '\0';
+    rig->ends[rig->row_count++] = (uint32_t)rig->out_len;
+}
+
+static bool show(struct rig *rig, struct format_encoder *encoder, const struct format_rows *rows)
 {
     struct format_output output;
     uint32_t             start = 0;
 
     if (!format_encode(encoder, rows->chunk.columns, &rows->chunk, &output)) {
-        fail_msg("%s", format_encoder_failure(encoder)->message);
+        rig->failure = *format_encoder_failure(encoder);
+        return false;
     }
     for (uint32_t i = 0; i < output.row_count; i++) {
-        size_t len = output.ends[i] - start;
-
-        assert_true(*used + len + 2 < RIG_OUT_BYTES);
-        memcpy(rig->out + *used, output.bytes + start, len);
-        *used += len;
-        rig->out[(*used)++] = '\n';
+        add_row(rig, output.bytes + start, output.ends[i] - start);
         start = output.ends[i];
     }
-    rig->out[*used] = '\0';
+    rig->skipped += rows->skipped;
+    return true;
 }
 
 bool rig_decode(struct rig *rig, const struct view *records, size_t count)
 {
-    struct format_options  json;
     struct format_decoder *decoder = format_decoder_create(&rig->schema);
-    struct format_encoder *encoder;
+    struct format_encoder *encoder = format_encoder_create(&rig->output, rig->schema.columns, rig->schema.column_count);
     struct format_rows     rows;
-    size_t                 used = 0;
     bool                   ok = true;
-    char                   message[FORMAT_MESSAGE_BYTES];
 
-    assert_true(format_options_init(&json, view_text("json"), message));
-    encoder = format_encoder_create(&json, rig->schema.columns, rig->schema.column_count);
-    rig->out[0] = '\0';
+    rig->out_len = 0;
+    rig->row_count = 0;
     rig->skipped = 0;
+    add_row(rig, "", 0); /* so that there is an empty text */
+    rig->out_len = 0;
+    rig->row_count = 0;
+    rig->out[0] = '\0';
     for (size_t done = 0; ok && done < count; done += rows.record_count) {
         ok = format_decode(decoder, records + done, count - done, &rows);
-        if (ok) {
-            show(rig, encoder, &rows, &used);
-            rig->skipped += rows.skipped;
-        } else {
+        if (!ok) {
             rig->failure = *format_decoder_failure(decoder);
             rig->failure.record += done;
+            break;
         }
+        ok = show(rig, encoder, &rows);
     }
     format_decoder_destroy(decoder);
     format_encoder_destroy(encoder);

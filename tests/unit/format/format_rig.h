@@ -5,14 +5,18 @@
 #include "compute/format/format.h"
 #include "tests/support/unit.h"
 
-#define RIG_OUT_BYTES ((size_t)1 << 20)
-
 struct rig {
     struct arena          arena;
     struct format_options options;
     struct vec_type       row; /* the table */
     struct format_schema  schema;
-    char                  out[RIG_OUT_BYTES]; /* lines of the last rig_decode() */
+    struct format_options output; /* json, unless rig_write() says otherwise */
+    /* Of the last rig_decode(): its rows, each followed by a line feed (lines) or not (rig_write). */
+    char                 *out;
+    size_t                out_len, out_capacity;
+    uint32_t             *ends;
+    uint32_t              row_count, row_capacity;
+    bool                  as_lines;
     uint64_t              skipped;
     struct format_failure failure;
 };
@@ -24,6 +28,8 @@ struct rig *rig_open(const char *format, const char *options, const char *column
 void        rig_close(struct rig *rig);
 /* The query reads these columns only. */
 void rig_read(struct rig *rig, const char *columns);
+/* Rows are written in this format, without line feeds. */
+void rig_write(struct rig *rig, const char *format, const char *options);
 /* All records; rows as JSON lines in rig->out. False: rig->failure. */
 bool rig_decode(struct rig *rig, const struct view *records, size_t count);
 /* One record, which must give these lines (without the last newline). */
