@@ -142,6 +142,9 @@ expr_bind_fn expr__bind_abs, expr__bind_add, expr__bind_array, expr__bind_array_
     expr__bind_to_base64, expr__bind_to_date, expr__bind_to_timestamp, expr__bind_to_timestamp_ltz, expr__bind_today,
     expr__bind_translate, expr__bind_trim, expr__bind_unit, expr__bind_unix_timestamp, expr__bind_upper;
 
+/* expr_in.c */
+struct expr *expr__make_in(struct expr_maker *maker, const struct expr_function *function,
+                           struct expr *const *arguments, uint32_t count);
 /* Beside intervals. */
 bool expr__has_interval(const struct expr_bind *bind);
 bool expr__bind_interval_sum(struct expr_bind *bind, bool subtract);

@@ -539,6 +539,9 @@ struct expr *expr_call(struct expr_maker *maker, const char *name, struct expr *
     if (function->bind != NULL) {
         return bind_call(maker, function, arguments, count);
     }
+    if (name_equal(name, "IN")) {
+        return expr__make_in(maker, function, arguments, count);
+    }
     if (name_equal(name, "AND")) {
         return expr__make_logic(maker, EXPR_AND, "AND", arguments, count);
     }

@@ -100,7 +100,36 @@ static struct infix find_infix(const struct sql_parser *parser)
     return (struct infix){SQL_OP_NONE, 0};
 }
 
-/* IS [NOT] NULL | TRUE | FALSE | UNKNOWN | DISTINCT FROM x */
+/* JSON [VALUE | OBJECT | ARRAY | SCALAR] behind IS [NOT]: a function of that name. */
+static struct sql_expr *is_json_rule(struct sql_parser *parser, struct sql_expr *value, bool negated)
+{
+    static const char *const words[][2] = {{"VALUE", "IS JSON VALUE"},
+                                           {"OBJECT", "IS JSON OBJECT"},
+                                           {"ARRAY", "IS JSON ARRAY"},
+                                           {"SCALAR", "IS JSON SCALAR"}};
+    struct sql_expr         *call = sql__new_expr(parser, SQL_CALL, value->place);
+    struct sql_name         *name = sql__node(parser, sizeof(*name));
+
+    if (call == NULL || name == NULL) {
+        return NULL;
+    }
+    name->text = view_text("IS JSON");
+    name->place = parser->token.place;
+    sql__take(parser);
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (sql__try(parser, words[i][0])) {
+            name->text = view_text(words[i][1]);
+            break;
+        }
+    }
+    call->name = name;
+    call->arguments = value;
+    call->argument_count = 1;
+    call->place = sql__place_from(parser, value->place);
+    return negated ? operation(parser, SQL_UNARY, SQL_OP_NOT, (struct sql_expr *[3]){call}) : call;
+}
+
+/* IS [NOT] NULL | TRUE | FALSE | UNKNOWN | DISTINCT FROM x | JSON .. */
 static struct sql_expr *is_rule(struct sql_parser *parser, struct sql_expr *value)
 {
     static const struct {
@@ -117,6 +146,9 @@ static struct sql_expr *is_rule(struct sql_parser *parser, struct sql_expr *valu
 
     sql__take(parser);
     negated = sql__try(parser, "NOT");
+    if (sql__is(parser, "JSON")) {
+        return is_json_rule(parser, value, negated);
+    }
     for (size_t i = 0; i < COUNT_OF(words) && op == SQL_OP_NONE; i++) {
         op = sql__try(parser, words[i].word) ? words[i].op : SQL_OP_NONE;
     }
