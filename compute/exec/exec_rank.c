@@ -13,13 +13,23 @@ static void *need(void *pointer)
     return pointer;
 }
 
-/* --- shared with exec_rank_first.c ---------------------------------------------------------------------------------
+/* --- shared by the ways ---------------------------------------------------------------------------------
  */
 
-const uint8_t *exec_rank_read(struct exec_rank_op *rank, const struct vec_chunk *chunk)
+bool exec_rank_find(struct exec_rank_op *rank, const struct vec_chunk *chunk)
 {
     const struct exec_node *node = rank->op.node;
-    uint8_t                *loaded;
+
+    for (uint32_t k = 0; k < node->rank.key_count; k++) {
+        rank->vecs[k] = &chunk->columns[node->rank.keys[k]];
+        vec_hash(rank->vecs[k], chunk, rank->hashes, k > 0);
+    }
+    return exec_table_find(rank->table, rank->vecs, chunk, rank->hashes, true, rank->entries, rank->is_new);
+}
+
+const uint8_t *exec_rank_load(struct exec_rank_op *rank, const struct vec_chunk *chunk)
+{
+    uint8_t *loaded;
 
     arena_reset(&rank->loading);
     loaded = need(arena_alloc_array(&rank->loading, chunk->selected_count, rank->row.row_bytes));
@@ -27,13 +37,6 @@ const uint8_t *exec_rank_read(struct exec_rank_op *rank, const struct vec_chunk 
         rank->vecs[c] = &chunk->columns[c];
     }
     exec_rows_load(&rank->row, rank->vecs, chunk, &rank->loading, loaded);
-    for (uint32_t k = 0; k < node->rank.key_count; k++) {
-        rank->vecs[k] = &chunk->columns[node->rank.keys[k]];
-        vec_hash(rank->vecs[k], chunk, rank->hashes, k > 0);
-    }
-    if (!exec_table_find(rank->table, rank->vecs, chunk, rank->hashes, true, rank->entries, rank->is_new)) {
-        return NULL;
-    }
     return loaded;
 }
 

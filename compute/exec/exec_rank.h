@@ -58,9 +58,10 @@ struct exec_rank_op {
     struct exec_rank_output output;
 };
 
-/* Looks up the keys of a chunk (entries, is_new) and loads its rows: the i-th at the result + i * row.row_bytes. NULL:
- * the heap is spent. */
-const uint8_t *exec_rank_read(struct exec_rank_op *rank, const struct vec_chunk *chunk);
+/* The keys of the chunk's selected rows: entries, is_new. False: the heap is spent. */
+MUST_USE bool exec_rank_find(struct exec_rank_op *rank, const struct vec_chunk *chunk);
+/* The selected rows, loaded: the i-th at the result + i * row.row_bytes. */
+const uint8_t *exec_rank_load(struct exec_rank_op *rank, const struct vec_chunk *chunk);
 /* NULL: the heap is spent. */
 struct exec_rank_row *exec_rank_keep(struct exec_rank_op *rank, const void *loaded);
 void                  exec_rank_free(struct exec_rank_op *rank, struct exec_rank_row *row);

@@ -1,8 +1,7 @@
 /* BEST: the best rows of a key, sorted.
  *
  * A row that comes is put behind those that are equal to it (Flink's append-only Top-N: the first come ranks first),
- * unless the node keeps the last of equals. When the key is full, a row not better than the worst is refused at once:
- * the usual case.
+ * unless the node keeps the last of equals. When the key is full, a row not better than the worst is refused.
  *
  * Changes are held until flush(). A key that changes first sets aside the list of what was shown; then
  *     with numbers     each number whose row is another: UPDATE_BEFORE and _AFTER, INSERT where there was none
@@ -234,20 +233,70 @@ static bool take_row(struct exec_rank_op *rank, void *entry, const void *loaded,
     return true;
 }
 
-bool exec_rank_best_push(struct exec_rank_op *rank, const struct vec_chunk *chunk)
+/* Is the row worse than the worst of a full key by the first order column already? It is refused without being loaded:
+ * the usual case. */
+static bool is_refused(const struct exec_rank_op *rank, const struct best_key *key, const struct vec_access *access,
+                       size_t row)
 {
-    int64_t        now_ms = exec__now_ms(&rank->op);
-    const uint8_t *loaded = exec_rank_read(rank, chunk);
+    const struct exec_rank  *spec = &rank->op.node->rank;
+    const struct exec_order *order = &spec->orders[0];
+    const struct exec_leaf  *leaf = &rank->row.leaves[rank->row.column_leaf[order->column]];
+    const void              *worst;
+    int                      difference;
 
-    if (loaded == NULL) {
+    if (rank->newest_first || key->count < spec->last) {
         return false;
+    }
+    worst = exec_rank_row_of(key->rows[key->count - 1]);
+    if (vec_access_null(access, row) || exec_row_is_null(&rank->row, worst, order->column)) {
+        return false;
+    }
+    difference = compare_slots(
+        leaf->layout, (const uint8_t *)access->data + vec_access_at(access, row) * vec_layout_bytes(leaf->layout),
+        (const uint8_t *)worst + leaf->offset);
+    difference = order->descending ? -difference : difference;
+    return difference > 0 || (difference == 0 && spec->order_count == 1 && !rank->newer_wins);
+}
+
+/* Leaves the rows of the chunk that may be taken: rows and their entries. */
+static uint32_t refuse_rows(struct exec_rank_op *rank, const struct vec_chunk *chunk, uint16_t *rows, int64_t now_ms)
+{
+    struct vec_access access = {0};
+    uint32_t          count = 0;
+
+    if (!rank->newest_first) {
+        access = vec_access_of(&chunk->columns[rank->op.node->rank.orders[0].column]);
     }
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         struct best_key *key = key_of(rank, rank->entries[i]);
+        size_t           row = vec_chunk_row(chunk, i);
 
         if (UNLIKELY(has_died(rank, key, now_ms))) {
             clear_key(rank, key);
         }
+        if (!is_refused(rank, key, &access, row)) {
+            rows[count] = (uint16_t)row;
+            rank->entries[count] = rank->entries[i];
+            count++;
+        }
+    }
+    return count;
+}
+
+bool exec_rank_best_push(struct exec_rank_op *rank, const struct vec_chunk *chunk)
+{
+    int64_t          now_ms = exec__now_ms(&rank->op);
+    struct vec_chunk part = *chunk;
+    uint16_t         rows[VEC_ROWS_MAX];
+    const uint8_t   *loaded;
+
+    if (!exec_rank_find(rank, chunk)) {
+        return false;
+    }
+    part.selected_count = refuse_rows(rank, chunk, rows, now_ms);
+    part.selection = rows;
+    loaded = exec_rank_load(rank, &part);
+    for (uint32_t i = 0; i < part.selected_count; i++) {
         if (!take_row(rank, rank->entries[i], loaded + (size_t)i * rank->row.row_bytes, now_ms)) {
             return false;
         }

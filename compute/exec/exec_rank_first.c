@@ -2,6 +2,8 @@
 #include "compute/exec/exec_rank.h"
 #include "compute/exec/exec_window.h"
 
+#include "core/base/check.h"
+
 /* In a key's entry. */
 struct first_key {
     uint64_t              sent;    /* rows that went out */
@@ -44,17 +46,44 @@ void exec_rank_first_sweep(struct exec_rank_op *rank, int64_t now_ms)
 /* --- FIRST_COME ----------------------------------------------------------------------------------------------------
  */
 
+/* Shows the rows of the chunk that are first, with their numbers, as they stand there. */
+static bool send_rows(struct exec_rank_op *rank, const struct vec_chunk *chunk, const uint16_t *rows, uint32_t count,
+                      const int64_t *numbers)
+{
+    const struct exec_node *node = rank->op.node;
+    struct vec_chunk        out = *chunk;
+
+    arena_reset(&rank->output.arena);
+    out.selection = rows;
+    out.selected_count = count;
+    if (node->rank.with_number) {
+        struct vec *columns = arena_alloc_array(&rank->output.arena, node->column_count, sizeof(*columns));
+        uint32_t    last = node->column_count - 1;
+
+        CHECK(columns != NULL);
+        memcpy(columns, chunk->columns, last * sizeof(*columns));
+        columns[last] = vec_make(&rank->output.arena, node->columns[last].type);
+        memcpy(columns[last].data, numbers, chunk->row_count * sizeof(*numbers));
+        out.columns = columns;
+        out.column_count = node->column_count;
+    }
+    return exec__emit(&rank->op, &out);
+}
+
 bool exec_rank_come_push(struct exec_rank_op *rank, const struct vec_chunk *chunk)
 {
     const struct exec_rank *spec = &rank->op.node->rank;
     int64_t                 now_ms = exec__now_ms(&rank->op);
-    const uint8_t          *loaded = exec_rank_read(rank, chunk);
+    uint16_t                rows[VEC_ROWS_MAX];
+    int64_t                 numbers[VEC_ROWS_MAX] = {0}; /* by row */
+    uint32_t                count = 0;
 
-    if (loaded == NULL) {
+    if (!exec_rank_find(rank, chunk)) {
         return false;
     }
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         struct first_key *key = key_of(rank, rank->entries[i]);
+        size_t            row = vec_chunk_row(chunk, i);
 
         if (has_died(rank, key, now_ms)) {
             key->sent = 0;
@@ -64,12 +93,12 @@ bool exec_rank_come_push(struct exec_rank_op *rank, const struct vec_chunk *chun
         }
         key->sent++;
         key->sent_ms = now_ms;
-        if (key->sent >= spec->first &&
-            !exec_rank_add(rank, loaded + (size_t)i * rank->row.row_bytes, VEC_INSERT, key->sent)) {
-            return false;
+        if (key->sent >= spec->first) {
+            rows[count++] = (uint16_t)row;
+            numbers[row] = (int64_t)key->sent;
         }
     }
-    return exec_rank_send(rank);
+    return send_rows(rank, chunk, rows, count, numbers);
 }
 
 /* --- FIRST_IN_TIME -------------------------------------------------------------------------------------------------
@@ -103,13 +132,14 @@ bool exec_rank_time_push(struct exec_rank_op *rank, const struct vec_chunk *chun
 {
     uint32_t       time_column = rank->op.node->rank.orders[0].column;
     int64_t        now_ms = exec__now_ms(&rank->op);
-    const uint8_t *loaded = exec_rank_read(rank, chunk);
+    const uint8_t *loaded;
     int64_t        times_us[VEC_ROWS_MAX];
     bool           nulls[VEC_ROWS_MAX];
 
-    if (loaded == NULL) {
+    if (!exec_rank_find(rank, chunk)) {
         return false;
     }
+    loaded = exec_rank_load(rank, chunk);
     (void)exec_window_times(&chunk->columns[time_column], chunk, times_us, nulls);
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         int64_t time_ms = exec_floor_div(times_us[i], 1000);
