@@ -248,10 +248,14 @@ static uint32_t make_list(struct vec_type type, struct exec_aggregate *list)
     return count;
 }
 
+/* Decimals stay small: the order of adding matters to sums that outgrow 38 digits. */
 static void random_rows(struct bench *bench, struct prng *prng, struct vec_type type)
 {
     for (int c = 0; c < 2; c++) {
         bench->vecs[c] = random_vec(&bench->rig.arena, prng, c == 0 ? type : vec_type_of(VEC_BOOLEAN), ROWS);
+        for (int i = 0; c == 0 && type.kind == VEC_DECIMAL && type.precision > 18 && i < ROWS; i++) {
+            ((vec_int128 *)bench->vecs[c].data)[i] >>= 20;
+        }
         bench->vecs[c] = vec_verify_reshape(&bench->rig.arena, &bench->vecs[c], ROWS, prng_next(prng));
     }
 }
@@ -311,10 +315,10 @@ static void merging_is_as_good_as_adding(void **state)
         exec_aggregates_drop(bench.store, whole);
         assert_int_equal(rig_state_rows(&bench.rig), 0); /* no value of DISTINCT is left */
         spent = 0;
-        for (int round = 0; round < 40; round++) { /* and all memory is used again */
+        for (int round = 0; round < 200; round++) { /* and all memory is used again */
             bench_update(&bench, whole, ROWS);
             exec_aggregates_drop(bench.store, whole);
-            spent = round == 9 ? exec_heap_bytes(bench.heap) : spent;
+            spent = round == 99 ? exec_heap_bytes(bench.heap) : spent;
         }
         assert_int_equal(exec_heap_bytes(bench.heap), spent);
         bench_stop(&bench);
