@@ -355,6 +355,8 @@ static int64_t round_date(int64_t days, enum time_unit unit, bool up)
         return vec_days_from_civil(civil.year, (quarter + (up && (civil.month > 1 || civil.day > 1))) * 3 - 2, 1);
     case UNIT_MONTH:
         return vec_days_from_civil(civil.year, civil.month + (up && civil.day > 1), 1);
+    case UNIT_DAY:
+        return vec_days_from_civil(civil.year, civil.month, civil.day) + up;
     default: /* WEEK: from Sunday */
         years = vec_floor_remainder(days + 4, 7);
         return vec_days_from_civil(civil.year, civil.month, civil.day) - years + (up && years > 0 ? 7 : 0);

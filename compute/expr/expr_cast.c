@@ -218,51 +218,63 @@ static int64_t zone_shift(enum vec_kind from, enum vec_kind to, int64_t zone_s)
                                                                   : 0;
 }
 
-/* A TIMESTAMP or TIMESTAMP_LTZ as the session shows it. */
-static struct vec_civil shown_civil(const struct expr_call *call, const struct vec_access *access, size_t row)
+/* Flink cuts the milliseconds of a fraction towards 1970 (DateTimeUtils.truncate), the nanoseconds towards the past. */
+static struct stamp cut_fraction(struct stamp stamp, uint8_t precision)
 {
-    struct vec_type from = call->arguments[0].type;
-    int64_t         units = vec_timestamp_units(from);
-    int64_t         shift_s = zone_shift(from.kind, call->expr->type.kind, expr__zone_ms(call) / 1000);
+    int64_t unit = 1;
 
-    return vec_civil_of_timestamp(expr__integer_at(access, row, vec_type_layout(from)) + (vec_int128)shift_s * units,
-                                  units);
+    for (int digit = precision; digit < 3; digit++) {
+        unit *= 10;
+    }
+    stamp.ms -= stamp.ms % unit;
+    if (precision <= 3) {
+        stamp.nanosecond = 0;
+        return stamp;
+    }
+    for (int digit = precision; digit < 9; digit++) {
+        unit *= 10;
+    }
+    stamp.nanosecond -= stamp.nanosecond % (int32_t)unit;
+    return stamp;
 }
 
-/* Between precisions: digits are cut, towards the past. DATE is midnight. */
+/* Between precisions and kinds; a DATE is its midnight. */
 static bool to_timestamp(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
     struct vec_type   from = call->arguments[0].type;
     struct vec_type   to = call->expr->type;
-    int64_t           units = vec_timestamp_units(to);
+    int64_t           shift_ms = zone_shift(from.kind, to.kind, expr__zone_ms(call));
 
     for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t           row = expr__row(call, i);
-        vec_int128       value = expr__integer_at(&access, row, vec_type_layout(from));
-        struct vec_civil civil = from.kind == VEC_DATE ? vec_civil_from_days((int64_t)value)
-                                                       : vec_civil_of_timestamp(value, vec_timestamp_units(from));
-        int32_t          cut = 1;
-        int64_t          shift_s = zone_shift(from.kind, to.kind, expr__zone_ms(call) / 1000);
+        size_t       row = expr__row(call, i);
+        struct stamp stamp = expr__stamp_at(&access, row, from);
 
-        for (int digit = to.precision; digit < 9; digit++) {
-            cut *= 10;
-        }
-        civil.nanosecond -= civil.nanosecond % cut;
-        expr__put_int128(call, row, vec_timestamp_of(civil, units) + (vec_int128)shift_s * units);
+        stamp.ms += shift_ms;
+        expr__put_stamp(call, row,
+                        from.kind != VEC_DATE && to.precision < from.precision ? cut_fraction(stamp, to.precision)
+                                                                               : stamp);
     }
     return true;
 }
 
+/* A TIMESTAMP or TIMESTAMP_LTZ as the session shows it. */
+static int64_t shown_ms(const struct expr_call *call, const struct vec_access *access, size_t row)
+{
+    struct vec_type from = call->arguments[0].type;
+
+    return expr__stamp_at(access, row, from).ms + zone_shift(from.kind, call->expr->type.kind, expr__zone_ms(call));
+}
+
+/* Days and clocks before 1970 by division towards 1970, as Flink does: 1969-12-31 23:59 is of 1970-01-01. */
 static bool timestamp_to_date(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
 
     for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t           row = expr__row(call, i);
-        struct vec_civil civil = shown_civil(call, &access, row);
+        size_t row = expr__row(call, i);
 
-        expr__put_integer(call, row, vec_days_from_civil(civil.year, civil.month, civil.day));
+        expr__put_integer(call, row, shown_ms(call, &access, row) / VEC_MS_PER_DAY);
     }
     return true;
 }
@@ -272,11 +284,11 @@ static bool timestamp_to_time(struct expr_call *call)
     struct vec_access access = vec_access_of(&call->arguments[0]);
 
     for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t           row = expr__row(call, i);
-        struct vec_civil civil = shown_civil(call, &access, row);
-        int32_t          ms = call->expr->type.precision == 0 ? 0 : civil.nanosecond / 1000000;
+        size_t  row = expr__row(call, i);
+        int64_t ms = shown_ms(call, &access, row) % VEC_MS_PER_DAY;
 
-        expr__put_integer(call, row, ((civil.hour * 60 + civil.minute) * 60 + civil.second) * 1000 + ms);
+        ms -= call->expr->type.precision == 0 ? ms % 1000 : 0;
+        expr__put_integer(call, row, ms < 0 ? ms + VEC_MS_PER_DAY : ms);
     }
     return true;
 }
@@ -360,16 +372,16 @@ expr_kernel_fn *expr__cast_kernel(struct vec_type from, struct vec_type to, bool
     if (vec_kind_is_text(to.kind)) {
         if (from_text || binary) {
             *out_may_fail = false;
-            return expr__text_to_text;
+            return binary ? expr__bytes_to_text : expr__text_to_text;
         }
         return from.kind == VEC_BOOLEAN || vec_kind_is_numeric(from.kind) || is_time(from.kind) ||
                        from.kind == VEC_INTERVAL_DAY || from.kind == VEC_INTERVAL_MONTH
                    ? expr__to_text
                    : NULL;
     }
-    if (to.kind == VEC_VARBINARY && (from_text || binary)) {
+    if ((to.kind == VEC_BINARY || to.kind == VEC_VARBINARY) && (from_text || binary)) {
         *out_may_fail = false;
-        return expr__text_to_text;
+        return to.length == VEC_LENGTH_UNLIMITED ? expr__text_to_text : expr__to_bytes;
     }
     if (from_text) {
         return text_kernel(to);

@@ -3,6 +3,7 @@
 
 #include "compute/expr/expr_calendar.h"
 #include "compute/expr/expr_pattern.h"
+#include "compute/expr/expr_text.h"
 #include "compute/vec/vec_decimal.h"
 #include "compute/vec/vec_number.h"
 #include "compute/vec/vec_time.h"
@@ -170,6 +171,19 @@ bool expr__text_to_double(struct expr_call *call)
     return true;
 }
 
+/* Flink's reader of short texts stops at the first character that is no part of a number, and forgives it where it is
+ * the last one: '1x' is 1, 'x' is 0. */
+static struct view forgiven(struct view text, struct vec_type to)
+{
+    uint8_t last = text.len == 0 ? '0' : text.base[text.len - 1];
+
+    if (to.precision <= 18 && text.len <= 18 && last != '.' && last != '+' && last != '-' &&
+        (last < '0' || last > '9')) {
+        return text.len == 1 ? view_text("0") : view_of(text.base, text.len - 1);
+    }
+    return text;
+}
+
 bool expr__text_to_decimal(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
@@ -178,13 +192,14 @@ bool expr__text_to_decimal(struct expr_call *call)
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t                   row = expr__row(call, i);
         const struct vec_string *string = (const struct vec_string *)access.data + vec_access_at(&access, row);
+        struct view              text = forgiven(trim(vec_string_view(string)), to);
         vec_int128               value = 0;
-        enum vec_parse parse = vec_decimal_parse(trim(vec_string_view(string)), to.precision, to.scale, &value);
 
-        if (parse == VEC_PARSE_OVERFLOW) {
-            expr__set_null(call, row);
-        } else if (parse == VEC_PARSE_MALFORMED && !malformed(call, row, vec_string_view(string))) {
-            return false;
+        if (vec_decimal_parse(text, to.precision, to.scale, &value) != VEC_PARSE_OK) {
+            value = 0;
+            if (!malformed(call, row, vec_string_view(string))) {
+                return false;
+            }
         }
         expr__put_int128(call, row, value);
     }
@@ -223,7 +238,7 @@ bool expr__text_to_time(struct expr_call *call)
             ok = expr__read_date(text, &value);
             expr__put_integer(call, row, value);
         } else if (kind == VEC_TIME) {
-            ok = expr__read_time(text, &value);
+            ok = expr__read_time(text, &value) && value >= 0 && value < VEC_MS_PER_DAY;
             expr__put_integer(call, row, call->expr->type.precision == 0 ? value - value % 1000 : value);
         } else {
             ok = expr__read_timestamp(text, &civil);
@@ -297,6 +312,53 @@ bool expr__text_to_text(struct expr_call *call)
         } else if (!put_text(call, row, vec_string_view(string))) {
             return false;
         }
+    }
+    return true;
+}
+
+/* Bytes as a text: what is no UTF-8 becomes U+FFFD. */
+bool expr__bytes_to_text(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t              row = expr__row(call, i);
+        struct expr_builder builder = {.call = call, .row = row};
+
+        expr__build_utf8(&builder, expr__view_at(&access, row));
+        if (builder.failed || !put_text(call, row, view_of(builder.base == NULL ? "" : builder.base, builder.len))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* To BINARY(n), filled up with zeros, or VARBINARY(n): both cut. */
+bool expr__to_bytes(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    struct vec_type   to = call->expr->type;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t      row = expr__row(call, i);
+        struct view bytes = expr__view_at(&access, row);
+        size_t      len = MIN(bytes.len, (size_t)to.length);
+        size_t      all = to.kind == VEC_BINARY ? (size_t)to.length : len;
+        char       *room;
+
+        if (all == len) {
+            if (!expr__put_copy(call, row, bytes.base, len)) {
+                return false;
+            }
+            continue;
+        }
+        room = expr__text_room(call, row, all);
+        if (room == NULL) {
+            return false;
+        }
+        memset(room, 0, all);
+        memcpy(room, bytes.base, len);
+        expr__put_room(call, row, room, all);
     }
     return true;
 }

@@ -86,7 +86,7 @@ static size_t decode_base64(struct view text, char *out)
 }
 
 /* What is no UTF-8 becomes U+FFFD, as Java's String of bytes does. */
-static void build_utf8(struct expr_builder *builder, struct view bytes)
+void expr__build_utf8(struct expr_builder *builder, struct view bytes)
 {
     size_t width;
 
@@ -120,7 +120,7 @@ static bool from_base64(struct expr_call *call)
             return expr__fail(call, row, "'%.*s' is not base 64", (int)MIN(text.len, (size_t)60),
                               (const char *)text.base);
         }
-        build_utf8(&builder, view_of(room, len));
+        expr__build_utf8(&builder, view_of(room, len));
         if (!expr__built(&builder)) {
             return false;
         }

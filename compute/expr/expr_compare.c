@@ -117,15 +117,6 @@ static bool bind_decimals(struct expr_bind *bind, int comparison)
     return true;
 }
 
-/* Which Flink does not compare, though it unites them. */
-static bool date_beside_timestamp(const struct expr_bind *bind)
-{
-    enum vec_kind a = bind->arguments[0]->type.kind;
-    enum vec_kind b = bind->arguments[1]->type.kind;
-
-    return (a == VEC_DATE && b == VEC_TIMESTAMP) || (a == VEC_TIMESTAMP && b == VEC_DATE);
-}
-
 bool expr__bind_compare(struct expr_bind *bind)
 {
     int             comparison = comparison_of(bind->name);
@@ -133,7 +124,7 @@ bool expr__bind_compare(struct expr_bind *bind)
 
     bind->out.result = vec_type_of(VEC_BOOLEAN);
     bind->out.result.nullable = false;
-    if (common.kind == VEC_KIND_COUNT || date_beside_timestamp(bind)) {
+    if (common.kind == VEC_KIND_COUNT) {
         return refuse_comparison(bind);
     }
     if (common.kind == VEC_NULL) {

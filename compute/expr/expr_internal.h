@@ -118,7 +118,7 @@ bool expr__constant_text(const struct expr *expr, struct view *out_text);
 
 /* expr_cast.c */
 expr_kernel_fn expr__text_to_integer, expr__text_to_double, expr__text_to_decimal, expr__text_to_time,
-    expr__text_to_text, expr__to_text; /* expr_cast_text.c */
+    expr__text_to_text, expr__to_text, expr__bytes_to_text, expr__to_bytes; /* expr_cast_text.c */
 vec_int128      expr__integer_at(const struct vec_access *access, size_t row, enum vec_layout layout);
 void            expr__put_integer(struct expr_call *call, size_t row, int64_t value);
 void            expr__put_int128(struct expr_call *call, size_t row, vec_int128 value);

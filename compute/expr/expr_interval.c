@@ -204,8 +204,11 @@ bool expr__bind_timestamp_add(struct expr_bind *bind)
     bind->arguments[1] = amount;
     bind->count = 2;
     kind = bind->arguments[0]->type.kind;
-    if (kind == VEC_DATE && unit > UNIT_DAY && !expr__coerce(bind, 0, vec_type_timestamp(VEC_TIMESTAMP, 6))) {
-        return false;
+    if (kind == VEC_DATE && unit > UNIT_DAY) {
+        bind->arguments[0] = expr_cast(bind->maker, bind->arguments[0], vec_type_timestamp(VEC_TIMESTAMP, 6), false);
+        if (bind->arguments[0] == NULL) {
+            return false;
+        }
     }
     if ((!expr__is_stamp(kind) && kind != VEC_DATE && kind != VEC_TIME) || !vec_kind_is_integer(amount->type.kind) ||
         unit > UNIT_SECOND || unit < UNIT_YEAR) {

@@ -367,12 +367,6 @@ static struct vec_type common_base(struct vec_type a, struct vec_type b)
     if (a.kind == b.kind && (is_timestamp(a.kind) || a.kind == VEC_TIME)) {
         return a.precision >= b.precision ? a : b;
     }
-    if (a.kind == VEC_DATE && is_timestamp(b.kind)) {
-        return b;
-    }
-    if (b.kind == VEC_DATE && is_timestamp(a.kind)) {
-        return a;
-    }
     if (is_timestamp(a.kind) && is_timestamp(b.kind)) {
         return vec_type_timestamp(VEC_TIMESTAMP_LTZ, MAX(a.precision, b.precision));
     }

@@ -59,6 +59,9 @@ struct expr_builder {
 void          expr__build(struct expr_builder *builder, const void *bytes, size_t len);
 MUST_USE bool expr__built(struct expr_builder *builder); /* stores it as the result at the row */
 
+/* What is no UTF-8 becomes U+FFFD, as in a Java String. */
+void expr__build_utf8(struct expr_builder *builder, struct view bytes);
+
 /* expr_case.c: full Unicode mappings as Java's String has them. */
 void expr__build_upper(struct expr_builder *builder, struct view text);
 void expr__build_lower(struct expr_builder *builder, struct view text);
