@@ -158,23 +158,32 @@ static bool try_fuse(struct sql_binder *binder, struct sql_rel *rel)
     return fuse(binder, &fusion, used);
 }
 
-bool sql__fuse_windows(struct sql_binder *binder, struct sql_rel *rel)
+static bool fuse_all(struct sql_binder *binder, struct sql_rel *rel)
 {
     for (uint32_t i = 0; i < rel->node.input_count; i++) {
-        if (!sql__fuse_windows(binder, sql__input(rel, i))) {
+        if (!fuse_all(binder, sql__input(rel, i))) {
             return false;
         }
     }
-    if (rel->node.kind == EXEC_WINDOW_GROUP && !try_fuse(binder, rel)) {
-        return false;
+    return rel->node.kind != EXEC_WINDOW_GROUP || try_fuse(binder, rel);
+}
+
+/* A session cannot be assigned to a row before its last row is there. */
+static bool check_sessions(struct sql_binder *binder, const struct sql_rel *rel)
+{
+    if (rel->node.kind == EXEC_WINDOW_ASSIGN && rel->node.window.kind == EXEC_SESSION) {
+        return sql__fail_not_yet(binder, sql__node_place(rel), "session windows without aggregation",
+                                 "GROUP BY its keys, window_start and window_end");
     }
     for (uint32_t i = 0; i < rel->node.input_count; i++) {
-        const struct sql_rel *input = sql__input(rel, i);
-
-        if (input->node.kind == EXEC_WINDOW_ASSIGN && input->node.window.kind == EXEC_SESSION) {
-            return sql__fail_not_yet(binder, sql__node_place(input), "session windows without aggregation",
-                                     "GROUP BY its keys, window_start and window_end");
+        if (!check_sessions(binder, sql__input(rel, i))) {
+            return false;
         }
     }
     return true;
+}
+
+bool sql__fuse_windows(struct sql_binder *binder, struct sql_rel *rel)
+{
+    return fuse_all(binder, rel) && check_sessions(binder, rel);
 }
