@@ -160,7 +160,10 @@ static bool run_read(struct run_worker *worker)
         return run_push(worker, partition, &chunk, record_count);
     case SQL_PULLED_NONE:
         sql_sinks_show(worker->run->sinks, worker->index);
-        return exec_worker_time(worker->exec, run_now_ms(worker)) && run_flush_if_due(worker);
+        if (!worker->run->session->clock.injected && !exec_worker_time(worker->exec, run_now_ms(worker))) {
+            return false;
+        }
+        return run_flush_if_due(worker);
     case SQL_PULLED_END:
         return run_end_partition(worker, at);
     default:

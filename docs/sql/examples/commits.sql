@@ -13,6 +13,7 @@ CREATE TABLE commits (
   'properties.bootstrap.servers' = 'localhost:9092',
   'scan.startup.mode' = 'earliest-offset',
   'scan.bounded.mode' = 'latest-offset',
+  'scan.watermark.emit.strategy' = 'on-event',
   'format' = 'json'
 );
 SELECT window_start, author, COUNT(*) AS commits, SUM(files) AS files
