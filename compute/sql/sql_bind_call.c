@@ -69,8 +69,13 @@ static bool unknown_function(struct sql_binder *binder, const struct sql_expr *e
     size_t      count = 0;
     struct view near;
 
-    for (; count < CANDIDATES_MAX && expr_function_name(count) != NULL; count++) {
-        candidates[count] = view_text(expr_function_name(count));
+    for (size_t i = 0; count < CANDIDATES_MAX && expr_function_name(i) != NULL; i++) {
+        candidates[count++] = view_text(expr_function_name(i));
+    }
+    for (size_t i = 0; count < CANDIDATES_MAX && i < COUNT_OF(aggregate_names); i++) {
+        if (aggregate_names[i] != NULL) {
+            candidates[count++] = view_text(aggregate_names[i]);
+        }
     }
     near = sql_nearest(expr->name->text, candidates, count);
     return sql_fail(binder->error, SQL_ERROR_NAME, sql__name_place(expr->name), "there is no function %.*s%s%.*s%s",

@@ -95,6 +95,9 @@ static struct expr *bind_operator(struct sql_binder *binder, const struct sql_sc
     if (expr->op == SQL_OP_AND || expr->op == SQL_OP_OR) {
         return bind_chain(binder, scope, expr);
     }
+    if (expr->op == SQL_OP_MINUS && expr->arguments->kind == SQL_EXACT && expr->kind == SQL_UNARY) {
+        return sql__bind_negative(binder, expr->arguments);
+    }
     arguments = bind_list(binder, scope, expr->arguments, expr->argument_count);
     if (arguments == NULL) {
         return NULL;

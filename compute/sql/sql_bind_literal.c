@@ -15,8 +15,9 @@ static struct expr *out_of_range(struct sql_binder *binder, const struct sql_exp
     return NULL;
 }
 
-/* Whole numbers are INT, else BIGINT; with a point DECIMAL of as many digits as were written, zeros included. */
-static struct expr *bind_exact(struct sql_binder *binder, const struct sql_expr *expr)
+/* Whole numbers are INT, else BIGINT; with a point DECIMAL of as many digits as were written, zeros included. What has
+ * more digits than a BIGINT holds is refused, as Calcite does. */
+static struct expr *bind_exact(struct sql_binder *binder, const struct sql_expr *expr, bool negative)
 {
     const uint8_t *point = memchr(expr->text.base, '.', expr->text.len);
     size_t         digits = expr->text.len - (point != NULL);
@@ -28,14 +29,22 @@ static struct expr *bind_exact(struct sql_binder *binder, const struct sql_expr 
         text.len--; /* 12. */
     }
     if (digits > VEC_DECIMAL_DIGITS_MAX || scale > digits ||
-        vec_decimal_parse(text, VEC_DECIMAL_DIGITS_MAX, (int)scale, &value) != VEC_PARSE_OK) {
-        sql_fail(binder->error, SQL_ERROR_TYPE, expr->place, "a number has at most %d digits", VEC_DECIMAL_DIGITS_MAX);
+        vec_decimal_parse(text, VEC_DECIMAL_DIGITS_MAX, (int)scale, &value) != VEC_PARSE_OK ||
+        value > (vec_int128)INT64_MAX + negative) {
+        sql_fail(binder->error, SQL_ERROR_TYPE, expr->place,
+                 "the number is out of range: its digits make a BIGINT at most");
         return NULL;
     }
-    if (scale > 0 || value > INT64_MAX) {
+    value = negative ? -value : value;
+    if (scale > 0) {
         return expr_decimal(binder->maker, value, (uint8_t)digits, (uint8_t)scale);
     }
-    return expr_int(binder->maker, value <= INT32_MAX ? VEC_INT : VEC_BIGINT, (int64_t)value);
+    return expr_int(binder->maker, value >= INT32_MIN && value <= INT32_MAX ? VEC_INT : VEC_BIGINT, (int64_t)value);
+}
+
+struct expr *sql__bind_negative(struct sql_binder *binder, const struct sql_expr *expr)
+{
+    return bind_exact(binder, expr, true);
 }
 
 static struct expr *bind_approx(struct sql_binder *binder, const struct sql_expr *expr)
@@ -264,7 +273,7 @@ struct expr *sql__bind_literal(struct sql_binder *binder, const struct sql_expr 
     case SQL_BOOLEAN:
         return expr_bool(binder->maker, expr->flag);
     case SQL_EXACT:
-        return bind_exact(binder, expr);
+        return bind_exact(binder, expr, false);
     case SQL_APPROX:
         return bind_approx(binder, expr);
     case SQL_STRING:

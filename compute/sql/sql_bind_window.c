@@ -4,7 +4,7 @@
 
 static const char *const window_names[] = {"TUMBLE", "HOP", "CUMULATE", "SESSION"};
 
-bool sql__bind_interval_ms(struct sql_binder *binder, const struct sql_expr *expr, bool may_be_zero, int64_t *out_ms)
+bool sql__bind_interval_ms(struct sql_binder *binder, const struct sql_expr *expr, bool is_offset, int64_t *out_ms)
 {
     const struct sql_scope scope = {0};
     struct expr           *value = sql__bind_expr(binder, &scope, expr);
@@ -18,7 +18,7 @@ bool sql__bind_interval_ms(struct sql_binder *binder, const struct sql_expr *exp
                         "a window is sized by an interval of days to seconds, as INTERVAL '10' SECOND");
     }
     *out_ms = *(const int64_t *)value->constant.data;
-    if (*out_ms < 0 || (*out_ms == 0 && !may_be_zero)) {
+    if (*out_ms <= 0 && !is_offset) {
         return sql_fail(binder->error, SQL_ERROR_PLAN, expr->place, "a window's size is above 0");
     }
     return true;
@@ -53,6 +53,11 @@ static bool read_sizes(struct sql_binder *binder, const struct sql_source *sourc
     }
     if (given > 1 && !sql__bind_interval_ms(binder, argument->next, true, &window->offset_ms)) {
         return false;
+    }
+    if (source->window == SQL_WINDOW_TUMBLE &&
+        (window->offset_ms >= window->size_ms || window->offset_ms <= -window->size_ms)) {
+        return sql_fail(binder->error, SQL_ERROR_PLAN, argument->next->place,
+                        "the offset of TUMBLE is smaller than its size, before or behind");
     }
     return !two ||
            sql__check_hop(binder, source->place, window->size_ms, window->slide_ms, window_names[source->window]);

@@ -116,6 +116,12 @@ static bool is_key(const struct sql_table *table, uint32_t column)
     return false;
 }
 
+static bool is_processing_time(const struct sql_table_column *column)
+{
+    return column->kind == SQL_COLUMN_COMPUTED && column->expr->kind == SQL_CALL &&
+           sql__view_is(column->expr->name->text, "PROCTIME");
+}
+
 static void describe_table(struct listing *listing, const struct sql_table *table, struct view text)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -126,8 +132,10 @@ static void describe_table(struct listing *listing, const struct sql_table *tabl
         type.nullable = true;
         (void)vec_type_format(type, name, sizeof(name));
         put(listing, "%.*s\t%s%s\t%s\t%s\t", (int)column->name.len, (const char *)column->name.base, name,
-            i == table->watermark_column ? " *ROWTIME*" : "", column->type.nullable ? "TRUE" : "FALSE",
-            is_key(table, i) ? "PRI" : "");
+            i == table->watermark_column ? " *ROWTIME*"
+            : is_processing_time(column) ? " *PROCTIME*"
+                                         : "",
+            column->type.nullable ? "TRUE" : "FALSE", is_key(table, i) ? "PRI" : "");
         if (column->kind == SQL_COLUMN_METADATA) {
             put(listing, "METADATA FROM '%s'%s", sql__metadata_name(column->metadata),
                 column->is_virtual ? " VIRTUAL" : "");

@@ -147,6 +147,8 @@ bool sql__is_persisted(const struct sql_table_column *column);
 
 /* sql_bind_literal.c */
 struct expr *sql__bind_literal(struct sql_binder *binder, const struct sql_expr *expr);
+/* A number with a minus before it, which is one literal: -2147483648 is an INT. */
+struct expr *sql__bind_negative(struct sql_binder *binder, const struct sql_expr *expr);
 
 /* sql_bind_name.c */
 struct expr *sql__bind_reference(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr);
@@ -229,7 +231,7 @@ struct sql_rel *sql__bind_distinct(struct sql_binder *binder, struct sql_place p
 /* TUMBLE, HOP, CUMULATE, SESSION over a table (sql_bind_window.c). */
 struct sql_rel *sql__bind_window(struct sql_binder *binder, const struct sql_source *source, struct sql_rel *input);
 /* A constant INTERVAL of days to seconds above 0, in ms. */
-bool sql__bind_interval_ms(struct sql_binder *binder, const struct sql_expr *expr, bool may_be_zero, int64_t *out_ms);
+bool sql__bind_interval_ms(struct sql_binder *binder, const struct sql_expr *expr, bool is_offset, int64_t *out_ms);
 bool sql__check_hop(struct sql_binder *binder, struct sql_place place, int64_t size_ms, int64_t slide_ms,
                     const char *what);
 struct sql_rel *sql__bind_grouped_select(struct sql_binder *binder, const struct sql_select *select,

@@ -86,6 +86,23 @@ static void set_ttl(struct exec_node *node, int64_t ttl_ms)
     }
 }
 
+/* Whether an expression of the node asks what time it is. */
+static bool asks_time(const struct exec_node *node)
+{
+    size_t              count = node->kind == EXEC_CALC     ? node->column_count
+                                : node->kind == EXEC_VALUES ? (size_t)node->values.row_count * node->column_count
+                                                            : 0;
+    struct expr *const *exprs = node->kind == EXEC_CALC ? node->calc.exprs : node->values.exprs;
+
+    for (size_t i = 0; i < count; i++) {
+        if (expr_is_volatile(exprs[i])) {
+            return true;
+        }
+    }
+    return (node->kind == EXEC_CALC && node->calc.condition != NULL && expr_is_volatile(node->calc.condition)) ||
+           (node->kind == EXEC_JOIN && node->join.condition != NULL && expr_is_volatile(node->join.condition));
+}
+
 static bool describe(struct sql_binder *binder, struct sql_plan *plan)
 {
     uint32_t source = 0;
@@ -102,6 +119,7 @@ static bool describe(struct sql_binder *binder, struct sql_plan *plan)
         struct sql_rel *rel = sql__rel(plan->exec.nodes[i]);
 
         set_ttl(&rel->node, ttl_ms);
+        plan->exec.uses_processing_time = plan->exec.uses_processing_time || asks_time(&rel->node);
         if (rel->node.kind == EXEC_SCAN && !describe_source(binder, plan, rel, source++)) {
             return false;
         }

@@ -127,10 +127,25 @@ static bool derive_group(struct sql_binder *binder, struct sql_rel *rel)
     return want_append_only(binder, rel) && first_columns(binder, rel, rel->node.group.key_count, 0, 0);
 }
 
+/* The first row by time is final when the watermark has passed it: Flink from 2.1 on waits for that, and the rank is
+ * append-only (RankUtil.outputInsertOnlyInDeduplicate). With mini-batches it shows the first so far, and updates it. */
+static bool shows_final_rows(const struct sql_binder *binder, const struct exec_rank *rank)
+{
+    struct view setting = {0};
+
+    if (!rank->is_deduplication || rank->orders[0].descending) {
+        return false;
+    }
+    if (binder->catalog != NULL) {
+        setting = sql_catalog_setting(binder->catalog, "table.exec.mini-batch.enabled");
+    }
+    return rank->is_processing_time || setting.base == NULL || !view_equal(setting, view_text("true"));
+}
+
 static bool derive_rank(struct sql_binder *binder, struct sql_rel *rel)
 {
     const struct exec_rank *rank = &rel->node.rank;
-    bool keeps_first = rank->is_deduplication && !rank->orders[0].descending && rank->is_processing_time;
+    bool                    keeps_first = shows_final_rows(binder, rank);
 
     rel->node.changes = keeps_first ? EXEC_APPEND_ONLY : UPDATING;
     if (!rank->with_number && rank->last > 1) {

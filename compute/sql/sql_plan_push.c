@@ -109,6 +109,44 @@ static struct sql_rel *keep_above(struct sql_binder *binder, struct sql_rel *rel
     return condition == NULL ? rel : sql__new_filter(binder, sql__node_place(rel), rel, condition);
 }
 
+/* A projection of one row of VALUES is one row of VALUES. */
+static struct sql_rel *over_one_row(struct sql_binder *binder, struct sql_rel *rel)
+{
+    const struct sql_rel *input = sql__input(rel, 0);
+    struct expr         **exprs = (struct expr **)(uintptr_t)rel->node.calc.exprs;
+
+    if (input->node.kind != EXEC_VALUES || input->node.values.row_count != 1 || rel->node.calc.condition != NULL) {
+        return rel;
+    }
+    for (uint32_t i = 0; i < rel->node.column_count; i++) {
+        exprs[i] = sql__replace_columns(binder, exprs[i], input->node.values.exprs);
+        exprs[i] = exprs[i] == NULL ? NULL : sql__simplify(binder, exprs[i]);
+        if (exprs[i] == NULL) {
+            return NULL;
+        }
+    }
+    rel->node.kind = EXEC_VALUES;
+    rel->node.input_count = 0;
+    rel->node.values = (struct exec_values){.row_count = 1, .exprs = exprs};
+    return rel;
+}
+
+static struct sql_rel *simplify_values(struct sql_binder *binder, struct sql_rel *rel,
+                                       const struct sql_exprs *conditions)
+{
+    size_t count = (size_t)rel->node.values.row_count * rel->node.column_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct expr **expr = (struct expr **)(uintptr_t)&rel->node.values.exprs[i];
+
+        *expr = sql__simplify(binder, *expr);
+        if (*expr == NULL) {
+            return NULL;
+        }
+    }
+    return keep_above(binder, rel, conditions);
+}
+
 static struct sql_rel *push_calc(struct sql_binder *binder, struct sql_rel *rel, const struct sql_exprs *conditions)
 {
     struct sql_exprs down = {0};
@@ -144,7 +182,7 @@ static struct sql_rel *push_calc(struct sql_binder *binder, struct sql_rel *rel,
     if (rel == NULL || !sql__simplify_calc(binder, rel)) {
         return NULL;
     }
-    return keep_above(binder, rel, &kept);
+    return keep_above(binder, over_one_row(binder, rel), &kept);
 }
 
 /* Which sides of a join expr looks at: 1 the left, 2 the right. */
@@ -264,6 +302,8 @@ static struct sql_rel *push(struct sql_binder *binder, struct sql_rel *rel, stru
         return push_union(binder, rel, conditions);
     case EXEC_RANK:
         return push_rank(binder, rel, conditions);
+    case EXEC_VALUES:
+        return simplify_values(binder, rel, conditions);
     default:
         for (uint32_t i = 0; i < rel->node.input_count; i++) {
             none = (struct sql_exprs){0};

@@ -185,6 +185,25 @@ static bool narrow(struct merging *merging, const struct usage *usage, struct ve
 
 /* --- the conditions ----------------------------------------------------------------------------------------------- */
 
+static struct expr *checkable(struct sql_binder *binder, struct expr *expr);
+
+/* `column = a OR column = b`: what a short IN is made of. */
+static struct expr *checkable_list(struct sql_binder *binder, struct expr *expr)
+{
+    const struct expr *column = NULL;
+
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        const struct expr *part = checkable(binder, expr->arguments[i]);
+
+        if (part == NULL || part != expr->arguments[i] || strcmp(expr_call_name(part), "=") != 0 ||
+            (column != NULL && column->index != part->arguments[0]->index)) {
+            return NULL;
+        }
+        column = part->arguments[0];
+    }
+    return expr;
+}
+
 /* `column = constant` and its like, which a decoder can check before it decodes the rest; else NULL. */
 static struct expr *checkable(struct sql_binder *binder, struct expr *expr)
 {
@@ -192,6 +211,9 @@ static struct expr *checkable(struct sql_binder *binder, struct expr *expr)
     bool                     known = false;
     struct expr             *column;
 
+    if (expr->kind == EXPR_OR) {
+        return checkable_list(binder, expr);
+    }
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         known = known || strcmp(expr_call_name(expr), names[i]) == 0;
     }
@@ -215,6 +237,15 @@ static struct expr *checkable(struct sql_binder *binder, struct expr *expr)
         }
     }
     return expr;
+}
+
+/* Whether the condition's column is one that the format gives. */
+static bool is_decoded(const struct sql_rel *scan, const struct expr *condition)
+{
+    const struct expr *column = condition->arguments[0];
+
+    column = condition->kind == EXPR_OR ? column->arguments[0] : column;
+    return scan->table->columns[scan->table_rows[column->index]].kind == SQL_COLUMN_PHYSICAL;
 }
 
 /* Conjuncts of condition that are checkable, with their columns replaced by map (NULL: as they are). */
