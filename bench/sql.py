@@ -8,9 +8,9 @@
                                               k_events_per_cpu_s counts)
   bench/sql.py q17 --profile                  where the time goes (perf)
 
-Both read the same events from a warm source (page cache; the broker beside Flink) on one core, into a sink that takes
-every column of every row. CPU is user and system time of the whole process; of Flink without its start, its planning and
-its warm-up. Results are printed and appended to docs/perf/history/sql.jsonl.
+Both read the same events from a warm source (page cache; the broker beside Flink) on one core, into a sink that
+takes every column of every row. CPU is user and system time of the whole process; of Flink without its start, its
+planning and its warm-up. Results are printed and appended to docs/perf/history/sql.jsonl.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 QUERIES = os.path.join(ROOT, "tests", "data", "sql", "nexmark")
 HISTORY = os.path.join(ROOT, "docs", "perf", "history", "sql.jsonl")
-# Query -> events per CPU second of Flink 2.2 (thousands, the better of two runs on the reference machine), must, stretch.
+# Query -> thousands of events per CPU second of Flink 2.2 (the better of two runs on another machine), must, stretch.
 TARGETS = {
     "q0": (358.7, 10, 13), "q1": (392.5, 10, 13), "q2": (374.1, 10, 13), "q3": (337.8, 10, 13),
     "q5": (216.9, 10, 13), "q7": (105.3, 10, 13), "q8": (320.2, 10, 13), "q10": (341.5, 10, 13),
@@ -42,9 +42,10 @@ def script(query, folder):
     with open(os.path.join(QUERIES, query + ".sql"), encoding="utf-8") as file:
         text = file.read()
     head, tail = text.split("CREATE TABLE out_", 1)
-    tail = re.sub(r"(?:,\s*PRIMARY KEY \([^)]*\) NOT ENFORCED)?\s*\) WITH \(.*?\);", "\n) WITH ('connector' = 'blackhole');",
-                  tail, count=1, flags=re.S)
-    head = re.sub(r",\s*'scan.bounded.specific-offsets' = '[^']*'", "", head).replace("'specific-offsets'", "'latest-offset'")
+    tail = re.sub(r"(?:,\s*PRIMARY KEY \([^)]*\) NOT ENFORCED)?\s*\) WITH \(.*?\);",
+                  "\n) WITH ('connector' = 'blackhole');", tail, count=1, flags=re.S)
+    head = re.sub(r",\s*'scan.bounded.specific-offsets' = '[^']*'", "", head)
+    head = head.replace("'specific-offsets'", "'latest-offset'")
     path = os.path.join(folder, query + ".sql")
     with open(path, "w", encoding="utf-8") as file:
         file.write(head + "CREATE TABLE out_" + tail)

@@ -1,4 +1,4 @@
-"""millrace sql --local: options, sources, sinks, results, errors and exit codes; and every example of docs/sql/examples."""
+"""millrace sql --local: options, sources, sinks, results, errors, exit codes; every example of docs/sql/examples."""
 import gzip
 import json
 import os
@@ -87,7 +87,7 @@ def cli_sql(current):
     lines = sql.out("-f", script, "-i", f"t={data}").splitlines()
     check_equal([json.loads(line) for line in lines], final, "the final table of an upsert sink")
     target = sql.path("o.jsonl")
-    check_equal(sql.out("-f", script, "-i", f"t={data}", "--output-file", f"o={target}"), "", "nothing on standard output")
+    check_equal(sql.out("-f", script, "-i", f"t={data}", "--output-file", f"o={target}"), "", "standard output")
     with open(target, encoding="utf-8") as file:
         check_equal(file.read().splitlines(), lines, "the file")
 
@@ -159,7 +159,8 @@ def cli_sql_errors(current):
                 "nothing runs before all is parsed")
     text = sql.says("-e", SOURCE, "-e", "SELECT * FROM t", expected=USAGE)
     check("--input t=FILE" in text, f"the cure: {text}")
-    check("no.jsonl" in sql.says("-e", SOURCE, "-i", "t=no.jsonl", "-e", "SELECT * FROM t", expected=NOT_FOUND), "a file")
+    text = sql.says("-e", SOURCE, "-i", "t=no.jsonl", "-e", "SELECT * FROM t", expected=NOT_FOUND)
+    check("no.jsonl" in text, f"a file: {text}")
     check("no.sql" in sql.says("-f", "no.sql", expected=NOT_FOUND), "a script")
     broken = sql.path("broken.jsonl", rows(7) + b'{"k":"x","n":\n' + rows(3))
     text = sql.says("-e", SOURCE, "-i", f"t={broken}", "-e", "SELECT * FROM t", expected=FAILED)
@@ -169,8 +170,8 @@ def cli_sql_errors(current):
     text = sql.says("-e", SOURCE, "-i", "t=-", "-e", "SELECT a.k FROM t AS a, t AS b WHERE a.n = b.n AND a.k > b.k",
                     "--memory", "1M", stdin=rows(1), expected=DONE)
     wide = sql.path("wide.jsonl", rows(60000, keys=60000))
-    text = sql.says("-e", SOURCE, "-i", f"t={wide}", "-e", "SELECT k, COUNT(*) AS c FROM t GROUP BY k", "--memory", "1M",
-                    expected=FAILED)
+    query = "SELECT k, COUNT(*) AS c FROM t GROUP BY k"
+    text = sql.says("-e", SOURCE, "-i", f"t={wide}", "-e", query, "--memory", "1M", expected=FAILED)
     check("memory" in text.lower() or "budget" in text.lower(), f"the budget: {text}")
     check("jobs" in sql.says("-e", "SHOW JOBS", expected=USAGE), "jobs")
 
@@ -181,16 +182,18 @@ def cli_sql_pipes(current):
     sql = Sql(current)
     data = sql.path("t.jsonl", rows(200000))
     words = [current.binary, "sql", "--local", "-q", "-e", SOURCE]
-    child = subprocess.Popen(words + ["-i", f"t={data}", "-o", "json", "-e", "SELECT * FROM t"], stdout=subprocess.PIPE)
+    child = subprocess.Popen(words + ["-i", f"t={data}", "-o", "json", "-e", "SELECT * FROM t"],
+                             stdout=subprocess.PIPE)
     child.stdout.readline()
     child.stdout.close()
     check_equal(child.wait(WAIT_S), DONE, "exit code when nobody reads on")
-    child = subprocess.Popen(words + ["-i", "t=-", "-o", "changelog", "-e", "SELECT k, COUNT(*) AS c FROM t GROUP BY k"],
+    query = "SELECT k, COUNT(*) AS c FROM t GROUP BY k"
+    child = subprocess.Popen(words + ["-i", "t=-", "-o", "changelog", "-e", query],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     child.stdin.write(rows(2))
     child.stdin.flush()
-    check_equal([child.stdout.readline(), child.stdout.readline()], [b'+I {"k":"k0","c":1}\n', b'+I {"k":"k1","c":1}\n'],
-                "changes while the pipe is open")
+    check_equal([child.stdout.readline(), child.stdout.readline()],
+                [b'+I {"k":"k0","c":1}\n', b'+I {"k":"k1","c":1}\n'], "changes while the pipe is open")
     time.sleep(0.2)
     child.send_signal(signal.SIGINT)
     _, says = child.communicate(timeout=WAIT_S)
@@ -213,7 +216,8 @@ def cli_sql_examples(current):
     count = 0
     for command, output in examples():
         words = command.replace("millrace", current.binary, 1)
-        done = subprocess.run(["sh", "-c", words], capture_output=True, timeout=WAIT_S, check=False, cwd=ROOT, text=True)
+        done = subprocess.run(["sh", "-c", words], capture_output=True, timeout=WAIT_S, check=False, cwd=ROOT,
+                              text=True)
         check_equal(done.returncode, DONE, f"{command}\n{done.stderr}")
         check_equal(done.stdout, output, command)
         count += 1
