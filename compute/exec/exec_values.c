@@ -2,51 +2,43 @@
 #include "compute/exec/exec_worker.h"
 
 #define VALUES_BLOCK (64 * (size_t)KIB)
+#define ROWS_AT_ONCE 64U
 
 struct values {
     struct exec_operator op;
     bool                 done;
 };
 
-/* All expressions at once, over a chunk of one row without columns: output i is row i / columns, column i % columns. */
-static bool emit_rows(struct exec_operator *op, struct expr_program *program, struct arena *arena)
+/* Some rows: output i of the program is row i / width, column i % width, over a chunk of one row without columns. A
+ * program compares its expressions with each other, so a long list of rows is taken in pieces. */
+static bool emit_rows(struct exec_operator *op, uint32_t first, uint32_t count, struct arena *arena)
 {
-    const struct exec_values *values = &op->node->values;
-    uint32_t                  width = op->node->column_count;
-    struct vec_chunk          nothing = {.row_count = 1, .selected_count = 1};
-    struct vec               *results = arena_alloc_array(arena, (size_t)values->row_count * width, sizeof(*results));
+    uint32_t             width = op->node->column_count;
+    struct vec_chunk     nothing = {.row_count = 1, .selected_count = 1};
+    struct vec_chunk     chunk = {.row_count = count, .selected_count = count, .column_count = width};
+    struct vec          *results = arena_alloc_array(arena, (size_t)count * width, sizeof(*results));
+    struct expr_program *program = expr_program_create(op->node->values.exprs + (size_t)first * width, count * width);
+    bool                 good;
 
-    CHECK(results != NULL);
+    chunk.columns = arena_alloc_array(arena, width, sizeof(struct vec));
+    CHECK(results != NULL && chunk.columns != NULL);
     expr_program_set_now_ms(program, exec__now_ms(op));
-    if (!expr_program_run(program, &nothing, results)) {
-        return exec__fail_expr(op, program);
-    }
-    for (uint32_t first = 0; first < values->row_count; first += VEC_ROWS_MAX) {
-        uint32_t         count = MIN(values->row_count - first, VEC_ROWS_MAX);
-        struct vec_chunk chunk = {
-            .row_count = count,
-            .selected_count = count,
-            .column_count = width,
-            .columns = arena_alloc_array(arena, width, sizeof(struct vec)),
-        };
-
-        CHECK(chunk.columns != NULL);
-        for (uint32_t column = 0; column < width; column++) {
-            chunk.columns[column] = vec_make_rows(arena, op->node->columns[column].type, count);
-            for (uint32_t row = 0; row < count; row++) {
-                vec_copy_value(arena, &chunk.columns[column], row, &results[(size_t)(first + row) * width + column], 0);
-            }
-        }
-        if (!exec__emit(op, &chunk)) {
-            return false;
+    good = expr_program_run(program, &nothing, results) || exec__fail_expr(op, program);
+    for (uint32_t column = 0; column < width && good; column++) {
+        chunk.columns[column] = vec_make_rows(arena, op->node->columns[column].type, count);
+        for (uint32_t row = 0; row < count; row++) {
+            vec_copy_value(arena, &chunk.columns[column], row, &results[(size_t)row * width + column], 0);
         }
     }
-    return true;
+    good = good && exec__emit(op, &chunk);
+    expr_program_destroy(program);
+    return good;
 }
 
 bool exec__values_run(struct exec_operator *op, bool *out_did)
 {
     struct values *values = CONTAINER_OF(op, struct values, op);
+    uint32_t       row_count = op->worker->index == 0 ? op->node->values.row_count : 0;
     struct arena   arena;
     bool           good = true;
 
@@ -55,15 +47,12 @@ bool exec__values_run(struct exec_operator *op, bool *out_did)
     }
     values->done = true;
     *out_did = true;
-    if (op->worker->index == 0 && op->node->values.row_count > 0) {
-        struct expr_program *program =
-            expr_program_create(op->node->values.exprs, op->node->values.row_count * op->node->column_count);
-
-        arena_init(&arena, MEM_COMPUTE, VALUES_BLOCK, SIZE_MAX);
-        good = emit_rows(op, program, &arena);
-        arena_deinit(&arena);
-        expr_program_destroy(program);
+    arena_init(&arena, MEM_COMPUTE, VALUES_BLOCK, SIZE_MAX);
+    for (uint32_t first = 0; first < row_count && good; first += ROWS_AT_ONCE) {
+        arena_reset(&arena);
+        good = emit_rows(op, first, MIN(row_count - first, ROWS_AT_ONCE), &arena);
     }
+    arena_deinit(&arena);
     return good && exec__emit_watermark(op, EXEC_WATERMARK_END) && exec__finish_users(op);
 }
 
