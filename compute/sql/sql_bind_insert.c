@@ -183,6 +183,29 @@ static struct expr *stored(struct sql_binder *binder, const struct sql_insert *i
     return expr_cast(binder->maker, value, column->type, false);
 }
 
+/* 'table.exec.sink.not-null-enforcer' = 'DROP': rows with a null in a column that is NOT NULL are left out. */
+static bool drop_nulls(struct sql_binder *binder, const struct sql_table *table, const uint32_t *written,
+                       struct expr *const *exprs, uint32_t count, struct expr **out_condition)
+{
+    struct sql_exprs wanted = {0};
+
+    if (!sql__view_is(sql_catalog_setting(binder->catalog, "table.exec.sink.not-null-enforcer"), "DROP")) {
+        return true;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct expr *value = exprs[i];
+
+        if (table->columns[written[i]].type.nullable || !value->type.nullable) {
+            continue;
+        }
+        value = sql__call(binder, (struct sql_place){0}, "IS NOT NULL", &value, 1);
+        if (value == NULL || !sql__add_expr(binder, &wanted, value)) {
+            return false;
+        }
+    }
+    return sql__all_of(binder, &wanted, out_condition);
+}
+
 static struct sql_rel *cast_to_table(struct sql_binder *binder, const struct sql_insert *insert, struct sql_rel *query,
                                      const struct sql_table *table)
 {
@@ -191,6 +214,7 @@ static struct sql_rel *cast_to_table(struct sql_binder *binder, const struct sql
     uint32_t     *sources = sql__alloc_array(binder, count, sizeof(*sources));
     struct expr **exprs = sql__alloc_array(binder, count, sizeof(*exprs));
     struct view  *names = sql__alloc_array(binder, count, sizeof(*names));
+    struct expr  *condition = NULL;
     uint32_t      given = 0;
 
     if (written == NULL || sources == NULL || exprs == NULL || names == NULL ||
@@ -212,7 +236,10 @@ static struct sql_rel *cast_to_table(struct sql_binder *binder, const struct sql
             return NULL;
         }
     }
-    return sql__new_calc(binder, insert->place, query, NULL, exprs, names, count);
+    if (!drop_nulls(binder, table, written, exprs, count, &condition)) {
+        return NULL;
+    }
+    return sql__new_calc(binder, insert->place, query, condition, exprs, names, count);
 }
 
 /* --- the sink ----------------------------------------------------------------------------------------------------- */
@@ -234,6 +261,19 @@ static bool set_key(struct sql_binder *binder, const struct sql_table *table, st
     sink->key_count = table->primary_key_count;
     sink->is_upsert = table->connector == SQL_CONNECTOR_UPSERT_KAFKA;
     return true;
+}
+
+/* As the table declares them: NOT NULL is checked when rows arrive. */
+static bool set_columns(const struct sql_table *table, struct sql_rel *rel)
+{
+    uint32_t next = 0;
+
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (sql__is_persisted(&table->columns[i])) {
+            sql__set_column(rel, next++, table->columns[i].name, table->columns[i].type, SQL_TIME_NONE);
+        }
+    }
+    return next == rel->node.column_count;
 }
 
 struct sql_rel *sql__bind_insert(struct sql_binder *binder, const struct sql_insert *insert)
@@ -265,8 +305,5 @@ struct sql_rel *sql__bind_insert(struct sql_binder *binder, const struct sql_ins
     }
     rel->table = object->table;
     rel->node.inputs[0] = &query->node;
-    rel->node.column_count = query->node.column_count;
-    rel->node.columns = query->node.columns;
-    rel->times = query->times;
-    return rel;
+    return sql__make_columns(binder, rel, query->node.column_count) && set_columns(object->table, rel) ? rel : NULL;
 }

@@ -262,11 +262,8 @@ static bool add_wanted(struct merging *merging, const struct sql_rel *scan, cons
 
         part = map == NULL ? part : sql__replace_columns(merging->binder, part, map);
         part = part == NULL ? NULL : checkable(merging->binder, part);
-        if (part != NULL &&
-            scan->table->columns[scan->table_rows[part->arguments[0]->index]].kind == SQL_COLUMN_PHYSICAL) {
-            if (!sql__add_expr(merging->binder, wanted, part)) {
-                return false;
-            }
+        if (part != NULL && is_decoded(scan, part) && !sql__add_expr(merging->binder, wanted, part)) {
+            return false;
         }
     }
     return merging->binder->error->kind == SQL_OK;

@@ -9,7 +9,7 @@ static const struct {
     const char       *name;
     enum setting_kind kind;
     const char       *value;
-    const char       *only; /* the one value that is accepted, where we have no other; NULL: any */
+    const char       *only; /* the values that are accepted, where we have no others; NULL: any */
 } settings[] = {
     {"execution.checkpointing.interval", SETTING_DURATION, "", NULL},
     {"execution.checkpointing.mode", SETTING_TEXT, "EXACTLY_ONCE", NULL},
@@ -27,7 +27,7 @@ static const struct {
     {"table.exec.mini-batch.enabled", SETTING_BOOLEAN, "false", NULL},
     {"table.exec.mini-batch.allow-latency", SETTING_DURATION, "0 ms", NULL},
     {"table.exec.mini-batch.size", SETTING_NUMBER, "-1", NULL},
-    {"table.exec.sink.not-null-enforcer", SETTING_TEXT, "ERROR", "ERROR"},
+    {"table.exec.sink.not-null-enforcer", SETTING_TEXT, "ERROR", "ERROR|DROP"},
     {"table.exec.sink.type-length-enforcer", SETTING_TEXT, "IGNORE", "IGNORE"},
     {"table.exec.sink.upsert-materialize", SETTING_TEXT, "AUTO", NULL},
     {"table.exec.source.idle-timeout", SETTING_DURATION, "0 ms", NULL},
@@ -175,14 +175,22 @@ static const char *value_problem(size_t index, struct view value)
     }
 }
 
-static bool equal_ignoring_case(struct view value, const char *text)
+/* Whether the value is one of list, which '|' separates; case does not matter. */
+static bool in_list(struct view value, const char *list)
 {
-    for (size_t i = 0; i < value.len || text[i] != '\0'; i++) {
-        if (i >= value.len || text[i] == '\0' || (value.base[i] | 0x20) != ((uint8_t)text[i] | 0x20)) {
-            return false;
+    while (*list != '\0') {
+        size_t len = strcspn(list, "|");
+        size_t i = 0;
+
+        while (len == value.len && i < len && (value.base[i] | 0x20) == ((uint8_t)list[i] | 0x20)) {
+            i++;
         }
+        if (len == value.len && i == len) {
+            return true;
+        }
+        list += len + (list[len] == '|');
     }
-    return true;
+    return false;
 }
 
 bool sql__check_setting(const struct sql_statement *statement, struct sql_error *error)
@@ -210,9 +218,9 @@ bool sql__check_setting(const struct sql_statement *statement, struct sql_error 
     if (problem != NULL) {
         return sql_fail(error, SQL_ERROR_TYPE, statement->key_place, "'%s' wants %s", settings[index].name, problem);
     }
-    if (settings[index].only != NULL && !equal_ignoring_case(statement->value, settings[index].only)) {
+    if (settings[index].only != NULL && !in_list(statement->value, settings[index].only)) {
         return sql_fail(error, SQL_ERROR_UNSUPPORTED, statement->key_place,
-                        "Flink has other values of '%s', Millrace not yet: '%s' is there", settings[index].name,
+                        "Flink has other values of '%s', Millrace not yet: %s is there", settings[index].name,
                         settings[index].only);
     }
     return true;
