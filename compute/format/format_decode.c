@@ -92,6 +92,8 @@ static void set_key(struct format_decoder *decoder, struct format__field *field)
     field->key = key;
     field->key_len = (uint32_t)field->name.len + 3;
     field->is_plain_name = true;
+    memcpy(field->key_words, key, MIN(field->key_len, sizeof(field->key_words)));
+    memset(field->key_masks, 0xff, MIN(field->key_len, sizeof(field->key_masks)));
     for (size_t i = 0; i < field->name.len; i++) {
         field->is_plain_name = field->is_plain_name && field->name.base[i] >= ' ' && field->name.base[i] < 0x7f &&
                                field->name.base[i] != '"' && field->name.base[i] != '\\';
@@ -172,6 +174,11 @@ struct format_decoder *format_decoder_create(const struct format_schema *schema)
     decoder->record_of_row = mem_alloc(MEM_COMPUTE, VEC_ROWS_MAX * sizeof(*decoder->record_of_row));
     init_root(decoder, schema);
     return decoder;
+}
+
+void format__decoder_exact(struct format_decoder *decoder)
+{
+    decoder->is_exact = true;
 }
 
 void format_decoder_destroy(struct format_decoder *decoder)

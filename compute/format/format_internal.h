@@ -63,6 +63,7 @@ struct format__field {
     struct view            name;
     char                  *key; /* "name": with its quotes and the colon */
     uint32_t               key_len;
+    uint64_t               key_words[2], key_masks[2]; /* the key's first 16 bytes, little-endian */
     bool                   is_plain_name; /* nothing in it that JSON escapes: `key` is how it stands in the text */
     struct vec_type        type;
     struct format__column *column; /* NULL: checked, not kept */
@@ -81,18 +82,27 @@ enum format__result {
     FORMAT_FULL,    /* a record: its other rows go into the next chunk */
 };
 
+/* The day that was read last, and how it stood in the text. */
+struct format__day {
+    uint64_t date, day;
+    int64_t  start_us;
+    bool     is_known;
+};
+
 struct format_decoder {
     struct format_options  options;
     uint32_t               column_count;
     struct format__column *columns;
     struct vec            *vecs;        /* of the columns, then what stands below them */
     struct format__field   root;        /* a ROW: the table's columns */
+    bool                   is_exact;    /* the quick way through JSON is not taken: for tests and measurements */
     bool                   has_decimal; /* Jackson then reads fractions of trees as BigDecimal */
     struct arena           plan;        /* fields, names */
     struct arena           texts;       /* of one call */
     uint32_t              *record_of_row;
     uint32_t               row_count;
     uint64_t               skipped;
+    struct format__day     day;
     size_t                 record;    /* the one being decoded: index in the call */
     size_t                 rows_done; /* of a record that had more rows than there was room for */
     struct format_failure  failure;
@@ -140,6 +150,8 @@ int format__base64_bits(uint8_t mark);
 /* Jackson's MIME-NO-LINEFEEDS: white space is skipped, padding is required. out has room for text.len bytes. */
 bool   format__base64_decode(struct view text, uint8_t *out_bytes, size_t *out_len);
 size_t format__base64_encode(struct view bytes, char *out_text);
+
+void format__decoder_exact(struct format_decoder *decoder);
 
 /* --- formats ------------------------------------------------------------------------------------------------------ */
 

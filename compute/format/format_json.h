@@ -52,6 +52,8 @@ void json_open(struct json_reader *reader, struct view record, struct arena *tex
 MUST_USE bool json_next(struct json_reader *reader);
 /* The token's text as JsonParser.getText gives it; base NULL for JSON_NONE. False: malformed inside. */
 MUST_USE bool json_text(struct json_reader *reader, struct view *out_text);
+/* From behind an opening quote (reader->at) to behind the closing one. */
+MUST_USE bool json_string(struct json_reader *reader, struct view *out_text);
 /* The STRING's bytes, decoded from base64. False: none, or no STRING. */
 MUST_USE bool json_bytes(struct json_reader *reader, struct view *out_bytes);
 /* From the token on to where the next item begins; what skipToNextField does. */
@@ -67,5 +69,12 @@ size_t json_escape(uint8_t byte, char out_text[6]);
 bool json_is_utf8(const uint8_t *at, const uint8_t *end);
 /* Text in UTF-8 as loosely as Jackson takes it, made what JSON strings give. False: not even that. */
 MUST_USE bool json_loose_text(struct view text, struct arena *texts, struct view *out_text);
+
+struct json__units;
+
+/* format_json_text.c for format_json_token.c: from behind the opening quote to behind the closing one, as a text or
+ * checked only (units NULL). */
+MUST_USE bool json__read_text(struct json_reader *reader, size_t chars_max, struct view *out_text);
+MUST_USE bool json__read_units(struct json_reader *reader, struct json__units *units);
 
 #endif

@@ -83,6 +83,10 @@ enum format__result format__json_record(struct format_decoder *decoder, struct v
     if (record.len == 0) {
         return FORMAT_OK;
     }
+    if (!decoder->is_exact && format__json_fast_row(decoder, record)) {
+        format__row_add(decoder);
+        return FORMAT_OK;
+    }
     if (is_wide_json(record)) {
         return format__refused(decoder, view_of(NULL, 0), "JSON in UTF-16 or UTF-32");
     }

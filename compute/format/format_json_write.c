@@ -1,22 +1,11 @@
 /* Rows to JSON as Flink's JsonRowDataSerializationSchema writes it. */
 #include "compute/format/format_json.h"
+#include "compute/format/format_scan.h"
 #include "compute/format/format_write.h"
 #include "compute/vec/vec_number.h"
 
 static void write_value(struct format_encoder *encoder, const struct format__target *target, const struct vec *vec,
                         size_t position);
-
-/* Bytes from `at` on that stand in JSON as they are. Characters beyond the basic plane do not: Jackson writes them as
- * two surrogates, and a surrogate alone as it is. */
-static size_t plain_prefix(const uint8_t *at, size_t len)
-{
-    size_t i = 0;
-
-    while (i < len && at[i] >= ' ' && at[i] != '"' && at[i] != '\\' && at[i] != 0xed && at[i] < 0xf0) {
-        i++;
-    }
-    return i;
-}
 
 static size_t put_unit_escape(char *out, uint32_t unit)
 {
@@ -30,7 +19,7 @@ static size_t put_unit_escape(char *out, uint32_t unit)
     return 6;
 }
 
-/* What plain_prefix() stopped at; returns the bytes of the text that it was. */
+/* What scan_plain() stopped at; returns the bytes of the text that it was. */
 static size_t write_escape(struct format_encoder *encoder, const uint8_t *at, size_t len)
 {
     char *out = format__room(encoder, 12);
@@ -63,7 +52,7 @@ static void write_string(struct format_encoder *encoder, struct view text)
 {
     format__put_mark(encoder, '"');
     for (size_t at = 0; at < text.len;) {
-        size_t plain = plain_prefix(text.base + at, text.len - at);
+        size_t plain = scan_plain(text.base + at, text.len - at);
 
         format__put(encoder, text.base + at, plain);
         at += plain;
