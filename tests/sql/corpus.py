@@ -10,6 +10,7 @@ A case is one file of bytes:
     == output TOPIC [escaped]         the final table that Flink wrote: its rows as bytes, sorted
     == answer ok|failed|refused TEXT  what became of the script: failed while it ran, refused before
     == millrace refuses TEXT          when Flink answers and Millrace does not yet: what it says instead
+    == millrace differs TEXT          known to be wrong, and how; the test fails once it is right
 
 Everything but input, script and the last section is written by tests/suites/flink/run.
 """
@@ -32,7 +33,7 @@ class Case:
         self.inputs = []      # (topic, partition, escaped, [record as in the file])
         self.outputs = {}     # topic -> sorted rows
         self.answer, self.reason = None, ""
-        self.refusal = None
+        self.refusal = self.difference = None
 
     def records(self):
         """topic -> {partition: [bytes]}"""
@@ -81,6 +82,8 @@ def read_case(path):
             case.answer, case.reason = words[2], " ".join(words[3:])
         elif words[1:3] == ["millrace", "refuses"]:
             case.refusal = " ".join(words[3:])
+        elif words[1:3] == ["millrace", "differs"]:
+            case.difference = " ".join(words[3:])
         else:
             raise ValueError(f"{path}: what is '{' '.join(words)}'?")
     for topic in escaped:
@@ -103,6 +106,8 @@ def write_case(case, path):
         out.append(f"== answer {case.answer} {case.reason}".rstrip().encode())
     if case.refusal is not None:
         out.append(f"== millrace refuses {case.refusal}".encode())
+    if case.difference is not None:
+        out.append(f"== millrace differs {case.difference}".encode())
     with open(path, "wb") as file:
         file.write(b"\n".join(out) + b"\n")
 
