@@ -5,8 +5,8 @@
  * window has fired.
  *
  * Late rows. A row whose slice's windows have all fired is dropped and counted. One whose first windows have fired is
- * still added: only those that have not will show it. A CUMULATE merges what it fired into the window's first slice, as
- * later windows of the same start contain all of it.
+ * still added: only those that have not will show it. A CUMULATE merges what it fired into the first of the window's
+ * slices, as later windows of the same start contain all of it.
  *
  * Windows fire in the order of their ends, keys in the order in which their first row came. */
 #include "compute/exec/exec_window.h"
@@ -139,17 +139,7 @@ static bool place_of(const struct exec_slices *slices, int64_t time_ms, int64_t 
     *out_start_ms = exec_window_floor(time_ms, window->offset_ms, slices->slice_ms);
     *out_end_ms = *out_start_ms + slices->slice_ms;
     last_end_ms = exec_window_last_end(window, *out_start_ms);
-    if (last_end_ms < *out_end_ms || exec_window_has_fired(last_end_ms, progress_ms)) {
-        return false;
-    }
-    if (!exec_window_has_fired(*out_end_ms, progress_ms)) {
-        return true;
-    }
-    if (window->kind == EXEC_CUMULATE) {
-        *out_start_ms = exec_window_floor(*out_start_ms, window->offset_ms, window->size_ms);
-        *out_end_ms = *out_start_ms + slices->slice_ms;
-    }
-    return true;
+    return last_end_ms >= *out_end_ms && !exec_window_has_fired(last_end_ms, progress_ms);
 }
 
 /* --- rows in -------------------------------------------------------------------------------------------------------
