@@ -107,8 +107,29 @@ struct expr *expr_rebuild(struct expr_maker *maker, const struct expr *expr, str
  * belongs to the rows that reach it. */
 struct expr *expr_fold(struct expr_maker *maker, struct expr *expr);
 
-/* Names of all functions, for "did you mean" and for the documentation's table; NULL at the end. */
+/* Names of all functions, for "did you mean"; NULL at the end. */
 const char *expr_function_name(size_t index);
+
+/* --- tables of the documentation -------------------------------------------------------------------------------------
+ */
+
+struct expr_function_info {
+    const char *name, *shape, *note;
+    bool        null_of_null; /* the result is NULL where an argument is */
+    bool        may_fail;     /* some values fail the job */
+};
+
+/* By the same index; false at the end. */
+bool expr_function_describe(size_t index, struct expr_function_info *out_info);
+
+enum expr_castable {
+    EXPR_CAST_NONE,
+    EXPR_CAST_ALWAYS,
+    EXPR_CAST_FITS,  /* NULL where the value does not fit */
+    EXPR_CAST_READS, /* fails the job, under TRY_CAST NULL, where the value cannot be read */
+};
+
+enum expr_castable expr_castable(struct vec_type from, struct vec_type to);
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 

@@ -154,7 +154,8 @@ static bool multiply_decimal(struct expr_call *call)
     struct vec_type   type = call->expr->type;
     struct vec_access a = vec_access_of(&call->arguments[0]);
     struct vec_access b = vec_access_of(&call->arguments[1]);
-    enum vec_layout   layout = vec_type_layout(type);
+    enum vec_layout   layout = vec_type_layout(type), a_layout = vec_type_layout(a_type);
+    enum vec_layout   b_layout = vec_type_layout(b_type);
 
     if (a_type.precision + b_type.precision > VEC_DECIMAL_DIGITS_MAX || type.scale != a_type.scale + b_type.scale) {
         return decimal_rows(call, vec_decimal_multiply, false);
@@ -162,8 +163,7 @@ static bool multiply_decimal(struct expr_call *call)
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t row = expr__row(call, i);
 
-        decimal_put(call, row, layout,
-                    decimal_at(&a, row, vec_type_layout(a_type)) * decimal_at(&b, row, vec_type_layout(b_type)));
+        decimal_put(call, row, layout, decimal_at(&a, row, a_layout) * decimal_at(&b, row, b_layout));
     }
     return true;
 }

@@ -406,7 +406,7 @@ static bool round_days(struct expr_call *call)
         size_t  row = expr__row(call, i);
         int32_t days = ((const int32_t *)access.data)[vec_access_at(&access, row)];
 
-        result[row] = unit == UNIT_DAY ? days + up : unit > UNIT_DAY ? days : (int32_t)round_date(days, unit, up);
+        result[row] = unit > UNIT_DAY ? days : (int32_t)round_date(days, unit, up);
     }
     return true;
 }

@@ -126,13 +126,43 @@ void expr__put_integer(struct expr_call *call, size_t row, int64_t value)
     }
 }
 
+/* To a decimal that has room for every value of the type: no rounding, nothing to check. */
+static bool widen_to_decimal(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    struct vec_type   from = call->arguments[0].type, to = call->expr->type;
+    enum vec_layout   layout = vec_type_layout(from);
+    bool              is_small = vec_type_layout(to) == VEC_LAYOUT_INT64;
+    vec_int128        factor = (vec_int128)vec_power_of_ten(to.scale - (from.kind == VEC_DECIMAL ? from.scale : 0));
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t     row = expr__row(call, i), at = vec_access_at(&access, row);
+        vec_int128 value =
+            (layout == VEC_LAYOUT_INT64 ? ((const int64_t *)access.data)[at] : expr__integer_at(&access, row, layout)) *
+            factor;
+
+        if (is_small) {
+            ((int64_t *)call->result->data)[row] = (int64_t)value;
+        } else {
+            ((vec_int128 *)call->result->data)[row] = value;
+        }
+    }
+    return true;
+}
+
 static bool integer_to_decimal(struct expr_call *call)
 {
+    static const int digits[VEC_KIND_COUNT] = {
+        [VEC_TINYINT] = 3, [VEC_SMALLINT] = 5, [VEC_INT] = 10, [VEC_BIGINT] = 19, [VEC_BOOLEAN] = 1};
     struct vec_access access = vec_access_of(&call->arguments[0]);
     struct vec_type   from = call->arguments[0].type;
     struct vec_type   to = call->expr->type;
     int               scale = from.kind == VEC_DECIMAL ? from.scale : 0;
+    int               whole = from.kind == VEC_DECIMAL ? from.precision - scale : digits[from.kind];
 
+    if (to.precision - to.scale >= whole && to.scale >= scale) {
+        return widen_to_decimal(call);
+    }
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t     row = expr__row(call, i);
         vec_int128 value = expr__integer_at(&access, row, vec_type_layout(from));
@@ -266,15 +296,18 @@ static int64_t shown_ms(const struct expr_call *call, const struct vec_access *a
     return expr__stamp_at(access, row, from).ms + zone_shift(from.kind, call->expr->type.kind, expr__zone_ms(call));
 }
 
-/* Days and clocks before 1970 by division towards 1970, as Flink does: 1969-12-31 23:59 is of 1970-01-01. */
+/* Days and clocks before 1970 by division towards 1970, as Flink does: 1969-12-31 23:59 is of 1970-01-01. Not so of
+ * TIMESTAMP_LTZ. */
 static bool timestamp_to_date(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
+    bool              instant = call->arguments[0].type.kind == VEC_TIMESTAMP_LTZ;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t row = expr__row(call, i);
+        size_t  row = expr__row(call, i);
+        int64_t ms = shown_ms(call, &access, row);
 
-        expr__put_integer(call, row, shown_ms(call, &access, row) / VEC_MS_PER_DAY);
+        expr__put_integer(call, row, instant ? vec_floor_divide(ms, VEC_MS_PER_DAY) : ms / VEC_MS_PER_DAY);
     }
     return true;
 }
@@ -282,11 +315,13 @@ static bool timestamp_to_date(struct expr_call *call)
 static bool timestamp_to_time(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
+    bool              instant = call->arguments[0].type.kind == VEC_TIMESTAMP_LTZ;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t  row = expr__row(call, i);
-        int64_t ms = shown_ms(call, &access, row) % VEC_MS_PER_DAY;
+        int64_t ms = shown_ms(call, &access, row);
 
+        ms = instant ? vec_floor_remainder(ms, VEC_MS_PER_DAY) : ms % VEC_MS_PER_DAY;
         ms -= call->expr->type.precision == 0 ? ms % 1000 : 0;
         expr__put_integer(call, row, ms < 0 ? ms + VEC_MS_PER_DAY : ms);
     }

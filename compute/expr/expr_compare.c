@@ -44,13 +44,24 @@ static expr_kernel_fn *const kernels[VEC_LAYOUT_COUNT][COMPARISONS] = {
 
 static bool compare_decimals(struct expr_call *call)
 {
-    struct vec_access a = vec_access_of(&call->arguments[0]);
-    struct vec_access b = vec_access_of(&call->arguments[1]);
+    struct vec_access accesses[2];
+    enum vec_layout   layouts[2];
+    int               scales[2], scale = 0;
+    bool              fits = true; /* both at the larger scale */
+    vec_int128        factors[2] = {1, 1};
     int               comparison = *(const int *)call->state;
     uint8_t          *result = call->result->data;
-    struct vec_type   types[2] = {call->arguments[0].type, call->arguments[1].type};
-    struct vec_access accesses[2] = {a, b};
 
+    for (int side = 0; side < 2; side++) {
+        accesses[side] = vec_access_of(&call->arguments[side]);
+        layouts[side] = vec_type_layout(call->arguments[side].type);
+        scales[side] = call->arguments[side].type.scale;
+        scale = MAX(scale, scales[side]);
+    }
+    for (int side = 0; side < 2; side++) {
+        fits = fits && call->arguments[side].type.precision + scale - scales[side] <= VEC_DECIMAL_DIGITS_MAX;
+        factors[side] = (vec_int128)vec_power_of_ten(scale - scales[side]);
+    }
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t             row = expr__row(call, i);
         struct vec_decimal values[2];
@@ -59,12 +70,17 @@ static bool compare_decimals(struct expr_call *call)
         for (int side = 0; side < 2; side++) {
             size_t at = vec_access_at(&accesses[side], row);
 
-            values[side].scale = types[side].scale;
-            values[side].value = vec_type_layout(types[side]) == VEC_LAYOUT_INT64
-                                     ? ((const int64_t *)accesses[side].data)[at]
-                                     : ((const vec_int128 *)accesses[side].data)[at];
+            values[side].scale = scales[side];
+            values[side].value = layouts[side] == VEC_LAYOUT_INT64 ? ((const int64_t *)accesses[side].data)[at]
+                                                                   : ((const vec_int128 *)accesses[side].data)[at];
         }
-        order = vec_decimal_compare(values[0], values[1]);
+        if (fits) {
+            vec_int128 left = values[0].value * factors[0], right = values[1].value * factors[1];
+
+            order = (left > right) - (left < right);
+        } else {
+            order = vec_decimal_compare(values[0], values[1]);
+        }
         result[row] = comparison == EQUAL        ? order == 0
                       : comparison == UNEQUAL    ? order != 0
                       : comparison == LESS       ? order < 0

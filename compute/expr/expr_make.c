@@ -478,6 +478,31 @@ const char *expr_function_name(size_t index)
     return index < COUNT_OF(functions) ? functions[index].name : NULL;
 }
 
+bool expr_function_describe(size_t index, struct expr_function_info *out_info)
+{
+    const struct expr_function *function = &functions[MIN(index, COUNT_OF(functions) - 1)];
+
+    *out_info = (struct expr_function_info){.name = function->name,
+                                            .shape = function->shape,
+                                            .note = function->note,
+                                            .null_of_null = (function->flags & EXPR_STRICT) != 0,
+                                            .may_fail = (function->flags & EXPR_MAY_FAIL) != 0};
+    return index < COUNT_OF(functions);
+}
+
+enum expr_castable expr_castable(struct vec_type from, struct vec_type to)
+{
+    bool may_fail = false;
+
+    if (from.kind == VEC_NULL || (vec_type_equal(from, to) && from.kind != VEC_DECIMAL)) {
+        return EXPR_CAST_ALWAYS;
+    }
+    if (expr__cast_kernel(from, to, &may_fail) == NULL) {
+        return EXPR_CAST_NONE;
+    }
+    return may_fail ? EXPR_CAST_READS : to.kind == VEC_DECIMAL ? EXPR_CAST_FITS : EXPR_CAST_ALWAYS;
+}
+
 static struct expr *bind_call(struct expr_maker *maker, const struct expr_function *function,
                               struct expr *const *arguments, uint32_t count)
 {

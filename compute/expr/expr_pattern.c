@@ -50,7 +50,8 @@ static uint8_t at(struct view text, size_t place)
     return place < text.len ? text.base[place] : 0;
 }
 
-/* '...' or '' at the start; gives its end, 0 when it is not closed. */
+/* '...' or '' at the start; gives its end, 0 when it is not closed. A '' inside stands for a quote: the piece ends with
+ * one, and the rest begins with the other, as if it were opened anew. */
 static size_t quoted(struct view rest, struct pattern_piece *piece)
 {
     size_t end = 1;
@@ -62,8 +63,12 @@ static size_t quoted(struct view rest, struct pattern_piece *piece)
     while (end < rest.len && rest.base[end] != '\'') {
         end++;
     }
+    if (at(rest, end + 1) == '\'') {
+        piece->text = view_of(rest.base + 1, end);
+        return end + 1;
+    }
     piece->text = view_of(rest.base + 1, end - 1);
-    return end == rest.len ? 0 : end + 1;
+    return end >= rest.len ? 0 : end + 1;
 }
 
 static bool is_letter(uint8_t byte)

@@ -109,9 +109,6 @@ bool expr__bind_substring(struct expr_bind *bind)
 static const uint8_t *next_separator(const uint8_t *at, const uint8_t *end, struct view mark, size_t *out_bytes)
 {
     *out_bytes = MAX(mark.len, (size_t)1);
-    if (mark.len == 1) {
-        return memchr(at, mark.base[0], (size_t)(end - at));
-    }
     if (mark.len > 1) {
         return memmem(at, (size_t)(end - at), mark.base, mark.len);
     }
@@ -119,6 +116,38 @@ static const uint8_t *next_separator(const uint8_t *at, const uint8_t *end, stru
         at++;
     }
     return at == end ? NULL : at;
+}
+
+/* The high bit of each byte of the next (at most eight) that equals `byte`. */
+static uint64_t marks_of(const uint8_t *at, size_t left, uint8_t byte)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), lows = ones * 0x7f;
+    uint64_t       word = 0;
+
+    memcpy(&word, at, MIN(left, sizeof(word)));
+    word ^= ones * byte;
+    word = ~(((word & lows) + lows) | word) & ~lows;
+    return left < sizeof(word) ? word & ((UINT64_C(1) << (8 * left)) - 1) : word;
+}
+
+/* part_of() for separators of one byte: eight bytes at a time, as parts are short. */
+static bool part_between_bytes(struct view text, uint8_t byte, int64_t index, struct view *out_part)
+{
+    size_t begin = 0;
+
+    for (size_t base = 0; base < text.len; base += 8) {
+        for (uint64_t marks = marks_of(text.base + base, text.len - base, byte); marks != 0; marks &= marks - 1) {
+            size_t at = base + (size_t)__builtin_ctzll(marks) / 8;
+
+            if (index-- == 0) {
+                *out_part = view_of(text.base + begin, at - begin);
+                return true;
+            }
+            begin = at + 1;
+        }
+    }
+    *out_part = view_of(text.base + begin, text.len - begin);
+    return index == 0;
 }
 
 /* SPLIT_INDEX(text, separator, index): parts between separators; an empty text has none. False: there is none. */
@@ -131,6 +160,9 @@ static bool part_of(struct view text, struct view mark, int64_t index, struct vi
 
     if (index < 0 || text.len == 0) {
         return false;
+    }
+    if (mark.len == 1) {
+        return part_between_bytes(text, mark.base[0], index, out_part);
     }
     for (next = next_separator(at, end, mark, &bytes); index > 0; index--) {
         if (next == NULL) {
