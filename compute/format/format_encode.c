@@ -55,25 +55,27 @@ size_t format__digits(int64_t value, char out_text[20])
                                 "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
                                 "8081828384858687888990919293949596979899";
     uint64_t          rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    char              reversed[20];
-    size_t            at = sizeof(reversed);
+    size_t            len = value < 0, digits = 1;
 
-    while (rest >= 100) {
+    for (uint64_t above = 10; rest >= above; above *= 10) {
+        digits++;
+        if (digits == 20) {
+            break;
+        }
+    }
+    out_text[0] = '-';
+    len += digits;
+    for (char *at = out_text + len; digits > 0;) {
+        if (digits == 1) {
+            at[-1] = (char)('0' + rest);
+            break;
+        }
         at -= 2;
-        memcpy(reversed + at, pairs + rest % 100 * 2, 2);
+        memcpy(at, pairs + rest % 100 * 2, 2);
         rest /= 100;
+        digits -= 2;
     }
-    if (rest >= 10) {
-        at -= 2;
-        memcpy(reversed + at, pairs + rest * 2, 2);
-    } else {
-        reversed[--at] = (char)('0' + rest);
-    }
-    if (value < 0) {
-        reversed[--at] = '-';
-    }
-    memcpy(out_text, reversed + at, sizeof(reversed) - at);
-    return sizeof(reversed) - at;
+    return len;
 }
 
 static void init_target(struct format_encoder *encoder, struct format__target *target, const struct vec_field *field)

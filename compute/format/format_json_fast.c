@@ -13,8 +13,7 @@
 
 struct fast {
     struct format_decoder *decoder;
-    const uint8_t         *end;
-    struct json_reader     reader; /* for texts with escapes */
+    const uint8_t         *start, *end;
 };
 
 /* All of these take where a value begins and give where it ends, or NULL to give up. */
@@ -24,6 +23,9 @@ static const uint8_t *skip_value(struct fast *fast, const uint8_t *at, int depth
 
 static inline const uint8_t *skip_space(const struct fast *fast, const uint8_t *at)
 {
+    if (LIKELY(at<fast->end && * at> ' ')) {
+        return at;
+    }
     while (at < fast->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) {
         at++;
     }
@@ -32,12 +34,22 @@ static inline const uint8_t *skip_space(const struct fast *fast, const uint8_t *
 
 /* --- texts -------------------------------------------------------------------------------------------------------- */
 
+/* With escapes, or with what is not quite UTF-8. */
+static const uint8_t *take_odd_text(struct fast *fast, const uint8_t *at, struct view *out_text)
+{
+    struct json_reader reader;
+    struct view        ignored;
+
+    json_open(&reader, view_of(fast->start, (size_t)(fast->end - fast->start)), &fast->decoder->texts);
+    reader.at = at;
+    return json_string(&reader, out_text == NULL ? &ignored : out_text) ? reader.at : NULL;
+}
+
 /* From behind the opening quote to behind the closing one. out_text NULL: checked only. */
 static inline const uint8_t *take_text(struct fast *fast, const uint8_t *at, struct view *out_text)
 {
     bool           is_ascii = true;
     const uint8_t *close = scan_string(at, fast->end, &is_ascii);
-    struct view    ignored;
 
     if (LIKELY(close < fast->end && *close == '"' && (is_ascii || json_is_utf8(at, close)))) {
         if (out_text != NULL) {
@@ -45,11 +57,7 @@ static inline const uint8_t *take_text(struct fast *fast, const uint8_t *at, str
         }
         return close + 1;
     }
-    fast->reader.at = at;
-    if (!json_string(&fast->reader, out_text == NULL ? &ignored : out_text)) {
-        return NULL;
-    }
-    return fast->reader.at;
+    return take_odd_text(fast, at, out_text);
 }
 
 /* vec_string_of() for a text in the record: short ones with two loads where so much can be read. */
@@ -63,7 +71,7 @@ static inline struct vec_string string_at(const struct fast *fast, struct view t
         string.ref.base = (const char *)text.base;
         return string;
     }
-    if (text.base < fast->reader.start || text.base > fast->end || fast->end - text.base < 16) {
+    if (text.base < fast->start || text.base > fast->end || fast->end - text.base < 16) {
         return vec_string_of((const char *)text.base, (uint32_t)text.len);
     }
     low = load_le64(text.base);
@@ -240,12 +248,6 @@ static const uint8_t *take_time(struct fast *fast, const struct format__field *f
     if (*at++ != '"') {
         return NULL;
     }
-    if (field->type.kind == VEC_TIMESTAMP && field->type.precision <= 6) {
-        stop = take_milliseconds(fast, at, &out_value->integer);
-        if (stop != NULL) {
-            return stop;
-        }
-    }
     stop = take_text(fast, at, &text);
     if (stop == NULL || field->type.kind == VEC_TIME) {
         return NULL;
@@ -286,8 +288,8 @@ static const uint8_t *take_real(struct fast *fast, const struct format__field *f
     return ok ? stop : NULL;
 }
 
-static const uint8_t *take_string(struct fast *fast, const struct format__field *field, uint32_t position,
-                                  const uint8_t *at)
+static inline const uint8_t *take_string(struct fast *fast, const struct format__field *field, uint32_t position,
+                                         const uint8_t *at)
 {
     struct view text;
 
@@ -475,9 +477,21 @@ static const uint8_t *take_row(struct fast *fast, const struct format__field *ro
     return at + 1;
 }
 
+static inline const uint8_t *keep_long(const struct format__field *field, uint32_t position, int64_t value,
+                                       const uint8_t *at)
+{
+    if (field->column != NULL) {
+        ((int64_t *)field->column->data)[position] = value;
+        format__column_mark(field->column, position);
+    }
+    return at;
+}
+
 static const uint8_t *take_value(struct fast *fast, const struct format__field *field, uint32_t position,
                                  const uint8_t *at)
 {
+    int64_t integer;
+
     if (at == fast->end) {
         return NULL;
     }
@@ -488,6 +502,18 @@ static const uint8_t *take_value(struct fast *fast, const struct format__field *
     case VEC_CHAR:
     case VEC_VARCHAR:
         return take_string(fast, field, position, at);
+    case VEC_BIGINT:
+        at = take_integer(fast, at, &integer);
+        return at == NULL ? NULL : keep_long(field, position, integer, at);
+    case VEC_TIMESTAMP:
+        if (field->type.precision <= 6 && *at == '"') {
+            const uint8_t *stop = take_milliseconds(fast, at + 1, &integer);
+
+            if (LIKELY(stop != NULL)) {
+                return keep_long(field, position, integer, stop);
+            }
+        }
+        return take_simple(fast, field, position, at);
     case VEC_ROW:
         if (*at != '{' || field->field_count > FIELDS_MAX || field->field_count == 0) {
             return NULL;
@@ -561,13 +587,12 @@ static const uint8_t *skip_value(struct fast *fast, const uint8_t *at, int depth
 
 bool format__json_fast_row(struct format_decoder *decoder, struct view record)
 {
-    struct fast fast = {.decoder = decoder, .end = record.base + record.len};
+    struct fast fast = {.decoder = decoder, .start = record.base, .end = record.base + record.len};
 
     if (record.len < 2 || record.base[0] != '{' || decoder->root.field_count > FIELDS_MAX ||
         decoder->root.field_count == 0) {
         return false;
     }
-    json_open(&fast.reader, record, &decoder->texts);
     if (take_row(&fast, &decoder->root, decoder->row_count, record.base + 1) != NULL) {
         return true;
     }

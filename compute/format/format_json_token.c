@@ -88,6 +88,17 @@ static size_t take_digits(struct json_reader *reader)
     return (size_t)(reader->at - start);
 }
 
+static bool take_exactly(struct json_reader *reader, const char *word)
+{
+    size_t len = strlen(word);
+
+    if ((size_t)(reader->end - reader->at) < len || memcmp(reader->at, word, len) != 0) {
+        return false;
+    }
+    reader->at += len;
+    return true;
+}
+
 static bool read_number(struct json_reader *reader, enum json_token *out_token)
 {
     const uint8_t *start = reader->at;
@@ -99,6 +110,9 @@ static bool read_number(struct json_reader *reader, enum json_token *out_token)
         return fail_behind(reader, "a number with leading zeros");
     }
     digits = take_digits(reader);
+    if (digits == 0 && take_exactly(reader, "Infinity")) {
+        return fail(reader, "a number that JSON does not have");
+    }
     if (digits == 0) {
         return fail_behind(reader, "a minus without a number");
     }
@@ -184,7 +198,13 @@ static bool read_value(struct json_reader *reader, enum json_token *out_token)
     case '-':
     case '0' ... '9':
         return read_number(reader, out_token);
+    case '+': /* the byte behind it counts as read, too */
+        reader->at++;
+        return fail_behind(reader, "a number with a plus");
     default:
+        if (take_exactly(reader, "NaN") || take_exactly(reader, "Infinity")) {
+            return fail(reader, "a number that JSON does not have");
+        }
         return is_word_byte(*reader->at) ? fail_word(reader) : fail_behind(reader, "no value begins like this");
     }
 }

@@ -48,13 +48,34 @@ static size_t write_escape(struct format_encoder *encoder, const uint8_t *at, si
     return 1;
 }
 
+/* Copies what stands in JSON as it is, 16 bytes at a time; returns how much that was. There is room for 16 bytes more
+ * than the text has. */
+static inline size_t copy_plain(char *out, const uint8_t *at, size_t len)
+{
+    size_t i = 0;
+
+#ifdef __SSE2__
+    for (; len - i >= 16; i += 16) {
+        memcpy(out + i, at + i, 16);
+        if (scan_plain(at + i, 16) < 16) {
+            return i + scan_plain(at + i, 16);
+        }
+    }
+#endif
+    for (; i < len && at[i] >= ' ' && at[i] != '"' && at[i] != '\\' && at[i] < 0xed; i++) {
+        out[i] = (char)at[i];
+    }
+    return i;
+}
+
 static void write_string(struct format_encoder *encoder, struct view text)
 {
     format__put_mark(encoder, '"');
     for (size_t at = 0; at < text.len;) {
-        size_t plain = scan_plain(text.base + at, text.len - at);
+        char  *out = format__room(encoder, text.len - at + 16);
+        size_t plain = copy_plain(out, text.base + at, text.len - at);
 
-        format__put(encoder, text.base + at, plain);
+        encoder->len += plain;
         at += plain;
         if (at < text.len) {
             at += write_escape(encoder, text.base + at, text.len - at);
@@ -72,7 +93,7 @@ void format__json_key(struct format_encoder *encoder, struct format__target *tar
     write_string(encoder, target->name);
     format__put_mark(encoder, ':');
     target->key_len = encoder->len - start;
-    key = arena_alloc(&encoder->plan, target->key_len);
+    key = arena_alloc(&encoder->plan, target->key_len + 16);
     CHECK(key != NULL);
     memcpy(key, encoder->bytes + start, target->key_len);
     target->key = key;
@@ -95,24 +116,72 @@ static void write_decimal(struct format_encoder *encoder, const struct vec *vec,
     struct vec_decimal decimal = format__decimal_at(vec, position);
 
     if (encoder->options.decimal_as_plain) {
-        while (decimal.scale > 0 && decimal.value % 10 == 0) {
-            decimal.value /= 10;
-            decimal.scale--;
-        }
         format__put(encoder, text, vec_decimal_format(decimal, text));
         return;
     }
     format__put(encoder, text, vec_decimal_format_stripped(decimal, text));
 }
 
+static inline char *put_two(char *out, uint32_t value)
+{
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
+    return out + 2;
+}
+
+/* Microseconds as yyyy-MM-dd HH:mm:ss[.fraction]; the day is mostly that of the row before. */
+static void write_microseconds(struct format_encoder *encoder, int64_t value, char suffix)
+{
+    int64_t  day = vec_floor_divide(value, VEC_US_PER_DAY);
+    uint64_t rest = (uint64_t)(value - day * VEC_US_PER_DAY);
+    uint32_t seconds = (uint32_t)(rest / 1000000), fraction = (uint32_t)(rest % 1000000);
+    char    *start = format__room(encoder, VEC_TIME_TEXT_BYTES), *out = start;
+
+    if (UNLIKELY(encoder->day_len == 0 || day != encoder->day)) {
+        encoder->day = day;
+        encoder->day_len = vec_date_format(day, encoder->day_text);
+    }
+    *out++ = '"';
+    memcpy(out, encoder->day_text, 16); /* the usual length is 10 */
+    if (UNLIKELY(encoder->day_len > 16)) {
+        memcpy(out, encoder->day_text, encoder->day_len);
+    }
+    out += encoder->day_len;
+    *out++ = encoder->options.iso_8601 ? 'T' : ' ';
+    out = put_two(out, seconds / 3600);
+    *out++ = ':';
+    out = put_two(out, seconds / 60 % 60);
+    *out++ = ':';
+    out = put_two(out, seconds % 60);
+    if (fraction != 0) {
+        *out++ = '.';
+        for (uint32_t place = 100000; fraction != 0; place /= 10) {
+            *out++ = (char)('0' + fraction / place);
+            fraction %= place;
+        }
+    }
+    if (suffix != '\0') {
+        *out++ = suffix;
+    }
+    *out++ = '"';
+    encoder->len += (size_t)(out - start);
+}
+
 static void write_timestamp(struct format_encoder *encoder, const struct vec *vec, size_t position)
 {
     char             text[VEC_TIME_TEXT_BYTES + 1];
-    struct vec_civil civil = format__civil_at(vec, position);
-    size_t           len = vec_timestamp_format(civil, encoder->options.iso_8601 ? 'T' : ' ', -1, text);
+    char             suffix = vec->type.kind == VEC_TIMESTAMP_LTZ ? 'Z' : '\0';
+    struct vec_civil civil;
+    size_t           len;
 
-    if (vec->type.kind == VEC_TIMESTAMP_LTZ) {
-        text[len++] = 'Z';
+    if (vec->type.precision <= 6) {
+        write_microseconds(encoder, ((const int64_t *)vec->data)[position], suffix);
+        return;
+    }
+    civil = format__civil_at(vec, position);
+    len = vec_timestamp_format(civil, encoder->options.iso_8601 ? 'T' : ' ', -1, text);
+    if (suffix != '\0') {
+        text[len++] = suffix;
     }
     write_quoted(encoder, text, len);
 }
@@ -126,6 +195,18 @@ static void write_bytes(struct format_encoder *encoder, struct view bytes)
     format__put_mark(encoder, '"');
 }
 
+static inline void write_key(struct format_encoder *encoder, const struct format__target *field, char before)
+{
+    char *out = format__room(encoder, field->key_len + 17);
+
+    out[0] = before;
+    memcpy(out + 1, field->key, 16); /* keys have room for 16 bytes */
+    if (UNLIKELY(field->key_len > 16)) {
+        memcpy(out + 1, field->key, field->key_len);
+    }
+    encoder->len += field->key_len + 1;
+}
+
 static void write_row(struct format_encoder *encoder, const struct format__target *fields, uint32_t count,
                       const struct vec *columns, size_t row)
 {
@@ -137,8 +218,7 @@ static void write_row(struct format_encoder *encoder, const struct format__targe
         if (encoder->options.ignore_null_fields && format__is_null(&columns[i], position)) {
             continue;
         }
-        format__put_mark(encoder, before);
-        format__put(encoder, fields[i].key, fields[i].key_len);
+        write_key(encoder, &fields[i], before);
         write_value(encoder, &fields[i], &columns[i], position);
         before = ',';
     }

@@ -23,7 +23,11 @@ struct format_encoder {
     size_t                 len, capacity;
     uint32_t               ends[VEC_ROWS_MAX];
     struct format_failure  failure;
-    struct arena           row; /* CSV: pieces of the row that is written */
+    /* The day written last. */
+    int64_t      day;
+    size_t       day_len;
+    char         day_text[VEC_TIME_TEXT_BYTES];
+    struct arena row; /* CSV: pieces of the row that is written */
 };
 
 /* Room for `more` bytes behind those written; the place of the first. */
