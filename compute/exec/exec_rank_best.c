@@ -16,15 +16,17 @@
 #include "core/base/check.h"
 
 #define CAPACITY_FIRST 4
+#define DIRTY_FIRST    1024
+#define PREFETCH_AHEAD 8
 
 /* In a key's entry. */
 struct best_key {
     struct exec_rank_row **rows; /* the best first */
     struct exec_rank_row **shown;
-    void                  *next_dirty;
     int64_t                written_ms;
     uint32_t               count, capacity, shown_count;
     bool                   is_dirty;
+    struct exec_rank_row  *one_row, *one_shown; /* the lists where one row is all there can be */
 };
 
 /* --- order ---------------------------------------------------------------------------------------------------------
@@ -120,6 +122,26 @@ static struct best_key *key_of(const struct exec_rank_op *rank, void *entry)
     return exec_table_payload(rank->table, entry);
 }
 
+static bool note_dirty(struct exec_rank_op *rank, void *entry)
+{
+    if (rank->dirty_count == rank->dirty_capacity) {
+        size_t capacity = MAX(DIRTY_FIRST, 2 * rank->dirty_capacity);
+        void **dirty = exec_heap_take(rank->heap, capacity * sizeof(*dirty));
+
+        if (dirty == NULL) {
+            return false;
+        }
+        if (rank->dirty_count > 0) {
+            memcpy(dirty, rank->dirty, rank->dirty_count * sizeof(*dirty));
+            exec_heap_give(rank->heap, rank->dirty, rank->dirty_capacity * sizeof(*dirty));
+        }
+        rank->dirty = dirty;
+        rank->dirty_capacity = capacity;
+    }
+    rank->dirty[rank->dirty_count++] = entry;
+    return true;
+}
+
 /* Sets aside what was shown, before the first change since. */
 static bool make_dirty(struct exec_rank_op *rank, void *entry)
 {
@@ -128,30 +150,41 @@ static bool make_dirty(struct exec_rank_op *rank, void *entry)
     if (key->is_dirty) {
         return true;
     }
-    if (key->count > 0) {
+    if (!note_dirty(rank, entry)) {
+        return false;
+    }
+    if (key->rows == &key->one_row) {
+        key->shown = &key->one_shown;
+    } else if (key->count > 0) {
         key->shown = exec_heap_take(rank->heap, key->count * sizeof(struct exec_rank_row *));
         if (key->shown == NULL) {
             return false;
         }
+    }
+    if (key->count > 0) {
         memcpy(key->shown, key->rows, key->count * sizeof(struct exec_rank_row *));
     }
     key->shown_count = key->count;
     key->is_dirty = true;
-    key->next_dirty = rank->dirty;
-    rank->dirty = entry;
     return true;
 }
 
 static bool make_room(struct exec_rank_op *rank, struct best_key *key)
 {
+    uint64_t               last = rank->op.node->rank.last;
     uint32_t               capacity;
     struct exec_rank_row **rows;
 
-    if (key->count < key->capacity) {
+    if (key->count < key->capacity || key->count == last) {
+        return true;
+    }
+    if (last == 1) {
+        key->rows = &key->one_row;
+        key->capacity = 1;
         return true;
     }
     capacity = key->capacity == 0 ? CAPACITY_FIRST : 2 * key->capacity;
-    capacity = (uint32_t)MIN((uint64_t)capacity, rank->op.node->rank.last);
+    capacity = (uint32_t)MIN((uint64_t)capacity, last);
     rows = exec_heap_take(rank->heap, capacity * sizeof(struct exec_rank_row *));
     if (rows == NULL) {
         return false;
@@ -163,6 +196,13 @@ static bool make_room(struct exec_rank_op *rank, struct best_key *key)
     key->rows = rows;
     key->capacity = capacity;
     return true;
+}
+
+static void free_rows(struct exec_rank_op *rank, struct best_key *key)
+{
+    if (key->capacity > 0 && key->rows != &key->one_row) {
+        exec_heap_give(rank->heap, key->rows, key->capacity * sizeof(struct exec_rank_row *));
+    }
 }
 
 static void drop_row(struct exec_rank_op *rank, struct exec_rank_row *row)
@@ -218,7 +258,7 @@ static bool take_row(struct exec_rank_op *rank, void *entry, const void *loaded,
         return true;
     }
     row = exec_rank_keep(rank, loaded);
-    if (row == NULL || !make_dirty(rank, entry) || !make_room(rank, key)) {
+    if (row == NULL || !make_room(rank, key) || !make_dirty(rank, entry)) {
         return false;
     }
     row->is_best = true;
@@ -271,6 +311,11 @@ static uint32_t refuse_rows(struct exec_rank_op *rank, const struct vec_chunk *c
         struct best_key *key = key_of(rank, rank->entries[i]);
         size_t           row = vec_chunk_row(chunk, i);
 
+        if (i + PREFETCH_AHEAD < chunk->selected_count) {
+            const struct best_key *soon = key_of(rank, rank->entries[i + PREFETCH_AHEAD]);
+
+            __builtin_prefetch(soon->rows == &soon->one_row ? (const void *)soon->one_row : (const void *)soon->rows);
+        }
         if (UNLIKELY(has_died(rank, key, now_ms))) {
             clear_key(rank, key);
         }
@@ -370,7 +415,7 @@ static void make_clean(struct exec_rank_op *rank, struct best_key *key)
             exec_rank_leave(rank, key->shown[i]);
         }
     }
-    if (key->shown != NULL) {
+    if (key->shown != NULL && key->shown != &key->one_shown) {
         exec_heap_give(rank->heap, key->shown, key->shown_count * sizeof(struct exec_rank_row *));
     }
     for (uint32_t i = 0; i < key->count; i++) {
@@ -381,28 +426,39 @@ static void make_clean(struct exec_rank_op *rank, struct best_key *key)
     key->is_dirty = false;
 }
 
+/* The rows of a dirty key that is due soon. */
+static void prefetch_dirty(const struct exec_rank_op *rank, size_t at)
+{
+    if (at + 2 * PREFETCH_AHEAD < rank->dirty_count) {
+        __builtin_prefetch(key_of(rank, rank->dirty[at + 2 * PREFETCH_AHEAD]));
+    }
+    if (at + PREFETCH_AHEAD < rank->dirty_count) {
+        const struct best_key *key = key_of(rank, rank->dirty[at + PREFETCH_AHEAD]);
+
+        if (key->rows == &key->one_row) {
+            __builtin_prefetch(key->one_row);
+            __builtin_prefetch(key->one_shown);
+        } else {
+            __builtin_prefetch(key->rows);
+        }
+    }
+}
+
 bool exec_rank_best_flush(struct exec_rank_op *rank)
 {
     const struct exec_rank *spec = &rank->op.node->rank;
     bool                    by_number = spec->with_number || spec->last == spec->first;
-    void                   *entry = rank->dirty;
-    void                   *ordered = NULL;
 
-    /* The list has the last first. */
-    for (void *next; entry != NULL; entry = next) {
-        next = key_of(rank, entry)->next_dirty;
-        key_of(rank, entry)->next_dirty = ordered;
-        ordered = entry;
-    }
-    rank->dirty = NULL;
-    for (; ordered != NULL; ordered = key_of(rank, ordered)->next_dirty) {
-        struct best_key *key = key_of(rank, ordered);
+    for (size_t i = 0; i < rank->dirty_count; i++) {
+        struct best_key *key = key_of(rank, rank->dirty[i]);
 
+        prefetch_dirty(rank, i);
         if (by_number ? !send_by_number(rank, key) : !send_as_set(rank, key)) {
             return false;
         }
         make_clean(rank, key);
     }
+    rank->dirty_count = 0;
     return exec_rank_send(rank);
 }
 
@@ -414,7 +470,7 @@ void exec_rank_best_sweep(struct exec_rank_op *rank, int64_t now_ms)
         next = exec_table_next(rank->table, entry);
         if (has_died(rank, key, now_ms)) {
             clear_key(rank, key);
-            exec_heap_give(rank->heap, key->rows, key->capacity * sizeof(struct exec_rank_row *));
+            free_rows(rank, key);
             exec_table_remove(rank->table, entry);
         }
     }

@@ -169,23 +169,36 @@ static bool row_place(struct exec_slices *slices, const struct vec_access *start
 
 #define NO_SLICE UINT32_MAX
 
-/* Makes the slices of the chunk's rows: all of them first, as making one moves others. */
+/* Makes the slices of the chunk's rows: all of them first, as making one moves others. Mostly a row is of the slice of
+ * the row before it. */
 static bool make_slices(struct exec_slices *slices, const struct vec_chunk *chunk, int64_t *starts_ms, int64_t *ends_ms)
 {
+    const int64_t    *times_us = slices->group->times_us;
     struct vec_access starts = {0};
+    int64_t           begin_us = INT64_MAX; /* the span of the row before, where that is all there is to know */
+    int64_t           end_us = INT64_MIN;
 
     if (slices->window->kind == EXEC_WINDOWED) {
         starts = vec_access_of(&chunk->columns[slices->window->start_column]);
     }
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         slices->row_slice[i] = 0;
+        if (times_us[i] >= begin_us && times_us[i] < end_us) {
+            starts_ms[i] = starts_ms[i - 1];
+            ends_ms[i] = ends_ms[i - 1];
+            continue;
+        }
+        end_us = INT64_MIN;
         if (!row_place(slices, &starts, chunk, i, &starts_ms[i], &ends_ms[i])) {
             slices->row_slice[i] = NO_SLICE;
-        } else if (i > 0 && slices->row_slice[i - 1] != NO_SLICE && starts_ms[i] == starts_ms[i - 1] &&
-                   ends_ms[i] == ends_ms[i - 1]) {
             continue;
-        } else if (need_slice(slices, starts_ms[i], ends_ms[i]) == slices->count) {
+        }
+        if (need_slice(slices, starts_ms[i], ends_ms[i]) == slices->count) {
             return false;
+        }
+        if (slices->window->kind != EXEC_WINDOWED) {
+            begin_us = exec_window_us(starts_ms[i]);
+            end_us = exec_window_us(ends_ms[i]);
         }
     }
     return true;
