@@ -159,15 +159,20 @@ static bool integer_to_decimal(struct expr_call *call)
     struct vec_type   to = call->expr->type;
     int               scale = from.kind == VEC_DECIMAL ? from.scale : 0;
     int               whole = from.kind == VEC_DECIMAL ? from.precision - scale : digits[from.kind];
+    enum vec_layout   layout = vec_type_layout(from);
+    vec_int128        limit = (vec_int128)vec_power_of_ten(to.precision);
 
     if (to.precision - to.scale >= whole && to.scale >= scale) {
         return widen_to_decimal(call);
     }
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t     row = expr__row(call, i);
-        vec_int128 value = expr__integer_at(&access, row, vec_type_layout(from));
+        vec_int128 value = expr__integer_at(&access, row, layout);
+        bool       fits = to.scale == scale
+                              ? value < limit && value > -limit
+                              : vec_decimal_rescale((struct vec_decimal){value, scale}, to.precision, to.scale, &value);
 
-        if (!vec_decimal_rescale((struct vec_decimal){value, scale}, to.precision, to.scale, &value)) {
+        if (!fits) {
             expr__set_null(call, row);
             value = 0;
         }
