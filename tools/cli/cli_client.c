@@ -81,6 +81,11 @@ int32_t cli_time_left_ms(struct cli *cli)
     return (int32_t)MIN(MAX(left_ms, 1), INT32_MAX);
 }
 
+void cli_deadline_begin(struct cli *cli)
+{
+    cli_client(cli)->deadline_ms = cli_clock_ms() + cli_timeout_ms(cli);
+}
+
 /* --- one exchange ------------------------------------------------------------------------------------------------ */
 
 static void NORETURN cli_lost(struct cli *cli, const struct cli_link *link, int error)

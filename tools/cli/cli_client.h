@@ -28,6 +28,8 @@ const char *cli_brokers(const struct cli *cli);
 int64_t     cli_timeout_ms(const struct cli *cli);
 /* What is left until the deadline, at least 1, for timeout_ms in requests. */
 int32_t cli_time_left_ms(struct cli *cli);
+/* The time of --timeout begins anew: after something that took as long as it was told to. */
+void cli_deadline_begin(struct cli *cli);
 
 /* Sends to `node` (CLI_NODE_ANY: any) and waits for the answer: the response's struct, kp_<name>_response. */
 MUST_USE void *cli_call(struct cli *cli, int32_t node, int16_t api_key, const void *request);

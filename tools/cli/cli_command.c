@@ -119,6 +119,7 @@ static const struct cli_command root_commands[] = {
                  "millrace sql --local -f report.sql --explain\n",
      .options = cli_sql_options,
      .run = cli_sql_run},
+    {.name = "bench", .summary = "produce, consume, latency: load for any Kafka broker", .children = cli_bench_commands},
     {.name = "nexmark",
      .summary = "events of the Nexmark benchmark, reproducible to the byte",
      .operands = "--events N",

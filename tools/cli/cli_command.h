@@ -41,6 +41,7 @@ extern const struct cli_command cli_group_commands[];
 extern const struct cli_command cli_config_commands[];
 extern const struct cli_command cli_txn_commands[];
 extern const struct cli_command cli_log_commands[];
+extern const struct cli_command cli_bench_commands[];
 extern const struct cli_command cli_completion_commands[];
 extern const struct cli_option  cli_consume_options[];
 extern const struct cli_option  cli_produce_options[];

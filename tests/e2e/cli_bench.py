@@ -1,0 +1,86 @@
+"""millrace bench: what it sends is what it counts, what it counts is there, and what is not there it says."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from cli import DAMAGED, DONE, NOT_FOUND, UNREACHABLE, USAGE, Client
+from harness import case, check, check_equal
+
+SHORT = ("-d", "1s", "-w", "200ms", "-q")
+
+
+@case("cli-bench")
+def cli_bench(current):
+    """bench: closed and open loop, every codec, verified and read back; latency; a record too many is found."""
+    cli = Client(current)
+    for words in ((), ("-z", "lz4", "-k", 100), ("--rate", "2M", "-B", "8K", "-a", 1), ("--fresh", "-z", "zstd")):
+        found = cli.json("bench", "produce", *SHORT, "--verify", "-p", 4, *words)
+        check(found["verified"]["good"], f"verified: {found}")
+        check_equal(found["verified"]["checked"].startswith("content"), "--fresh" not in words, "what was compared")
+        check(0 < found["run"]["records"] <= found["verified"]["records"], "records")
+        check(found["run"]["errors"] == 0 and found["latency"][0]["p50_us"] > 0, "answers")
+        if "--rate" in words:
+            check_equal(found["run"]["limited_by"], "rate", "who held it up")
+    check_equal(cli.json("topic", "list"), [], "topics that were made are gone")
+
+    found = cli.json("bench", "produce", "wheel", *SHORT, "-p", 3, "-s", 100, "-B", "4K", "-C", 2)
+    kept = found["run"]["records"]
+    read = cli.json("bench", "consume", "wheel", "-q", "--verify")
+    check(read["run"]["records"] >= kept and read["run"]["errors"] == 0, "records read")
+    check_equal(read["run"]["partitions"], 3, "partitions")
+    cli.run("bench", "consume", "nowhere", expected=NOT_FOUND)
+
+    # Somebody else writes into the topic: more is there than was sent.
+    intruder = subprocess.Popen([current.binary, "produce", "wheel", "-b", cli.bootstrap], stdin=subprocess.PIPE)
+    time.sleep(0.2)
+    running = subprocess.Popen([current.binary, "bench", "produce", "wheel", "-b", cli.bootstrap, "-d", "2s", "-w",
+                                "0s", "-q", "--verify", "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1)
+    intruder.communicate(b"one too many\n")
+    said, _ = running.communicate(timeout=60)
+    check_equal(running.returncode, DAMAGED, "exit code")
+    check_equal(json.loads(said)["verified"]["good"], False, "verified")
+
+    path = os.path.join(current.folder, "run.hgrm")
+    found = cli.json("bench", "latency", *SHORT, "--rate", 500, "-p", 2, "--percentiles", path)
+    rows = {row["time"]: row for row in found["latency"]}
+    check_equal(rows["read"]["count"], rows["acknowledged"]["count"], "records timed")
+    check(rows["read"]["count"] > 250 and rows["read"]["p50_us"] >= rows["acknowledged"]["p50_us"] * 0.5, "times")
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    check_equal(lines[0].split(), ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"], "the file's head")
+    check(f"Total count    = {rows['read']['count']:12}]" in lines[-3], f"the file's end: {lines[-3]}")
+    cli.run("bench", "produce", "-z", "brotli", expected=USAGE)
+    cli.run("bench", "produce", "-B", "0", expected=USAGE)
+    cli.run("bench", "latency", "-C", "0", expected=USAGE)
+
+
+@case("cli-bench-ends")
+def cli_bench_ends(current):
+    """bench: a broker of its own leaves nothing behind; Ctrl-C reports; a broker that dies is said."""
+    cli = Client(current)
+    beside = os.path.join(current.folder, "beside")
+    os.mkdir(beside)
+    found = cli.json("bench", "produce", *SHORT, "--self", "--shards", 2, "--dir", beside, "--verify")
+    check(found["verified"]["good"] and found["run"]["broker_cpu_percent"] > 0, f"its own broker: {found}")
+    check_equal(os.listdir(beside), [], "files left behind")
+
+    def start(*words):
+        return subprocess.Popen([current.binary, "bench", "produce", "wheel", "-b", cli.bootstrap, "-d", "60s", "-q",
+                                 "-o", "json", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    running = start("-w", "0s", "--verify")
+    time.sleep(1.5)
+    running.send_signal(signal.SIGINT)
+    said, errors = running.communicate(timeout=60)
+    check_equal(running.returncode, DONE, f"exit code after Ctrl-C: {errors}")
+    check(json.loads(said)["verified"]["good"], "verified after Ctrl-C")
+    check(500 < json.loads(said)["run"]["measured"] < 10000, "time measured")
+    running = start("-w", "0s")
+    time.sleep(1)
+    cli.broker.kill()
+    _, errors = running.communicate(timeout=60)
+    check_equal(running.returncode, UNREACHABLE, "exit code when the broker dies")
+    check("closed a connection" in errors, errors)

@@ -1,0 +1,194 @@
+/* cli_bench.h: what the files of `millrace bench` share. One thread, one poll(), any number of connections.
+ *
+ * cli_bench.c        options, the topic, the report
+ * cli_bench_run.c    the course of a run: who sends when, what is counted, the live line
+ * cli_bench_conn.c   a connection: requests out of pieces, answers in order
+ * cli_bench_make.c   batches and requests
+ * cli_bench_check.c  reading back what was acknowledged
+ * cli_bench_self.c   a broker of its own
+ *
+ * Open loop: requests have times at which they are due, whatever became of the ones before; latency counts from there,
+ * so a broker that stalls is not spared the requests it kept waiting. Closed loop (no rate): a connection sends as soon
+ * as fewer than --in-flight are unanswered; latency counts from the send.
+ *
+ * Memory that grows is of MEM_CLI and is given back by bench_conns_close() and bench_slots_free(); the rest is the
+ * command's arena. A partition belongs to one connection, so its batches
+ * arrive in the order they were sent. */
+#ifndef MILLRACE_CLI_BENCH_H
+#define MILLRACE_CLI_BENCH_H
+
+#include "core/base/prng.h"
+#include "core/proto/kp_header.h"
+#include "core/record/rec.h"
+#include "tools/cli/cli_histogram.h"
+#include "tools/cli/cli_net.h"
+#include "tools/cli/cli_topic.h"
+
+#include <sys/types.h>
+
+#define BENCH_SLOTS         16 /* batches that are made ahead and sent in turn */
+#define BENCH_IN_FLIGHT_MAX 256
+#define BENCH_STAMP_BYTES   16 /* of a record whose way is timed: the run's id, when it was due */
+#define BENCH_PARTS_MAX     3
+
+struct bench;
+struct bench_conn;
+
+struct bench_plan {
+    const char    *topic;
+    int32_t        partitions; /* of a topic that is made */
+    int32_t        connections, in_flight;
+    size_t         batch_bytes, record_bytes;
+    int64_t        keys; /* how many there are; 0: records have none */
+    enum rec_codec codec;
+    int16_t        acks;
+    double         requests_per_s; /* 0: closed loop */
+    bool           poisson;        /* else at even distances */
+    bool           fresh;          /* every batch is made and compressed anew */
+    bool           stamped;        /* one record a batch, with the time it was due */
+    bool           verify, progress;
+    int64_t        warm_ms, duration_ms;
+    size_t         fetch_bytes;
+};
+
+/* A partition of the topic. */
+struct bench_place {
+    int32_t  partition, leader;
+    int64_t  from_offset; /* where it ended when the run began; or where reading begins */
+    int64_t  next_offset; /* to read */
+    int64_t  end_offset;  /* not to read; INT64_MAX: as far as there is something */
+    int64_t  high;        /* high watermark of the newest answer; -1: none */
+    uint32_t first_slot;
+    uint64_t sent, acked; /* batches */
+    uint64_t acked_records;
+    uint64_t checked_batches, checked_records;
+    bool     in_doubt; /* a batch of it was refused or never answered: what stands there cannot be foretold */
+};
+
+/* One request on its way. */
+struct bench_flight {
+    int64_t due_ns;
+    size_t  batch_bytes;
+    int32_t records;
+    int32_t place; /* of Produce */
+};
+
+typedef void bench_answer_fn(struct bench_conn *conn, const struct bench_flight *flight, struct view frame);
+
+struct bench_conn {
+    struct bench        *bench;
+    struct cli_socket    socket;
+    int32_t              node;
+    int16_t              version; /* of the one API it speaks */
+    struct bench_place **places;
+    int32_t              place_count, place_at;
+    bench_answer_fn     *answered;
+    struct arena         arena; /* of the request that is being sent */
+    struct arena         answer_arena;
+    /* out */
+    struct view parts[BENCH_PARTS_MAX];
+    int32_t     part_count, part_at;
+    size_t      part_sent;
+    /* in */
+    struct bench_flight flights[BENCH_IN_FLIGHT_MAX];
+    uint32_t            flight_first, flight_count;
+    uint8_t            *in;
+    size_t              in_capacity, in_got;
+};
+
+struct bench_counts {
+    uint64_t requests, batches, records, bytes, errors;
+};
+
+struct bench {
+    struct cli           *cli;
+    struct bench_plan     plan;
+    struct bench_place   *places;
+    int32_t               place_count;
+    struct bench_conn    *conns; /* the producers, then the consumers */
+    int32_t               producer_count, conn_count, conn_at;
+    struct prng           prng;
+    struct arena          slot_arenas[BENCH_SLOTS];
+    struct view           slots[BENCH_SLOTS];
+    int32_t               slot_records[BENCH_SLOTS];
+    uint64_t              run_id;
+    int64_t               start_ns, measure_ns, end_ns; /* measured from, and to */
+    int64_t               next_ns;                      /* the next request is due */
+    int64_t               last_ns;                      /* the latest answer that counts */
+    struct bench_counts   counts, read;                 /* measured; `read` is what consumers got */
+    struct bench_counts   live_counts;                  /* since the last line */
+    struct cli_histogram *latency, *way, *live;         /* answers; from due to read (stamped); since the last line */
+    uint64_t              late;                         /* requests that were sent 1 ms or more after they were due */
+    int16_t               first_error;
+    double                own_cpu_s, broker_cpu_s;
+    pid_t                 broker; /* started by us; 0: none */
+    char                 *broker_folder;
+};
+
+int64_t bench_now_ns(void);
+double  bench_cpu_s(pid_t pid); /* of a process, 0 when it is gone; 0: of this one */
+
+/* --- cli_bench_conn.c -------------------------------------------------------------------------------------------- */
+
+/* One to the broker of the places' leader; ends the process when it cannot be made. */
+void bench_conn_open(struct bench_conn *conn, struct bench *bench, int32_t node, int16_t api_key,
+                     bench_answer_fn *answered);
+/* All of them; nothing may be in flight that somebody waits for. */
+void bench_conns_close(struct bench *bench);
+bool bench_conn_sending(const struct bench_conn *conn);
+/* Begins to send conn->parts, which stay as they are until that is over. */
+void bench_conn_send(struct bench_conn *conn, const struct bench_flight *flight);
+/* Sends and receives what can be, on all connections; waits until due_ns at most (0: not at all). */
+void bench_turn(struct bench *bench, int64_t due_ns);
+/* Requests without answer. */
+uint32_t bench_waiting(const struct bench *bench);
+/* The head of an answer; ends the process when it is none. The reader stands at the body. */
+void bench_answer_open(struct bench_conn *conn, int16_t api_key, struct view frame, struct kp_reader *out_reader);
+
+/* --- cli_bench_make.c -------------------------------------------------------------------------------------------- */
+
+void bench_make_slots(struct bench *bench);
+void bench_slots_free(struct bench *bench);
+/* A Produce request with the place's next batch into conn->parts. */
+void bench_make_produce(struct bench_conn *conn, struct bench_place *place, int64_t due_ns,
+                        struct bench_flight *out_flight);
+/* A Fetch of all the connection's places. wait_ms: how long the broker may wait for a byte. */
+void bench_make_fetch(struct bench_conn *conn, int32_t wait_ms);
+
+/* --- cli_bench_run.c --------------------------------------------------------------------------------------------- */
+
+void bench_run_produce(struct bench *bench);
+void bench_run_consume(struct bench *bench);
+void bench_run_latency(struct bench *bench);
+
+/* Gives each place to one of `count` connections to its leader, from bench->conns[first] on; returns how many were
+ * opened. */
+int32_t bench_connect(struct bench *bench, int32_t first, int32_t count, int16_t api_key, bench_answer_fn *answered);
+/* Walks the answer to a Fetch: moves each place's next_offset behind what came and calls `each` (may be NULL) for the
+ * batches. */
+typedef void bench_batch_fn(struct bench_conn *conn, struct bench_place *place, const struct rec_batch *batch);
+void         bench_take_fetch(struct bench_conn *conn, struct view frame, bench_batch_fn *each);
+/* Asks for what is left of the connection's places; nothing when nothing is. */
+void bench_fetch(struct bench_conn *conn, int32_t wait_ms);
+
+/* --- cli_bench_check.c ------------------------------------------------------------------------------------------- */
+
+struct bench_check {
+    uint64_t batches, records, bytes;
+    uint64_t damaged;  /* CRC */
+    uint64_t gaps;     /* offsets that do not follow */
+    uint64_t strange;  /* not the batch that was sent there */
+    uint64_t missing;  /* acknowledged and not there */
+    bool     compared; /* content and order were compared, not only counted */
+    bool     good;
+};
+/* Reads everything from from_offset to the end of each partition and holds it against what was sent. */
+void bench_check(struct bench *bench, struct bench_check *out_check);
+
+/* --- cli_bench_self.c -------------------------------------------------------------------------------------------- */
+
+/* A broker on a free port with its data in a new folder; its address for --brokers. It ends with this process. */
+const char *bench_self_start(struct bench *bench);
+void        bench_self_stop(struct bench *bench);
+
+#endif
