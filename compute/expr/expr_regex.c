@@ -77,7 +77,7 @@ static bool compile_pattern(struct expr_bind *bind, struct view text, uint32_t g
     }
     pattern->absent = group > groups;
     (void)pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
-    pattern->group = group;
+    pattern->group = pattern->absent ? 0 : group;
     bind->out.state = pattern;
     return true;
 }

@@ -77,6 +77,34 @@ static void test_clock(void **state)
     rig_check(rows, COUNT_OF(rows));
 }
 
+/* East of UTC by two hours: TIMESTAMP_LTZ shows and takes that time. */
+static void test_zone(void **state)
+{
+    static const struct rig_row rows[] = {
+        {"CAST(TO_TIMESTAMP_LTZ(0, 3) AS TIMESTAMP(3))", "TIMESTAMP(3)", "1970-01-01 02:00:00"},
+        {"CAST(TIMESTAMP '1970-01-01 02:00:00' AS TIMESTAMP_LTZ(3))", "TIMESTAMP_LTZ(3)", "1970-01-01 00:00:00Z"},
+        {"CAST(TO_TIMESTAMP_LTZ(0, 3) AS STRING)", "STRING", "1970-01-01 02:00:00.000"},
+        {"CAST('1970-01-01 02:00:00' AS TIMESTAMP_LTZ(3))", "TIMESTAMP_LTZ(3)", "1970-01-01 00:00:00Z"},
+        {"CAST(DATE '1970-01-01' AS TIMESTAMP_LTZ(3))", "TIMESTAMP_LTZ(3)", "1969-12-31 22:00:00Z"},
+        {"CAST(TO_TIMESTAMP_LTZ(79200, 0) AS DATE)", "DATE", "1970-01-02"},
+        {"HOUR(TO_TIMESTAMP_LTZ(0, 3))", "BIGINT", "2"},
+        {"FLOOR(TO_TIMESTAMP_LTZ(79200, 0) TO DAY)", "TIMESTAMP_LTZ(3)", "1970-01-01 22:00:00Z"},
+        {"DATE_FORMAT(TO_TIMESTAMP_LTZ(0, 3), 'HH:mm')", "STRING", "02:00"},
+        {"FROM_UNIXTIME(0)", "STRING", "1970-01-01 02:00:00"},
+        {"UNIX_TIMESTAMP('1970-01-01 02:00:00')", "BIGINT", "0"},
+        {"LOCALTIMESTAMP", "TIMESTAMP(3)", "2026-01-01 02:00:00"},
+        {"TO_TIMESTAMP_LTZ('1970-01-01 02:00:00')", "TIMESTAMP_LTZ(3)", "1970-01-01 00:00:00Z"},
+    };
+    static struct rig_result result;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        rig_ask(rows[i].sql, 2 * 3600, &result);
+        assert_string_equal(result.type, rows[i].type);
+        assert_string_equal(result.value, rows[i].value);
+    }
+}
+
 /* Every form, selection and null of the columns. */
 static void test_shapes(void **state)
 {
@@ -112,7 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields), cmocka_unit_test(test_rounding), cmocka_unit_test(test_epoch),
-        cmocka_unit_test(test_clock),  cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_clock),  cmocka_unit_test(test_zone),     cmocka_unit_test(test_shapes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
