@@ -151,13 +151,58 @@ static void test_keys_of_two_types_are_refused(void **state)
     rig_stop(&rig);
 }
 
+/* Whatever the budget and wherever it ends: a failure that names the operator, and nothing lost or used again. */
+static void run_out_of_memory(enum exec_node_kind kind, uint64_t budget_bytes, uint64_t seed)
+{
+    struct rig_options options;
+    struct rig         rig;
+    struct prng        prng;
+    bool               fine;
+
+    prng_init(&prng, seed);
+    join_options(&options, kind, NULL);
+    options.node.join.state_ttl_ms = kind == EXEC_JOIN && seed % 2 == 0 ? 1000000 : 0;
+    options.node.join.lower_ms = -50;
+    options.node.join.upper_ms = 50;
+    options.memory_bytes_max = budget_bytes;
+    rig_start(&rig, &options);
+    fine = rig_failure(&rig) == NULL;
+    for (int64_t step = 0; step < 400 && fine; step++) {
+        struct rig_row rows[16];
+        uint32_t       side = (uint32_t)prng_below(&prng, 2);
+
+        for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
+            rows[i] = join_random_row(&prng, side, 1000 + step);
+            rows[i].cells[side == EXEC_LEFT ? LEFT_KEY : RIGHT_KEY] = (int64_t)prng_below(&prng, 500);
+            if (kind == EXEC_WINDOW_JOIN) {
+                rows[i].cells[side == EXEC_LEFT ? LEFT_START : RIGHT_START] = step / 100 * 1000;
+                rows[i].cells[side == EXEC_LEFT ? LEFT_END : RIGHT_END] = (step / 100 + 1) * 1000;
+            }
+        }
+        fine = rig_push(&rig, side, rows, COUNT_OF(rows));
+    }
+    assert_false(fine);
+    assert_non_null(strstr(rig_failure(&rig), "budget"));
+    assert_non_null(strstr(rig_failure(&rig), exec_node_kind_name(kind)));
+    rig_stop(&rig);
+}
+
+static void test_budget(void **state)
+{
+    (void)state;
+    for (uint64_t budget_bytes = 1000; budget_bytes < 200000; budget_bytes += 9973) {
+        run_out_of_memory(EXEC_JOIN, budget_bytes, budget_bytes);
+        run_out_of_memory(EXEC_INTERVAL_JOIN, budget_bytes, budget_bytes);
+        run_out_of_memory(EXEC_WINDOW_JOIN, budget_bytes, budget_bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_rows),
-        cmocka_unit_test(test_without_key),
-        cmocka_unit_test(test_watermarks),
-        cmocka_unit_test(test_keys_of_two_types_are_refused),
+        cmocka_unit_test(test_random_rows), cmocka_unit_test(test_without_key),
+        cmocka_unit_test(test_watermarks),  cmocka_unit_test(test_keys_of_two_types_are_refused),
+        cmocka_unit_test(test_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

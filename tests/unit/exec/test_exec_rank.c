@@ -375,6 +375,38 @@ static void test_order_by_a_row_is_refused(void **state)
     rig_stop(&rig);
 }
 
+/* Wherever memory ends: a failure that names the operator, and nothing lost or used again. */
+static void test_budget(void **state)
+{
+    struct exec_order order = {.column = TIME};
+    struct exec_rank  ranks[] = {
+         {.order_count = 1, .orders = &order, .first = 1, .last = 9},
+         {.order_count = 1, .orders = &order, .first = 1, .last = 1, .is_deduplication = true},
+    };
+
+    (void)state;
+    for (uint64_t budget_bytes = 1000; budget_bytes < 150000; budget_bytes += 9973) {
+        for (size_t way = 0; way < 3; way++) {
+            struct rig_options options;
+            struct rig         rig;
+            bool               fine;
+
+            make_options(&options, &ranks[way / 2], way == 2 ? EXEC_APPEND_ONLY : ALL_CHANGES);
+            options.memory_bytes_max = budget_bytes;
+            rig_start(&rig, &options);
+            fine = rig_failure(&rig) == NULL;
+            for (int64_t i = 0; i < 5000 && fine; i++) {
+                struct rig_row row = {.cells = {i % 1000, i, 3, (10000 - i) * 1000, i}};
+
+                fine = rig_push(&rig, 0, &row, 1) && (i % 50 != 0 || exec_worker_flush(rig.worker));
+            }
+            assert_false(fine);
+            assert_non_null(strstr(rig_failure(&rig), "Rank: the state of the job outgrew its budget"));
+            rig_stop(&rig);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_keep_first_by_watermark),
         cmocka_unit_test(test_time_to_live),
         cmocka_unit_test(test_order_by_a_row_is_refused),
+        cmocka_unit_test(test_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,12 +272,44 @@ static void test_processing_time(void **state)
     rig_stop(&rig);
 }
 
+static void test_budget(void **state)
+{
+    struct exec_window window = {.kind = EXEC_SESSION, .size_ms = 10};
+
+    (void)state;
+    for (uint64_t budget_bytes = 1000; budget_bytes < 200000; budget_bytes += 9973) {
+        struct rig_options options;
+        struct rig         rig;
+        struct prng        prng;
+        bool               fine;
+
+        prng_init(&prng, budget_bytes);
+        model_options(&options, &window);
+        options.memory_bytes_max = budget_bytes;
+        rig_start(&rig, &options);
+        fine = rig_failure(&rig) == NULL;
+        for (int64_t i = 0; i < 5000 && fine; i++) {
+            struct rig_row row = model_random_row(&prng, (int64_t)prng_below(&prng, 100000));
+
+            row.cells[MODEL_KEY] = i % 100;
+            fine = rig_push(&rig, 0, &row, 1);
+        }
+        assert_false(fine);
+        assert_non_null(strstr(rig_failure(&rig), "WindowAggregate: the state of the job outgrew its budget"));
+        rig_stop(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_rows),         cmocka_unit_test(test_gap_of_exactly_the_gap),
-        cmocka_unit_test(test_late_by_its_session), cmocka_unit_test(test_bridge),
-        cmocka_unit_test(test_order_of_ends),       cmocka_unit_test(test_processing_time),
+        cmocka_unit_test(test_random_rows),
+        cmocka_unit_test(test_gap_of_exactly_the_gap),
+        cmocka_unit_test(test_late_by_its_session),
+        cmocka_unit_test(test_bridge),
+        cmocka_unit_test(test_order_of_ends),
+        cmocka_unit_test(test_processing_time),
+        cmocka_unit_test(test_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
