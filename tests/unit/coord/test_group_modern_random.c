@@ -174,20 +174,20 @@ static void change_topics(struct world *world)
 
 static void restart(struct world *world)
 {
-    struct fixture      *fx = &world->fx;
-    struct modern_group *group = modern_group_create(&fx->host, view_text("g"));
+    struct fixture      *fixture = &world->fx;
+    struct modern_group *group = modern_group_create(&fixture->host, view_text("g"));
 
-    for (size_t i = 0; i < fx->log_count; i++) {
+    for (size_t i = 0; i < fixture->log_count; i++) {
         struct view value = {0};
 
-        if (fx->log[i].value != NULL) {
-            value = view_of(fx->log[i].value, fx->log[i].value_len);
+        if (fixture->log[i].value != NULL) {
+            value = view_of(fixture->log[i].value, fixture->log[i].value_len);
         }
-        assert_int_equal(modern_replay(group, view_of(fx->log[i].key, fx->log[i].key_len), value), ERR_OK);
+        assert_int_equal(modern_replay(group, view_of(fixture->log[i].key, fixture->log[i].key_len), value), ERR_OK);
     }
-    fixture_groups_equal(fx->group, group);
-    modern_group_destroy(fx->group);
-    fx->group = group;
+    fixture_groups_equal(fixture->group, group);
+    modern_group_destroy(fixture->group);
+    fixture->group = group;
     modern_loaded(group);
 }
 
