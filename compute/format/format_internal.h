@@ -7,6 +7,7 @@
 #define MILLRACE_FORMAT_INTERNAL_H
 
 #include "compute/format/format.h"
+#include "compute/format/format_scan.h"
 #include "compute/vec/vec_decimal.h"
 #include "compute/vec/vec_time.h"
 #include "core/base/check.h"
@@ -82,13 +83,6 @@ enum format__result {
     FORMAT_FULL,    /* a record: its other rows go into the next chunk */
 };
 
-/* The day that was read last, and how it stood in the text. */
-struct format__day {
-    uint64_t date, day;
-    int64_t  start_us;
-    bool     is_known;
-};
-
 struct format_decoder {
     struct format_options  options;
     uint32_t               column_count;
@@ -102,7 +96,7 @@ struct format_decoder {
     uint32_t              *record_of_row;
     uint32_t               row_count;
     uint64_t               skipped;
-    struct format__day     day;
+    struct scan_day        day;
     size_t                 record;    /* the one being decoded: index in the call */
     size_t                 rows_done; /* of a record that had more rows than there was room for */
     struct format_failure  failure;

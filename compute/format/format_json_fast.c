@@ -9,11 +9,11 @@
 
 #define FIELDS_MAX     64 /* of one row: the bits of `seen` */
 #define SKIP_DEPTH_MAX 200
-#define TIMESTAMP_TEXT 24 /* yyyy-MM-dd HH:mm:ss.SSS and the closing quote */
 
 struct fast {
     struct format_decoder *decoder;
     const uint8_t         *start, *end;
+    char                   separator; /* between date and time */
 };
 
 /* All of these take where a value begins and give where it ends, or NULL to give up. */
@@ -162,71 +162,6 @@ static inline const uint8_t *take_integer(const struct fast *fast, const uint8_t
     *out_value = negative ? -(int64_t)value : (int64_t)value;
     return at;
 }
-
-/* --- timestamps --------------------------------------------------------------------------------------------------- */
-
-/* True when each digit's byte of `rest` (the text xor its pattern) is 0..9 and each separator's is 0. */
-static inline bool is_shaped(uint64_t rest, uint64_t limits)
-{
-    return ((((rest & SCAN_LOWS) + limits) | rest) & SCAN_HIGHS) == 0;
-}
-
-static inline uint32_t byte_of(uint64_t word, int at)
-{
-    return (uint32_t)(word >> (8 * at)) & 0xff;
-}
-
-/* Little-endian words of a text and of what its bytes may add to: 0x76 for a digit, 0x7f for a separator. */
-#define WORD(a, b, c, d, e, f, g, h)                                                                        \
-    ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 | (uint64_t)(e) << 32 | \
-     (uint64_t)(f) << 40 | (uint64_t)(g) << 48 | (uint64_t)(h) << 56)
-#define D 0x76
-#define S 0x7f
-
-/* yyyy-MM-dd HH:mm:ss.SSS" to microseconds. */
-static inline const uint8_t *take_milliseconds(struct fast *fast, const uint8_t *at, int64_t *out_us)
-{
-    struct format__day *day = &fast->decoder->day;
-    uint64_t            date, middle, time;
-    uint32_t            hour, minute, second, ms;
-
-    if (fast->end - at < TIMESTAMP_TEXT) {
-        return NULL;
-    }
-    date = load_le64(at) ^ WORD('0', '0', '0', '0', '-', '0', '0', '-');
-    middle = load_le64(at + 8) ^ WORD('0', '0', fast->decoder->options.iso_8601 ? 'T' : ' ', '0', '0', ':', '0', '0');
-    time = load_le64(at + 16) ^ WORD(':', '0', '0', '.', '0', '0', '0', '"');
-    if (!is_shaped(date, WORD(D, D, D, D, S, D, D, S)) || !is_shaped(middle, WORD(D, D, S, D, D, S, D, D)) ||
-        !is_shaped(time, WORD(S, D, D, S, D, D, D, S))) {
-        return NULL;
-    }
-    hour = byte_of(middle, 3) * 10 + byte_of(middle, 4);
-    minute = byte_of(middle, 6) * 10 + byte_of(middle, 7);
-    second = byte_of(time, 1) * 10 + byte_of(time, 2);
-    ms = byte_of(time, 4) * 100 + byte_of(time, 5) * 10 + byte_of(time, 6);
-    if (hour > 23 || minute > 59 || second > 59) {
-        return NULL;
-    }
-    if (UNLIKELY(date != day->date || (middle & 0xffff) != day->day || !day->is_known)) {
-        int64_t year = byte_of(date, 0) * 1000 + byte_of(date, 1) * 100 + byte_of(date, 2) * 10 + byte_of(date, 3);
-        int32_t month = (int32_t)(byte_of(date, 5) * 10 + byte_of(date, 6));
-        int32_t number = (int32_t)(byte_of(middle, 0) * 10 + byte_of(middle, 1));
-
-        if (month < 1 || month > 12 || number < 1 || number > vec_days_in_month(year, month)) {
-            return NULL;
-        }
-        *day = (struct format__day){.date = date,
-                                    .day = middle & 0xffff,
-                                    .is_known = true,
-                                    .start_us = vec_days_from_civil(year, month, number) * VEC_US_PER_DAY};
-    }
-    *out_us = day->start_us + ((int64_t)(hour * 3600 + minute * 60 + second) * 1000 + ms) * 1000;
-    return at + TIMESTAMP_TEXT;
-}
-
-#undef WORD
-#undef D
-#undef S
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
@@ -507,7 +442,7 @@ static const uint8_t *take_value(struct fast *fast, const struct format__field *
         return at == NULL ? NULL : keep_long(field, position, integer, at);
     case VEC_TIMESTAMP:
         if (field->type.precision <= 6 && *at == '"') {
-            const uint8_t *stop = take_milliseconds(fast, at + 1, &integer);
+            const uint8_t *stop = scan_milliseconds(at + 1, fast->end, fast->separator, &fast->decoder->day, &integer);
 
             if (LIKELY(stop != NULL)) {
                 return keep_long(field, position, integer, stop);
@@ -587,7 +522,10 @@ static const uint8_t *skip_value(struct fast *fast, const uint8_t *at, int depth
 
 bool format__json_fast_row(struct format_decoder *decoder, struct view record)
 {
-    struct fast fast = {.decoder = decoder, .start = record.base, .end = record.base + record.len};
+    struct fast fast = {.decoder = decoder,
+                        .start = record.base,
+                        .end = record.base + record.len,
+                        .separator = decoder->options.iso_8601 ? 'T' : ' '};
 
     if (record.len < 2 || record.base[0] != '{' || decoder->root.field_count > FIELDS_MAX ||
         decoder->root.field_count == 0) {

@@ -4,6 +4,7 @@
 #ifndef MILLRACE_FORMAT_SCAN_H
 #define MILLRACE_FORMAT_SCAN_H
 
+#include "compute/vec/vec_time.h"
 #include "core/base/bytes.h"
 
 #ifdef __SSE2__
@@ -13,6 +14,8 @@
 #define SCAN_ONES  UINT64_C(0x0101010101010101)
 #define SCAN_HIGHS UINT64_C(0x8080808080808080)
 #define SCAN_LOWS  UINT64_C(0x7f7f7f7f7f7f7f7f)
+
+#define SCAN_TIMESTAMP_BYTES 24
 
 /* The high bit of each byte of `word` that equals `byte`; bytes above the first hit may be wrong. */
 static inline uint64_t scan_equal(uint64_t word, uint8_t byte)
@@ -108,5 +111,77 @@ static inline uint64_t scan_digits(uint64_t word, unsigned count)
             ((word >> 16) & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001)) >>
            32;
 }
+
+/* True when each digit's byte of `rest` (the text xor its pattern) is 0..9 and each separator's is 0. */
+static inline bool scan_is_shaped(uint64_t rest, uint64_t limits)
+{
+    return ((((rest & SCAN_LOWS) + limits) | rest) & SCAN_HIGHS) == 0;
+}
+
+static inline uint32_t scan_byte(uint64_t word, int at)
+{
+    return (uint32_t)(word >> (8 * at)) & 0xff;
+}
+
+/* Little-endian words of a text and of what its bytes may add to: 0x76 for a digit, 0x7f for a separator. */
+#define SCAN_WORD(a, b, c, d, e, f, g, h)                                                                   \
+    ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 | (uint64_t)(e) << 32 | \
+     (uint64_t)(f) << 40 | (uint64_t)(g) << 48 | (uint64_t)(h) << 56)
+#define D 0x76
+#define S 0x7f
+
+/* The day that was read last, and how it stood in the text. */
+struct scan_day {
+    uint64_t date, day;
+    int64_t  start_us;
+    bool     is_known;
+};
+
+/* yyyy-MM-dd HH:mm:ss.SSS and a quote to microseconds; gives where it ends, or NULL. */
+static inline const uint8_t *scan_milliseconds(const uint8_t *at, const uint8_t *end, char separator,
+                                               struct scan_day *day, int64_t *out_us)
+{
+    uint64_t date, middle, time;
+    uint32_t hour, minute, second, ms;
+
+    if (end - at < SCAN_TIMESTAMP_BYTES) {
+        return NULL;
+    }
+    date = load_le64(at) ^ SCAN_WORD('0', '0', '0', '0', '-', '0', '0', '-');
+    middle = load_le64(at + 8) ^ SCAN_WORD('0', '0', separator, '0', '0', ':', '0', '0');
+    time = load_le64(at + 16) ^ SCAN_WORD(':', '0', '0', '.', '0', '0', '0', '"');
+    if (!scan_is_shaped(date, SCAN_WORD(D, D, D, D, S, D, D, S)) ||
+        !scan_is_shaped(middle, SCAN_WORD(D, D, S, D, D, S, D, D)) ||
+        !scan_is_shaped(time, SCAN_WORD(S, D, D, S, D, D, D, S))) {
+        return NULL;
+    }
+    hour = scan_byte(middle, 3) * 10 + scan_byte(middle, 4);
+    minute = scan_byte(middle, 6) * 10 + scan_byte(middle, 7);
+    second = scan_byte(time, 1) * 10 + scan_byte(time, 2);
+    ms = scan_byte(time, 4) * 100 + scan_byte(time, 5) * 10 + scan_byte(time, 6);
+    if (hour > 23 || minute > 59 || second > 59) {
+        return NULL;
+    }
+    if (UNLIKELY(date != day->date || (middle & 0xffff) != day->day || !day->is_known)) {
+        int64_t year =
+            scan_byte(date, 0) * 1000 + scan_byte(date, 1) * 100 + scan_byte(date, 2) * 10 + scan_byte(date, 3);
+        int32_t month = (int32_t)(scan_byte(date, 5) * 10 + scan_byte(date, 6));
+        int32_t number = (int32_t)(scan_byte(middle, 0) * 10 + scan_byte(middle, 1));
+
+        if (month < 1 || month > 12 || number < 1 || number > vec_days_in_month(year, month)) {
+            return NULL;
+        }
+        *day = (struct scan_day){.date = date,
+                                 .day = middle & 0xffff,
+                                 .is_known = true,
+                                 .start_us = vec_days_from_civil(year, month, number) * VEC_US_PER_DAY};
+    }
+    *out_us = day->start_us + ((int64_t)(hour * 3600 + minute * 60 + second) * 1000 + ms) * 1000;
+    return at + SCAN_TIMESTAMP_BYTES;
+}
+
+#undef SCAN_WORD
+#undef D
+#undef S
 
 #endif
