@@ -146,6 +146,18 @@ static bool subtract_decimal(struct expr_call *call)
     return decimal_rows(call, vec_decimal_subtract, false);
 }
 
+/* Inlined for each pair of layouts, so that nothing is decided per row. */
+static inline __attribute__((always_inline)) void multiply_exact(struct expr_call *call, const struct vec_access *a,
+                                                                 enum vec_layout a_layout, const struct vec_access *b,
+                                                                 enum vec_layout b_layout, enum vec_layout layout)
+{
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t row = expr__row(call, i);
+
+        decimal_put(call, row, layout, decimal_at(a, row, a_layout) * decimal_at(b, row, b_layout));
+    }
+}
+
 /* Where both arguments and the exact product fit 64 and 127 bits and the scale is not cut, one multiplication does. */
 static bool multiply_decimal(struct expr_call *call)
 {
@@ -154,16 +166,24 @@ static bool multiply_decimal(struct expr_call *call)
     struct vec_type   type = call->expr->type;
     struct vec_access a = vec_access_of(&call->arguments[0]);
     struct vec_access b = vec_access_of(&call->arguments[1]);
-    enum vec_layout   layout = vec_type_layout(type), a_layout = vec_type_layout(a_type);
-    enum vec_layout   b_layout = vec_type_layout(b_type);
+    enum vec_layout   layout = vec_type_layout(type);
 
     if (a_type.precision + b_type.precision > VEC_DECIMAL_DIGITS_MAX || type.scale != a_type.scale + b_type.scale) {
         return decimal_rows(call, vec_decimal_multiply, false);
     }
-    for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t row = expr__row(call, i);
-
-        decimal_put(call, row, layout, decimal_at(&a, row, a_layout) * decimal_at(&b, row, b_layout));
+    switch ((vec_type_layout(a_type) == VEC_LAYOUT_INT128) * 2 + (vec_type_layout(b_type) == VEC_LAYOUT_INT128)) {
+    case 0:
+        multiply_exact(call, &a, VEC_LAYOUT_INT64, &b, VEC_LAYOUT_INT64, layout);
+        break;
+    case 1:
+        multiply_exact(call, &a, VEC_LAYOUT_INT64, &b, VEC_LAYOUT_INT128, layout);
+        break;
+    case 2:
+        multiply_exact(call, &a, VEC_LAYOUT_INT128, &b, VEC_LAYOUT_INT64, layout);
+        break;
+    default:
+        multiply_exact(call, &a, VEC_LAYOUT_INT128, &b, VEC_LAYOUT_INT128, layout);
+        break;
     }
     return true;
 }

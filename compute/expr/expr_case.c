@@ -116,13 +116,33 @@ void expr__build_lower(struct expr_builder *builder, struct view text)
 
 /* --- the functions ------------------------------------------------------------------------------------------------ */
 
-/* Copies with the case of ASCII letters changed; true when there was nothing else. */
+#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Copies with the case of ASCII letters changed; true when there was nothing else. Eight bytes at a time: a byte below
+ * 0x80 plus 0x80 - c has its highest bit where it is c at least. */
 static bool change_ascii(char *out, const char *bytes, size_t len, bool upper)
 {
-    uint8_t first = upper ? 'a' : 'A';
-    uint8_t other = 0;
+    uint8_t  first = upper ? 'a' : 'A';
+    uint64_t from = EVERY((uint64_t)(0x80 - first));
+    uint64_t beyond = EVERY((uint64_t)(0x80 - first - 26));
+    uint8_t  other = 0;
+    uint64_t others = 0;
+    size_t   i = 0;
 
-    for (size_t i = 0; i < len; i++) { /* without a branch: the compiler makes vectors of it */
+    for (; i + 8 <= len; i += 8) {
+        uint64_t word;
+        uint64_t low;
+        uint64_t letters;
+
+        memcpy(&word, bytes + i, 8);
+        others |= word;
+        low = word & EVERY(0x7f);
+        letters = ((low + from) & ~(low + beyond)) & EVERY(0x80);
+        word ^= letters >> 2;
+        memcpy(out + i, &word, 8);
+    }
+    other = (others & EVERY(0x80)) != 0 ? 0x80 : 0;
+    for (; i < len; i++) {
         uint8_t byte = (uint8_t)bytes[i];
 
         other |= byte;

@@ -150,6 +150,34 @@ static bool widen_to_decimal(struct expr_call *call)
     return true;
 }
 
+/* Integers whose every value fits: nothing to scale, nothing to check. */
+static bool integer_widened(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    enum vec_layout   layout = vec_type_layout(call->arguments[0].type);
+    vec_int128       *result = call->result->data;
+
+    if (layout == VEC_LAYOUT_INT64 && call->arguments[0].form == VEC_FLAT && call->rows == NULL) {
+        for (uint32_t i = 0; i < call->row_count; i++) {
+            result[i] = ((const int64_t *)access.data)[i];
+        }
+        return true;
+    }
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t row = expr__row(call, i);
+
+        expr__put_int128(call, row, expr__integer_at(&access, row, layout));
+    }
+    return true;
+}
+
+static bool widens(struct vec_type from, struct vec_type to)
+{
+    static const uint8_t digits[] = {[VEC_TINYINT] = 3, [VEC_SMALLINT] = 5, [VEC_INT] = 10, [VEC_BIGINT] = 19};
+
+    return vec_kind_is_integer(from.kind) && to.scale == 0 && to.precision >= digits[from.kind];
+}
+
 static bool integer_to_decimal(struct expr_call *call)
 {
     static const int digits[VEC_KIND_COUNT] = {
@@ -367,7 +395,7 @@ static expr_kernel_fn *number_kernel(struct vec_type from, struct vec_type to)
     }
     if (to.kind == VEC_DECIMAL &&
         (vec_kind_is_integer(from.kind) || from.kind == VEC_DECIMAL || from.kind == VEC_BOOLEAN)) {
-        return integer_to_decimal;
+        return widens(from, to) ? integer_widened : integer_to_decimal;
     }
     if (to.kind == VEC_DECIMAL && is_plain_number(from.kind)) {
         return double_to_decimal;

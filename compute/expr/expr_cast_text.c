@@ -391,12 +391,35 @@ static size_t format_months(int32_t months, char *text)
                             (int)(all % 12));
 }
 
+/* Integers: the digits from the last one on. */
+static size_t format_integer(int64_t value, char *text)
+{
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char     digits[24];
+    size_t   at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) {
+        digits[--at] = '-';
+    }
+    memcpy(text, digits + at, sizeof(digits) - at);
+    return sizeof(digits) - at;
+}
+
 static size_t format_value(const struct vec_access *access, size_t row, struct vec_type from, int64_t zone_ms,
                            char text[VEC_DECIMAL_TEXT_BYTES])
 {
     size_t at = vec_access_at(access, row);
 
     switch (from.kind) {
+    case VEC_TINYINT:
+    case VEC_SMALLINT:
+    case VEC_INT:
+    case VEC_BIGINT:
+        return format_integer((int64_t)expr__integer_at(access, row, vec_type_layout(from)), text);
     case VEC_BOOLEAN:
         return (size_t)snprintf(text, VEC_DECIMAL_TEXT_BYTES, "%s",
                                 ((const uint8_t *)access->data)[at] != 0 ? "TRUE" : "FALSE");

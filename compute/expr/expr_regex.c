@@ -12,6 +12,7 @@
 struct pattern {
     pcre2_code *code;
     uint32_t    group;
+    bool        jit;    /* the machine has it */
     bool        absent; /* there is no such group: nothing is ever found */
 };
 
@@ -76,7 +77,7 @@ static bool compile_pattern(struct expr_bind *bind, struct view text, uint32_t g
                             GROUPS_MAX - 1);
     }
     pattern->absent = group > groups;
-    (void)pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
+    pattern->jit = pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE) == 0;
     pattern->group = pattern->absent ? 0 : group;
     bind->out.state = pattern;
     return true;
@@ -101,9 +102,14 @@ static struct matcher *matcher_of(struct expr_call *call)
 static int match(struct expr_call *call, struct matcher *matcher, size_t row, struct view text, size_t from)
 {
     const struct pattern *pattern = call->state;
-    int                   result =
-        pcre2_match(pattern->code, text.base, text.len, from, PCRE2_NO_UTF_CHECK, matcher->match, matcher->context);
+    int                   result;
 
+    if (pattern->jit) {
+        result = pcre2_jit_match(pattern->code, text.base, text.len, from, 0, matcher->match, matcher->context);
+    } else {
+        result =
+            pcre2_match(pattern->code, text.base, text.len, from, PCRE2_NO_UTF_CHECK, matcher->match, matcher->context);
+    }
     if (result > 0) {
         return 1;
     }

@@ -228,23 +228,38 @@ bool expr__bind_split_index(struct expr_bind *bind)
            expr__want_int(bind, 2);
 }
 
+/* How often a byte stands in a text, eight bytes at a time. */
+static int64_t count_byte(struct view text, uint8_t byte)
+{
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint64_t       wanted = UINT64_C(0x0101010101010101) * byte;
+    int64_t        count = 0;
+    size_t         i = 0;
+
+    for (; i + 8 <= text.len; i += 8) {
+        uint64_t word;
+
+        memcpy(&word, text.base + i, 8);
+        word ^= wanted; /* bytes that are equal become zero */
+        count += 8 - __builtin_popcountll((((word & low) + low) | word) & ~low);
+    }
+    for (; i < text.len; i++) {
+        count += text.base[i] == byte;
+    }
+    return count;
+}
+
 static bool count_char(struct expr_call *call)
 {
-    struct vec_access text_access = vec_access_of(&call->arguments[0]);
-    struct vec_access mark_access = vec_access_of(&call->arguments[1]);
+    struct vec_access texts = vec_access_of(&call->arguments[0]);
+    struct vec_access marks = vec_access_of(&call->arguments[1]);
     int64_t          *result = call->result->data;
 
     for (uint32_t i = 0; i < call->row_count; i++) {
-        size_t                   row = expr__row(call, i);
-        const struct vec_string *text = expr__text_at(&text_access, row);
-        const struct vec_string *mark = expr__text_at(&mark_access, row);
-        const char              *base = vec_string_base(text);
-        int64_t                  count = 0;
+        size_t      row = expr__row(call, i);
+        struct view mark = expr__view_at(&marks, row);
 
-        for (uint32_t at = 0; mark->len > 0 && at < text->len; at++) {
-            count += base[at] == vec_string_base(mark)[0];
-        }
-        result[row] = count;
+        result[row] = mark.len == 0 ? 0 : count_byte(expr__view_at(&texts, row), mark.base[0]);
     }
     return true;
 }
@@ -263,7 +278,9 @@ struct like {
     struct view pattern;
     char        escape;
     bool        has_escape;
-    bool        anything; /* the pattern in the statement is '': Flink takes it for '%' */
+    bool        open_start, open_end; /* of a simple pattern: % at its ends */
+    struct view piece;                /* and what stands between */
+    bool        anything;             /* the pattern in the statement is '': Flink takes it for '%' */
 };
 
 static size_t character_bytes(struct view text, size_t at)
@@ -335,6 +352,51 @@ static bool like_matches(const struct like *like, struct view text)
     }
 }
 
+/* Patterns of one piece of text, with % at its ends or not: the usual ones. */
+static bool simple_matches(const struct like *like, struct view text)
+{
+    struct view piece = like->piece;
+
+    if (text.len < piece.len) {
+        return false;
+    }
+    if (like->open_start && like->open_end) {
+        return piece.len == 0 || memmem(text.base, text.len, piece.base, piece.len) != NULL;
+    }
+    if (!like->open_end) {
+        return (like->open_start || text.len == piece.len) &&
+               memcmp(text.base + (text.len - piece.len), piece.base, piece.len) == 0;
+    }
+    return memcmp(text.base, piece.base, piece.len) == 0;
+}
+
+static bool like_simple(struct expr_call *call)
+{
+    struct vec_access  access = vec_access_of(&call->arguments[0]);
+    const struct like *like = call->state;
+    uint8_t           *result = call->result->data;
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t row = expr__row(call, i);
+
+        result[row] = simple_matches(like, expr__view_at(&access, row));
+    }
+    return true;
+}
+
+/* False: the pattern has wild cards inside. */
+static bool make_simple(struct like *like, struct view pattern)
+{
+    like->open_start = pattern.len > 0 && pattern.base[0] == '%';
+    if (like->open_start) {
+        pattern = view_of(pattern.base + 1, pattern.len - 1);
+    }
+    like->open_end = pattern.len > 0 && pattern.base[pattern.len - 1] == '%';
+    pattern.len -= like->open_end;
+    like->piece = pattern;
+    return memchr(pattern.base, '%', pattern.len) == NULL && memchr(pattern.base, '_', pattern.len) == NULL;
+}
+
 static bool like_rows(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
@@ -372,5 +434,9 @@ bool expr__bind_like(struct expr_bind *bind)
     bind->out.result.nullable = false;
     bind->out.kernel = like_rows;
     bind->out.state = like;
+    if (!like->has_escape && expr__constant_text(bind->arguments[1], &escape) && escape.len > 0 &&
+        make_simple(like, arena_copy(bind->maker->arena, escape))) {
+        bind->out.kernel = like_simple;
+    }
     return expr__want_text(bind, 0) && expr__want_text(bind, 1);
 }

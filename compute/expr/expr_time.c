@@ -75,25 +75,23 @@ static bool date_format(struct expr_call *call)
     const struct pattern *pattern = call->state;
     int64_t               zone_ms = type.kind == VEC_TIMESTAMP_LTZ ? expr__zone_ms(call) : 0;
     struct vec_string     last_text = {.len = 0};
-    int64_t               last = 0;
-    bool                  has_last = false;
+    int64_t               first_ms = 0; /* what shows the last text: from here .. */
+    int64_t               end_ms = 0;   /* .. to before here */
 
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t       row = expr__row(call, i);
         struct stamp stamp = expr__stamp_at(&access, row, type);
         char        *room;
-        int64_t      bucket;
 
         stamp.ms += zone_ms;
-        bucket = bucket_of(stamp, pattern->step);
-        if (!has_last || bucket != last || pattern->step == 0) {
+        if (stamp.ms < first_ms || stamp.ms >= end_ms || pattern->step == 0) {
             room = expr__text_room(call, row, pattern->bytes_max);
             if (room == NULL) {
                 return false;
             }
             last_text = vec_string_of(room, (uint32_t)expr__pattern_print(pattern, civil_of(stamp), room));
-            last = bucket;
-            has_last = true;
+            first_ms = bucket_of(stamp, pattern->step) * pattern->step * 1000;
+            end_ms = first_ms + pattern->step * 1000;
         }
         ((struct vec_string *)call->result->data)[row] = last_text;
     }
