@@ -12,6 +12,7 @@
 #define SCRIPT_ARENA_BYTES ((size_t)(GIB))
 #define ERROR_BYTES        4096
 #define CLOCK_RATE_MAX     1000000000
+#define SHOW_COLUMNS_MAX   16
 
 const char cli_sql_details[] =
     "Runs Flink SQL over files, here and without a broker. Statements run in order, each INSERT and query to its end; "
@@ -251,44 +252,65 @@ static size_t scripts_read(struct cli *cli, struct arena *arena, struct script *
 
 /* --- statements -------------------------------------------------------------------------------------------------- */
 
+/* What stands before the next `mark`, which is taken off `text`, too. */
+static struct view sql_next_part(struct view *text, char mark)
+{
+    const uint8_t *end = text->len == 0 ? NULL : memchr(text->base, mark, text->len);
+    struct view    part = view_of(text->base, end == NULL ? text->len : (size_t)(end - text->base));
+    size_t         used = part.len + (end != NULL);
+
+    *text = view_of(text->base + used, text->len - used);
+    return part;
+}
+
+static void sql_show_line_json(struct view head, struct view line)
+{
+    struct cli_json json = {.to = stdout};
+    char            name[128];
+
+    cli_json_open(&json, '{');
+    while (head.len > 0) {
+        struct view column = sql_next_part(&head, '\t');
+
+        (void)snprintf(name, sizeof(name), "%.*s", (int)column.len, (const char *)column.base);
+        cli_json_key(&json, name);
+        cli_json_view(&json, sql_next_part(&line, '\t'));
+    }
+    cli_json_close(&json, '}');
+    (void)putchar('\n');
+}
+
 /* Lines whose columns are parted by tabs; the first line names them. */
 static void sql_show_table(const struct sql_session *session, struct view text)
 {
-    struct cli_json json = {.to = stdout};
-    struct view     lines[2]; /* the head, the line at hand */
-    bool            is_json = session->output == SQL_OUTPUT_JSON;
+    size_t      widths[SHOW_COLUMNS_MAX] = {0};
+    struct view rest = text, head = sql_next_part(&rest, '\n');
 
-    lines[0] = (struct view){0};
-    while (text.len > 0) {
-        const uint8_t *end = memchr(text.base, '\n', text.len);
-        size_t         len = end == NULL ? text.len : (size_t)(end - text.base);
-
-        lines[1] = view_of(text.base, len);
-        text = view_of(text.base + len + (end != NULL), text.len - len - (end != NULL));
-        if (!is_json) {
-            (void)printf("%.*s\n", (int)len, (const char *)lines[1].base);
-        } else if (lines[0].base == NULL) {
-            lines[0] = lines[1];
-        } else {
-            struct view head = lines[0], line = lines[1];
-
-            cli_json_open(&json, '{');
-            while (head.len > 0) {
-                const uint8_t *head_end = memchr(head.base, '\t', head.len);
-                const uint8_t *line_end = line.len == 0 ? NULL : memchr(line.base, '\t', line.len);
-                size_t         head_len = head_end == NULL ? head.len : (size_t)(head_end - head.base);
-                size_t         line_len = line_end == NULL ? line.len : (size_t)(line_end - line.base);
-                char           name[128];
-
-                (void)snprintf(name, sizeof(name), "%.*s", (int)head_len, (const char *)head.base);
-                cli_json_key(&json, name);
-                cli_json_view(&json, view_of(line.base, line_len));
-                head = view_of(head.base + head_len + (head_end != NULL), head.len - head_len - (head_end != NULL));
-                line = view_of(line.base + line_len + (line_end != NULL), line.len - line_len - (line_end != NULL));
-            }
-            cli_json_close(&json, '}');
-            (void)putchar('\n');
+    if (session->output == SQL_OUTPUT_JSON) {
+        while (rest.len > 0) {
+            sql_show_line_json(head, sql_next_part(&rest, '\n'));
         }
+        return;
+    }
+    for (rest = text; rest.len > 0;) {
+        struct view line = sql_next_part(&rest, '\n');
+
+        for (size_t i = 0; line.len > 0 && i < SHOW_COLUMNS_MAX; i++) {
+            size_t width = sql_next_part(&line, '\t').len;
+
+            widths[i] = MAX(widths[i], width);
+        }
+    }
+    while (text.len > 0) {
+        struct view line = sql_next_part(&text, '\n');
+
+        for (size_t i = 0; i == 0 || line.len > 0; i++) {
+            struct view cell = sql_next_part(&line, '\t');
+            int         width = line.len > 0 && i < SHOW_COLUMNS_MAX ? (int)widths[i] : 0;
+
+            (void)printf("%s%-*.*s", i > 0 ? "  " : "", width, (int)cell.len, (const char *)cell.base);
+        }
+        (void)putchar('\n');
     }
 }
 

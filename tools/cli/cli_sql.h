@@ -105,8 +105,10 @@ void sql_sinks_show(struct sql_sinks *sinks, uint32_t worker);
 /* What is only known at the end: tables of changes folded by key. */
 void sql_sinks_finish(struct sql_sinks *sinks);
 /* Somebody sees changes as they happen. */
-bool                   sql_sinks_are_live(const struct sql_sinks *sinks);
-bool                   sql_sinks_are_closed(const struct sql_sinks *sinks);
+bool sql_sinks_are_live(const struct sql_sinks *sinks);
+bool sql_sinks_are_closed(const struct sql_sinks *sinks);
+/* A LIMIT in front of every sink is reached: nothing more can come. Exact for one worker, else a moment old. */
+bool                   sql_sinks_are_full(const struct sql_sinks *sinks);
 struct sql_sink_counts sql_sinks_counts(const struct sql_sinks *sinks, uint32_t sink);
 
 /* --- where rows come from: cli_sql_scan.c --------------------------------------------------------------------------

@@ -41,7 +41,7 @@ struct run {
     size_t                 partition_count;
     struct run_worker     *workers;
     bool                   watched; /* changes are shown as they happen */
-    atomic_bool            stop;    /* asked by the user, or nobody reads the output any more */
+    atomic_bool            stop;    /* asked by the user, nobody reads the output any more, or all is said */
     atomic_uint            open;    /* workers that run */
     struct cli_progress    progress;
     int64_t                began_ms;
@@ -178,7 +178,7 @@ static bool run_is_asked_to_stop(struct run_worker *worker)
 {
     struct run *run = worker->run;
 
-    if (cli_stop_asked != 0 || sql_sinks_are_closed(run->sinks)) {
+    if (cli_stop_asked != 0 || sql_sinks_are_closed(run->sinks) || sql_sinks_are_full(run->sinks)) {
         atomic_store(&run->stop, true);
     }
     return atomic_load_explicit(&run->stop, memory_order_relaxed);
@@ -434,7 +434,7 @@ static enum cli_exit run_all(struct run *run, struct view script, const char *sc
     done.bytes = run_bytes(run, &size);
     done.elapsed_ms = cli_clock_ms() - run->began_ms;
     done.cpu_seconds = run_cpu_seconds() - done.cpu_seconds;
-    done.stopped = atomic_load(&run->stop);
+    done.stopped = cli_stop_asked != 0 || sql_sinks_are_closed(run->sinks);
     code = run_result(run, &done, script, script_name);
     if (run->session->stats) {
         sql_stats_print(run->session, run->plan, run->job, run->sinks, &done);

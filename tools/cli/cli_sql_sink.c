@@ -25,8 +25,8 @@ struct sink_worker {
     struct sql_text        text; /* to be written */
     struct sql_text        row, key;
     struct vec            *columns; /* those that are encoded */
-    uint64_t               rows[4];
-    uint64_t               digest; /* of what SINK_COUNT has taken */
+    atomic_uint_fast64_t   rows[4]; /* by enum vec_change; others look */
+    uint64_t               digest;  /* of what SINK_COUNT has taken */
 };
 
 struct sql_sink {
@@ -426,14 +426,23 @@ static void sink_grid(struct sql_sink *sink, struct sink_worker *worker, const s
     }
 }
 
+static uint64_t sink_rows(const struct sink_worker *worker, enum vec_change change)
+{
+    return atomic_load_explicit(&worker->rows[change], memory_order_relaxed);
+}
+
 static void sink_count(struct sink_worker *worker, const struct vec_chunk *chunk)
 {
-    if (chunk->changes == NULL) {
-        worker->rows[VEC_INSERT] += chunk->selected_count;
-        return;
+    uint64_t rows[4] = {chunk->selected_count, 0, 0, 0};
+
+    for (uint32_t i = 0; chunk->changes != NULL && i < chunk->selected_count; i++) {
+        rows[VEC_INSERT]--;
+        rows[vec_chunk_change(chunk, vec_chunk_row(chunk, i))]++;
     }
-    for (uint32_t i = 0; i < chunk->selected_count; i++) {
-        worker->rows[vec_chunk_change(chunk, vec_chunk_row(chunk, i))]++;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i] > 0) {
+            atomic_fetch_add_explicit(&worker->rows[i], rows[i], memory_order_relaxed);
+        }
     }
 }
 
@@ -489,7 +498,7 @@ void sql_sinks_show(struct sql_sinks *sinks, uint32_t worker)
     for (uint32_t i = 0; i < sinks->count; i++) {
         struct sql_sink *sink = &sinks->sinks[i];
 
-        if (sink->kind == SINK_COUNT || sink->folds || sink->workers[worker].rows[VEC_INSERT] == 0) {
+        if (sink->kind == SINK_COUNT || sink->folds || sink_rows(&sink->workers[worker], VEC_INSERT) == 0) {
             continue;
         }
         sink_flush(sink, &sink->workers[worker], 0, true);
@@ -536,6 +545,30 @@ bool sql_sinks_are_closed(const struct sql_sinks *sinks)
     return false;
 }
 
+/* Rows that a LIMIT in front of the sink lets through; UINT64_MAX: all. */
+static uint64_t sink_limit(const struct sql_sink *sink)
+{
+    const struct exec_node *input = sink->plan->node->inputs[0];
+
+    return input->kind == EXEC_LIMIT && input->changes == EXEC_APPEND_ONLY ? input->limit.row_count : UINT64_MAX;
+}
+
+bool sql_sinks_are_full(const struct sql_sinks *sinks)
+{
+    for (uint32_t i = 0; i < sinks->count; i++) {
+        const struct sql_sink *sink = &sinks->sinks[i];
+        uint64_t               rows = 0;
+
+        for (uint32_t w = 0; w < sinks->worker_count; w++) {
+            rows += sink_rows(&sink->workers[w], VEC_INSERT);
+        }
+        if (rows < sink_limit(sink)) {
+            return false;
+        }
+    }
+    return sinks->count > 0;
+}
+
 struct sql_sink_counts sql_sinks_counts(const struct sql_sinks *sinks, uint32_t index)
 {
     const struct sql_sink *sink = &sinks->sinks[index];
@@ -546,7 +579,7 @@ struct sql_sink_counts sql_sinks_counts(const struct sql_sinks *sinks, uint32_t 
     }
     for (uint32_t w = 0; w < sinks->worker_count; w++) {
         for (size_t k = 0; k < COUNT_OF(counts.rows); k++) {
-            counts.rows[k] += sink->workers[w].rows[k];
+            counts.rows[k] += sink_rows(&sink->workers[w], (enum vec_change)k);
         }
     }
     return counts;
