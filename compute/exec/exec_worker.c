@@ -217,9 +217,35 @@ void exec_worker_open(struct exec_worker *worker, uint32_t scan, uint32_t partit
     }
 }
 
+/* Scans that have nothing here end at once, not at the next step: others must not wait for this worker's watermark
+ * while rows come to them. A failure is the job's. */
 void exec_worker_opened(struct exec_worker *worker)
 {
     worker->is_opened = true;
+    for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
+        struct exec_operator *op = worker->ops[i];
+
+        if (op != NULL && op->node->kind == EXEC_SCAN && !exec__scan_check_end(op)) {
+            return;
+        }
+    }
+}
+
+/* Before the first row: what workers without partitions said when they were opened. Rows that stay on this worker would
+ * overtake it, and be in time where they are late. */
+static bool hear_others(struct exec_worker *worker)
+{
+    bool did = false;
+
+    worker->has_pushed = true;
+    for (uint32_t i = worker->job->plan->node_count; i-- > 0;) {
+        struct exec_operator *op = worker->ops[i];
+
+        if (op != NULL && op->node->kind == EXEC_EXCHANGE && !exec__exchange_receive(op, &did)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool exec_worker_push(struct exec_worker *worker, uint32_t scan, uint32_t partition, const struct vec_chunk *chunk)
@@ -228,6 +254,9 @@ bool exec_worker_push(struct exec_worker *worker, uint32_t scan, uint32_t partit
     bool                       good;
 
     CHECK(!opening->ended);
+    if (UNLIKELY(!worker->has_pushed) && !hear_others(worker)) {
+        return false;
+    }
     worker->pushing = opening;
     exec__count(&worker->ops[scan]->stats.rows_in, chunk->selected_count);
     good = exec__emit(worker->ops[scan], chunk);

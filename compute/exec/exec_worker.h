@@ -31,6 +31,7 @@ struct exec_worker {
     struct exec_operator     **ops; /* by node; NULL: an exchange that one worker does not need */
     uint32_t                   op_count, finished_count;
     int64_t                    now_ms;
+    bool                       has_pushed;
     bool                       is_opened; /* all partitions of this worker are known */
     struct exec_opening       *openings;
     uint32_t                   opening_count, opening_capacity;
