@@ -19,13 +19,12 @@
 
 /* Behind the state in an entry's payload. */
 struct group {
-    void   *next_changed; /* in order of the first change since the flush; LAST at the end, NULL = unchanged */
-    void   *before;       /* the state as it was emitted; NULL: not needed */
-    int64_t written_ms;
-    bool    is_emitted;
+    void *next_changed; /* in order of the first change since the flush; LAST at the end, NULL = unchanged */
+    void *before;       /* NULL: not emitted yet; EMITTED; or a copy of the state as it was emitted */
 };
 
-#define LAST ((void *)(uintptr_t)1)
+#define LAST    ((void *)(uintptr_t)1)
+#define EMITTED ((void *)(uintptr_t)1)
 
 struct aggregation {
     struct exec_operator         op;
@@ -55,6 +54,17 @@ static struct group *group_of(const struct aggregation *aggregation, void *entry
 {
     return (struct group *)(void *)((uint8_t *)exec_table_payload(aggregation->table, entry) +
                                     aggregation->state_bytes);
+}
+
+/* When the group had a row last: behind the group, when there is a time to live. */
+static int64_t *written_ms_of(const struct group *group)
+{
+    return (int64_t *)(uintptr_t)(group + 1);
+}
+
+static bool has_copy(const struct group *group)
+{
+    return group->before != NULL && group->before != EMITTED;
 }
 
 /* --- making ----------------------------------------------------------------------------------------------------------
@@ -102,10 +112,11 @@ static bool open(struct exec_operator *op)
         return false;
     }
     aggregation->store = exec_aggregate_store_create(aggregation->aggregates, aggregation->heap);
-    aggregation->table =
-        aggregation->store == NULL
-            ? NULL
-            : exec_table_create(aggregation->heap, &aggregation->key, aggregation->state_bytes + sizeof(struct group));
+    aggregation->table = aggregation->store == NULL
+                             ? NULL
+                             : exec_table_create(aggregation->heap, &aggregation->key,
+                                                 aggregation->state_bytes + sizeof(struct group) +
+                                                     (plan->state_ttl_ms > 0 ? sizeof(int64_t) : 0));
     return aggregation->table != NULL;
 }
 
@@ -126,7 +137,8 @@ static bool is_expired(const struct aggregation *aggregation, const struct group
 {
     int64_t ttl_ms = aggregation->op.node->group.state_ttl_ms;
 
-    return ttl_ms > 0 && group->next_changed == NULL && group->written_ms <= exec__now_ms(&aggregation->op) - ttl_ms;
+    return ttl_ms > 0 && group->next_changed == NULL &&
+           *written_ms_of(group) <= exec__now_ms(&aggregation->op) - ttl_ms;
 }
 
 /* Looks at some entries and forgets those whose time is over. */
@@ -191,22 +203,23 @@ static bool find_groups(struct aggregation *aggregation, const struct vec_chunk 
 
 static bool keep_before(struct aggregation *aggregation, struct group *group, const void *state)
 {
-    group->before = exec_heap_take(aggregation->heap, aggregation->state_bytes);
-    if (group->before == NULL) {
+    void *copy = exec_heap_take(aggregation->heap, aggregation->state_bytes);
+
+    if (copy == NULL) {
         return false;
     }
-    if (!exec_aggregates_copy(aggregation->store, group->before, state)) {
-        exec_heap_give(aggregation->heap, group->before, aggregation->state_bytes);
-        group->before = NULL;
+    if (!exec_aggregates_copy(aggregation->store, copy, state)) {
+        exec_heap_give(aggregation->heap, copy, aggregation->state_bytes);
         return false;
     }
+    group->before = copy;
     return true;
 }
 
 /* The group changes for the first time since the flush. */
 static bool note_change(struct aggregation *aggregation, void *entry, struct group *group)
 {
-    if (group->is_emitted && aggregation->keeps_before &&
+    if (group->before == EMITTED && aggregation->keeps_before &&
         !keep_before(aggregation, group, exec_table_payload(aggregation->table, entry))) {
         return false;
     }
@@ -223,6 +236,7 @@ static bool note_change(struct aggregation *aggregation, void *entry, struct gro
 static bool push_aggregates(struct aggregation *aggregation, const struct vec_chunk *chunk)
 {
     int64_t now_ms = exec__now_ms(&aggregation->op);
+    bool    expires = aggregation->op.node->group.state_ttl_ms > 0;
 
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         void         *entry = aggregation->entries[i];
@@ -231,13 +245,15 @@ static bool push_aggregates(struct aggregation *aggregation, const struct vec_ch
         if (UNLIKELY(group->next_changed == NULL)) {
             if (is_expired(aggregation, group) && !aggregation->is_new[i]) {
                 exec_aggregates_drop(aggregation->store, exec_table_payload(aggregation->table, entry));
-                group->is_emitted = false;
+                group->before = NULL;
             }
             if (!note_change(aggregation, entry, group)) {
                 return false;
             }
         }
-        group->written_ms = now_ms;
+        if (expires) {
+            *written_ms_of(group) = now_ms;
+        }
         aggregation->entries[i] = exec_table_payload(aggregation->table, entry);
     }
     return exec_aggregates_update(aggregation->store, chunk, aggregation->entries);
@@ -263,7 +279,9 @@ static bool push_distinct(struct aggregation *aggregation, const struct vec_chun
         if (aggregation->is_new[i] || is_expired(aggregation, group)) {
             rows[out.selected_count++] = (uint16_t)vec_chunk_row(chunk, i);
         }
-        group->written_ms = exec__now_ms(op);
+        if (plan->state_ttl_ms > 0) {
+            *written_ms_of(group) = exec__now_ms(op);
+        }
     }
     for (uint32_t i = 0; i < plan->key_count; i++) {
         out.columns[i] = chunk->columns[plan->keys[i]];
@@ -308,13 +326,13 @@ static void collect(struct aggregation *aggregation, struct emission *emission, 
         struct group *group = group_of(aggregation, entry);
         const void   *state = exec_table_payload(aggregation->table, entry);
 
-        if (group->before != NULL) {
+        if (has_copy(group)) {
             emission_add(emission, entry, group->before, VEC_UPDATE_BEFORE);
         }
-        emission_add(emission, entry, state, group->is_emitted ? VEC_UPDATE_AFTER : VEC_INSERT);
+        emission_add(emission, entry, state, group->before != NULL ? VEC_UPDATE_AFTER : VEC_INSERT);
         aggregation->changed_first = group->next_changed == LAST ? NULL : group->next_changed;
         group->next_changed = NULL;
-        group->is_emitted = true;
+        group->before = has_copy(group) ? group->before : EMITTED;
     }
     if (aggregation->changed_first == NULL) {
         aggregation->changed_last = NULL;
@@ -383,10 +401,10 @@ static void drop_before(struct aggregation *aggregation, const struct emission *
     for (uint32_t i = 0; i < emission->count; i++) {
         struct group *group = group_of(aggregation, (void *)(uintptr_t)emission->rows[i]);
 
-        if (group->before != NULL) {
+        if (has_copy(group)) {
             exec_aggregates_drop(aggregation->store, group->before);
             exec_heap_give(aggregation->heap, group->before, aggregation->state_bytes);
-            group->before = NULL;
+            group->before = EMITTED;
         }
     }
 }

@@ -103,6 +103,7 @@ struct load {
     size_t                    count;
 };
 
+/* The slot of a null is zero as it was. */
 static void set_null(const struct load *load, size_t i, uint32_t leaf)
 {
     load->base[i * load->layout->row_bytes + load->layout->null_offset + leaf / 8] |= (uint8_t)(1U << (leaf % 8));
@@ -287,20 +288,19 @@ void exec_row_free(const struct exec_layout *layout, struct exec_heap *heap, voi
 
 bool exec_row_same(const struct exec_layout *layout, const void *a, const void *b)
 {
-    size_t                   texts_bytes = layout->text_count * sizeof(struct vec_string);
+    const uint64_t          *a_words = a;
+    const uint64_t          *b_words = b;
     const struct vec_string *a_texts = a;
     const struct vec_string *b_texts = b;
+    uint64_t                 differ = 0;
 
-    if (memcmp((const uint8_t *)a + texts_bytes, (const uint8_t *)b + texts_bytes, layout->row_bytes - texts_bytes) !=
-        0) {
-        return false;
+    for (uint32_t i = layout->text_count * 2; i < layout->row_bytes / 8; i++) {
+        differ |= a_words[i] ^ b_words[i];
     }
-    for (uint32_t i = 0; i < layout->text_count; i++) {
-        if (!vec_string_equal(&a_texts[i], &b_texts[i])) {
-            return false;
-        }
+    for (uint32_t i = 0; i < layout->text_count && differ == 0; i++) {
+        differ = !vec_string_equal(&a_texts[i], &b_texts[i]);
     }
-    return true;
+    return differ == 0;
 }
 
 static bool leaf_is_null(const struct exec_layout *layout, const void *row, uint32_t leaf)

@@ -21,6 +21,8 @@
 #define SEGMENT_SLOTS_MIN 64
 #define SEGMENT_SLOTS_MAX 4096
 #define DEPTH_MAX         24
+#define LINE              64
+#define TOUCHED_MAX       ((size_t)192)
 #define DIRECTORY_SHARE   256 /* keys per place of the directory before it doubles */
 #define PREFETCH_AHEAD    16
 
@@ -46,6 +48,7 @@ struct exec_table {
     struct exec_operator     *op;
     const struct exec_layout *key;
     size_t                    payload_bytes;
+    size_t                    touched_bytes; /* of an entry, by whoever looks it up: fetched ahead */
     uint64_t                  count;
     struct entry             *first, *last;
     uint32_t                  depth;
@@ -257,6 +260,7 @@ struct exec_table *exec_table_create(struct exec_heap *heap, const struct exec_l
         .op = exec__heap_operator(heap),
         .key = key,
         .payload_bytes = payload_bytes,
+        .touched_bytes = MIN(key->row_bytes + payload_bytes, TOUCHED_MAX),
         .directory = exec_heap_take(heap, sizeof(struct segment *)),
     };
     if (table->directory == NULL) {
@@ -372,39 +376,57 @@ static inline void prefetch_slot(const struct exec_table *table, uint64_t hash)
     __builtin_prefetch(&segment->slots[(size_t)hash & segment->mask]);
 }
 
-/* The first slot of the probe names the right entry mostly. */
-static inline void prefetch_entry(const struct exec_table *table, uint64_t hash)
+/* The first entry of the probe with the right salt, which is the right one mostly, on its way into the cache with what
+ * the caller will touch; NULL when there is none. */
+static inline struct entry *prefetch_entry(const struct exec_table *table, uint64_t hash)
 {
     const struct segment *segment = segment_of(table, hash);
-    uint64_t              slot = segment->slots[(size_t)hash & segment->mask];
+    uint64_t              salt = salt_of(hash);
+    size_t                at = (size_t)hash & segment->mask;
+    uint64_t              slot;
 
-    if (slot > SLOT_REMOVED && slot >> SALT_SHIFT == salt_of(hash)) {
-        struct entry *entry = (struct entry *)(uintptr_t)(slot & ADDRESS_MASK);
+    while ((slot = segment->slots[at]) != SLOT_EMPTY) {
+        if (slot >> SALT_SHIFT == salt && slot != SLOT_REMOVED) {
+            struct entry *entry = (struct entry *)(uintptr_t)(slot & ADDRESS_MASK);
 
-        __builtin_prefetch(entry);
-        __builtin_prefetch(entry->row + 16, 1);
+            for (size_t ahead = 0; ahead < table->touched_bytes; ahead += LINE) {
+                __builtin_prefetch(entry->row + ahead, 1);
+            }
+            __builtin_prefetch(entry->row + table->touched_bytes - 1, 1);
+            return entry;
+        }
+        at = (at + 1) & segment->mask;
     }
+    return NULL;
+}
+
+static inline bool is_key(const struct exec_table *table, const struct entry *entry, const void *row)
+{
+    return LIKELY(entry != NULL) && LIKELY(same_key(table->key, entry->row, row));
 }
 
 bool exec_table_find_rows(struct exec_table *table, const void *const *rows, const uint64_t *hashes, size_t count,
                           bool insert, void **entries, bool *is_new)
 {
+    struct entry *ahead[PREFETCH_AHEAD]; /* of rows i .. i + PREFETCH_AHEAD - 1 */
+
     for (size_t i = 0; i < MIN(count, (size_t)2 * PREFETCH_AHEAD); i++) {
         prefetch_slot(table, hashes[i]);
     }
     for (size_t i = 0; i < MIN(count, (size_t)PREFETCH_AHEAD); i++) {
-        prefetch_entry(table, hashes[i]);
+        ahead[i] = prefetch_entry(table, hashes[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        bool absent;
+        struct entry *likely = ahead[i % PREFETCH_AHEAD];
+        bool          absent;
 
         if (i + 2 * PREFETCH_AHEAD < count) {
             prefetch_slot(table, hashes[i + 2 * PREFETCH_AHEAD]);
         }
         if (i + PREFETCH_AHEAD < count) {
-            prefetch_entry(table, hashes[i + PREFETCH_AHEAD]);
+            ahead[i % PREFETCH_AHEAD] = prefetch_entry(table, hashes[i + PREFETCH_AHEAD]);
         }
-        entries[i] = find_entry(table, rows[i], hashes[i]);
+        entries[i] = is_key(table, likely, rows[i]) ? likely->row : find_entry(table, rows[i], hashes[i]);
         absent = entries[i] == NULL;
         if (UNLIKELY(absent && insert)) {
             entries[i] = insert_entry(table, rows[i], hashes[i]);
