@@ -158,6 +158,7 @@ def main():
                 runs["millrace"].append(run_millrace(args, path, events))
                 if args.flink:
                     runs["flink"].append(run_flink(args, query, folder))
+                    runs["millrace"].append(run_millrace(args, path, events))
             print(report(query, runs), flush=True)
             if not args.no_history:
                 with open(HISTORY, "a", encoding="utf-8") as file:

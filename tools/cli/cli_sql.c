@@ -207,12 +207,14 @@ static struct view script_read(struct cli *cli, const char *path)
     return view_of(text.base, text.len); /* kept until the process ends, as the statements point into it */
 }
 
-static void script_say_error(const struct cli *cli, const struct script *script, const struct sql_error *error)
+void sql_say_error(const struct cli *cli, const char *script_name, struct view script, const struct sql_error *error)
 {
-    char text[ERROR_BYTES];
+    char   text[ERROR_BYTES];
+    size_t len;
 
-    (void)sql_error_format(error, script->text, text, sizeof(text));
-    cli_say(cli, "%s: %s", script->name, text);
+    (void)sql_error_format(error, script, text, sizeof(text));
+    len = strlen(text);
+    cli_say(cli, "%s: %.*s", script_name, (int)(len > 0 && text[len - 1] == '\n' ? len - 1 : len), text);
 }
 
 /* Every script is parsed before anything runs. */
@@ -243,7 +245,7 @@ static size_t scripts_read(struct cli *cli, struct arena *arena, struct script *
         }
         script->statements = sql_parse(script->text, arena, &error);
         if (error.kind != SQL_OK) {
-            script_say_error(cli, script, &error);
+            sql_say_error(cli, script->name, script->text, &error);
             exit(CLI_USAGE);
         }
     }
@@ -334,7 +336,7 @@ static enum cli_exit sql_do_statement(struct sql_session *session, const struct 
     enum cli_exit     code = CLI_DONE;
 
     if (!sql_execute(session->catalog, statement, script->text, arena, &answer, &error)) {
-        script_say_error(session->cli, script, &error);
+        sql_say_error(session->cli, script->name, script->text, &error);
         return CLI_USAGE;
     }
     switch (answer.outcome) {

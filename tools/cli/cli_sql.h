@@ -58,6 +58,9 @@ struct sql_session {
     bool                stats, explain, quiet, progress;
 };
 
+/* The error with its place in the script, on standard error. */
+void sql_say_error(const struct cli *cli, const char *script_name, struct view script, const struct sql_error *error);
+
 /* --- where text goes: cli_sql_out.c --------------------------------------------------------------------------------
  */
 

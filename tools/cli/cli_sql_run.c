@@ -365,7 +365,6 @@ static void run_say_records(const struct run *run, const struct exec_failure *fa
 static void run_say_failure(const struct run *run, struct view script, const char *script_name)
 {
     const struct exec_failure *failure = exec_job_failure(run->job);
-    char                       text[4 * SQL_SAY_BYTES];
     struct sql_error           error = {.kind = SQL_ERROR_PLAN};
 
     cli_say(run->session->cli, "%s", failure->message);
@@ -378,8 +377,7 @@ static void run_say_failure(const struct run *run, struct view script, const cha
             return; /* from a view that another script has made */
         }
         (void)snprintf(error.message, sizeof(error.message), "in this %s", exec_node_kind_name(node->kind));
-        (void)sql_error_format(&error, script, text, sizeof(text));
-        cli_say(run->session->cli, "  %s: %s", script_name, text);
+        sql_say_error(run->session->cli, script_name, script, &error);
     }
 }
 

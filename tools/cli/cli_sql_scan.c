@@ -38,6 +38,11 @@ static bool scan_say(char out_message[SQL_SAY_BYTES], const char *format, ...)
     return false;
 }
 
+static const char *scan_name(const struct sql_partition *partition)
+{
+    return strcmp(partition->path, "-") == 0 ? "standard input" : partition->path;
+}
+
 /* --- which records ----------------------------------------------------------------------------------------------- */
 
 /* The offset that "partition:0,offset:42;partition:1,offset:300" gives; false: none for the partition. */
@@ -449,7 +454,7 @@ static bool scan_decode(struct sql_partition *partition, struct vec_chunk *out_c
                        &partition->rows)) {
         const struct format_failure *failure = format_decoder_failure(partition->decoder);
 
-        return scan_say(out_message, "%s, line %llu: %s", partition->path,
+        return scan_say(out_message, "%s, line %llu: %s", scan_name(partition),
                         (unsigned long long)sql_reader_line(partition->reader, first + failure->record),
                         failure->message);
     }
@@ -497,10 +502,10 @@ void sql_partition_where(const struct sql_partition *partition, size_t row, char
         last = first + 1;
     }
     if (last - first <= 1) {
-        (void)snprintf(out_text, capacity, "%s, line %llu", partition->path,
+        (void)snprintf(out_text, capacity, "%s, line %llu", scan_name(partition),
                        (unsigned long long)sql_reader_line(partition->reader, first));
     } else {
-        (void)snprintf(out_text, capacity, "%s, lines %llu to %llu", partition->path,
+        (void)snprintf(out_text, capacity, "%s, lines %llu to %llu", scan_name(partition),
                        (unsigned long long)sql_reader_line(partition->reader, first),
                        (unsigned long long)sql_reader_line(partition->reader, last - 1));
     }
