@@ -168,7 +168,12 @@ bool sql__drop(struct sql_catalog *catalog, const struct sql_statement *statemen
         return false;
     }
     object = sql__find_object(catalog, name);
-    if (object == NULL || (object->table != NULL) != is_table) {
+    if (object != NULL && (object->table != NULL) != is_table) {
+        return sql_fail(error, SQL_ERROR_NAME, sql__name_place(statement->name), "'%.*s' is a %s: write DROP %s",
+                        (int)name.len, (const char *)name.base, is_table ? "view" : "table",
+                        is_table ? "VIEW" : "TABLE");
+    }
+    if (object == NULL) {
         return statement->if_exists || sql__no_object(catalog, statement->name, is_table ? "table" : "view", error);
     }
     list_remove(&object->link);

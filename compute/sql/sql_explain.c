@@ -355,6 +355,11 @@ static void put_work(struct explain *out, const struct exec_node *node)
         put(out, "], watermark=[");
         put_expr(out, node->watermark.expr, node);
         put(out, "]");
+        if (node->watermark.idle_timeout_ms > 0) {
+            put(out, ", idleAfter=[");
+            put_ms(out, node->watermark.idle_timeout_ms);
+            put(out, "]");
+        }
         break;
     case EXEC_EXCHANGE:
         put_exchange(out, node);

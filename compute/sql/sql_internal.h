@@ -301,11 +301,18 @@ bool sql__classify_joins(struct sql_binder *binder, struct sql_rel *rel);
 /* sql_plan_time.c: WATERMARKs that nobody needs vanish. */
 bool sql__drop_watermarks(struct sql_binder *binder, struct sql_roots *roots, bool *out_event, bool *out_processing);
 
+/* sql_plan_need.c: sets[i] gets the columns that input i has to give; needed may be widened. */
+void sql__input_needs(struct sql_binder *binder, struct sql_rel *rel, bool *needed, bool **sets);
+
 /* sql_plan_prune.c */
 bool sql__prune(struct sql_binder *binder, struct sql_roots *roots);
 
 /* sql_plan_scan.c: one SCAN per table, with what its users read. */
 bool sql__merge_scans(struct sql_binder *binder, struct sql_roots *roots);
+
+/* sql_plan_wanted.c: the condition in the form that a decoder takes, a comparison of one column with constants; NULL:
+ * it has another one. */
+struct expr *sql__checkable(struct sql_binder *binder, struct expr *expr);
 
 /* sql_plan_share.c: equal relations are one. */
 bool sql__share(struct sql_binder *binder, struct sql_roots *roots);

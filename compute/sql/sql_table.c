@@ -217,6 +217,10 @@ static bool bind_primary_key(struct sql_binder *binder, const struct sql_create_
         return sql_fail(binder->error, SQL_ERROR_UNSUPPORTED, create->primary_key_place,
                         "a PRIMARY KEY is NOT ENFORCED: write PRIMARY KEY (..) NOT ENFORCED");
     }
+    if (create->primary_key != NULL && table->connector == SQL_CONNECTOR_KAFKA) {
+        return sql_fail(binder->error, SQL_ERROR_PLAN, create->primary_key_place,
+                        "'kafka' tables have no PRIMARY KEY: a topic of inserts cannot keep it; 'upsert-kafka' can");
+    }
     for (const struct sql_name *name = create->primary_key; name != NULL; name = name->next) {
         count++;
     }
