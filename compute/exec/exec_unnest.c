@@ -116,10 +116,29 @@ static bool add(struct unnest *unnest, const struct vec_chunk *chunk, size_t row
     return unnest->count < exec__rows_max(&unnest->op) || emit_collected(unnest, chunk);
 }
 
+/* The elements of one row's array. A ROW that is null gives no row, as in Flink: it has no fields to be columns. */
+static bool add_elements(struct unnest *unnest, const struct vec_chunk *chunk, size_t row, struct vec_list list,
+                         const struct vec *elements)
+{
+    bool matched = false;
+
+    for (uint32_t i = 0; i < list.len; i++) {
+        if (elements->type.kind == VEC_ROW && vec_is_null(elements, list.offset + i)) {
+            continue;
+        }
+        matched = true;
+        if (!add(unnest, chunk, row, list.offset + i, (int32_t)i + 1)) {
+            return false;
+        }
+    }
+    return matched || !unnest->op.node->unnest.keeps_unmatched || add(unnest, chunk, row, NO_ELEMENT, 0);
+}
+
 static bool push(struct exec_operator *op, uint32_t input UNUSED, const struct vec_chunk *chunk)
 {
     struct unnest    *unnest = CONTAINER_OF(op, struct unnest, op);
-    struct vec_access access = vec_access_of(&chunk->columns[op->node->unnest.column]);
+    const struct vec *arrays = &chunk->columns[op->node->unnest.column];
+    struct vec_access access = vec_access_of(arrays);
 
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         size_t          row = vec_chunk_row(chunk, i);
@@ -128,12 +147,7 @@ static bool push(struct exec_operator *op, uint32_t input UNUSED, const struct v
         if (!vec_access_null(&access, row)) {
             list = ((const struct vec_list *)access.data)[vec_access_at(&access, row)];
         }
-        for (uint32_t element = 0; element < list.len; element++) {
-            if (!add(unnest, chunk, row, list.offset + element, (int32_t)element + 1)) {
-                return false;
-            }
-        }
-        if (list.len == 0 && op->node->unnest.keeps_unmatched && !add(unnest, chunk, row, NO_ELEMENT, 0)) {
+        if (!add_elements(unnest, chunk, row, list, &arrays->children[0])) {
             return false;
         }
     }
