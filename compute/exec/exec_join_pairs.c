@@ -162,6 +162,19 @@ static void make_columns(struct exec_join_op *join, struct vec *columns)
     }
 }
 
+/* The pair stands nowhere in the input: no row is named. */
+static bool fail_condition(struct exec_join_op *join)
+{
+    const struct expr_failure *reason = expr_program_failure(join->condition);
+    const struct exec_node    *node = join->op.node;
+    char                       text[EXEC_MESSAGE_BYTES / 2] = "";
+
+    if (reason->expr != NULL) {
+        (void)expr_format(reason->expr, node->columns, node->column_count, text, sizeof(text));
+    }
+    return exec__fail(&join->op, "%.*s, in %s", EXEC_MESSAGE_BYTES / 3, reason->message, text);
+}
+
 bool exec_join_send(struct exec_join_op *join)
 {
     uint32_t         column_count = join->op.node->column_count;
@@ -180,7 +193,7 @@ bool exec_join_send(struct exec_join_op *join)
         uint32_t  count;
 
         if (!expr_program_filter(join->condition, &chunk, rows, &count)) {
-            return exec__fail_expr(&join->op, join->condition);
+            return fail_condition(join);
         }
         if (count < chunk.row_count) {
             chunk.selection = rows;

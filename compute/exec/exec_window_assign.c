@@ -75,6 +75,45 @@ static bool send(struct assign_op *assign, const struct vec_chunk *chunk)
     return exec__emit(&assign->op, &out);
 }
 
+/* One window per row, as TUMBLE has: the columns stay as they are, the window's stand beside them. */
+static bool push_tumble(struct assign_op *assign, const struct vec_chunk *chunk, int64_t now_ms)
+{
+    const struct exec_node   *node = assign->op.node;
+    const struct exec_window *window = &node->window;
+    struct vec_chunk          out = *chunk;
+    int64_t                  *times[3];
+    uint32_t                  count = 0;
+
+    arena_reset(&assign->scratch);
+    out.column_count = node->column_count;
+    out.columns = arena_alloc_array(&assign->scratch, node->column_count, sizeof(*out.columns));
+    CHECK(out.columns != NULL && chunk->column_count + 3 == node->column_count);
+    memcpy(out.columns, chunk->columns, chunk->column_count * sizeof(*out.columns));
+    for (uint32_t i = 0; i < COUNT_OF(times); i++) {
+        uint32_t column = chunk->column_count + i;
+
+        out.columns[column] = vec_make(&assign->scratch, node->columns[column].type);
+        times[i] = out.columns[column].data;
+    }
+    for (uint32_t i = 0; i < chunk->selected_count; i++) {
+        size_t  row = vec_chunk_row(chunk, i);
+        int64_t time_ms = window->is_processing_time ? now_ms : exec_floor_div(assign->times_us[i], 1000);
+        struct exec_window_span span = exec_window_at(window, time_ms, 0);
+
+        times[0][row] = exec_window_us(span.start_ms);
+        times[1][row] = exec_window_us(span.end_ms);
+        times[2][row] = exec_window_us(span.end_ms - 1);
+        if (window->is_processing_time || !assign->nulls[i]) {
+            assign->rows[count++] = (uint16_t)row;
+        }
+    }
+    if (count < chunk->selected_count) {
+        out.selection = assign->rows;
+        out.selected_count = count;
+    }
+    return exec__emit(&assign->op, &out);
+}
+
 static bool add_windows(struct assign_op *assign, const struct vec_chunk *chunk, size_t row, int64_t time_ms)
 {
     const struct exec_window *window = &assign->op.node->window;
@@ -103,6 +142,9 @@ static bool assign_push(struct exec_operator *op, uint32_t input, const struct v
     (void)input;
     if (!window->is_processing_time) {
         (void)exec_window_times(&chunk->columns[window->time_column], chunk, assign->times_us, assign->nulls);
+    }
+    if (window->kind == EXEC_TUMBLE) {
+        return push_tumble(assign, chunk, now_ms);
     }
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         int64_t time_ms = window->is_processing_time ? now_ms : exec_floor_div(assign->times_us[i], 1000);

@@ -151,6 +151,38 @@ static void test_keys_of_two_types_are_refused(void **state)
     rig_stop(&rig);
 }
 
+/* A condition that fails ends the job, and names its columns, not a row of the input. */
+static void test_condition_fails(void **state)
+{
+    struct rig_options options;
+    struct rig         rig;
+    struct rig_row     left = {.cells = {1, 1, 0, 5, 1}};
+    struct rig_row     right = {.cells = {5, 0, 1, 1, 1}};
+    struct expr       *arguments[2];
+    struct expr       *difference;
+    struct expr       *quotient;
+
+    (void)state;
+    (void)join_condition(5);
+    arguments[0] = expr_column(&join_maker, LEFT_VALUE, vec_type_of(VEC_BIGINT));
+    arguments[1] = expr_column(&join_maker, 5 + RIGHT_VALUE, vec_type_of(VEC_BIGINT));
+    difference = expr_call(&join_maker, "-", arguments, 2);
+    arguments[1] = difference;
+    quotient = expr_call(&join_maker, "/", arguments, 2);
+    arguments[0] = quotient;
+    arguments[1] = expr_int(&join_maker, VEC_BIGINT, 7);
+    join_options(&options, EXEC_JOIN, expr_call(&join_maker, "<", arguments, 2));
+    assert_non_null(options.node.join.condition);
+    rig_start(&rig, &options);
+    assert_true(rig_push(&rig, 0, &left, 1));
+    assert_false(rig_push(&rig, 1, &right, 1));
+    assert_non_null(strstr(rig_failure(&rig), "Join: "));
+    assert_non_null(strstr(rig_failure(&rig), "zero"));
+    assert_false(exec_job_failure(rig.job)->has_row);
+    rig_stop(&rig);
+    join_forget_condition();
+}
+
 /* Whatever the budget and wherever it ends: a failure that names the operator, and nothing lost or used again. */
 static void run_out_of_memory(enum exec_node_kind kind, uint64_t budget_bytes, uint64_t seed)
 {
@@ -200,9 +232,9 @@ static void test_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_rows), cmocka_unit_test(test_without_key),
-        cmocka_unit_test(test_watermarks),  cmocka_unit_test(test_keys_of_two_types_are_refused),
-        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_random_rows),     cmocka_unit_test(test_without_key),
+        cmocka_unit_test(test_watermarks),      cmocka_unit_test(test_keys_of_two_types_are_refused),
+        cmocka_unit_test(test_condition_fails), cmocka_unit_test(test_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
