@@ -72,6 +72,9 @@ EXPR_UNARY(from_8_to_bool, int8_t, uint8_t, a != 0)
 EXPR_UNARY(from_16_to_bool, int16_t, uint8_t, a != 0)
 EXPR_UNARY(from_32_to_bool, int32_t, uint8_t, a != 0)
 EXPR_UNARY(from_64_to_bool, int64_t, uint8_t, a != 0)
+EXPR_UNARY(from_128_to_bool, vec_int128, uint8_t, a != 0)
+EXPR_UNARY(from_float_to_bool, float, uint8_t, a != 0)
+EXPR_UNARY(from_double_to_bool, double, uint8_t, a != 0)
 
 /* --- decimals ----------------------------------------------------------------------------------------------------- */
 
@@ -382,7 +385,8 @@ static expr_kernel_fn *number_kernel(struct vec_type from, struct vec_type to)
 {
     static expr_kernel_fn *const from_bool[6] = {from_bool_to_8,  from_bool_to_16,    from_bool_to_32,
                                                  from_bool_to_64, from_bool_to_float, from_bool_to_double};
-    static expr_kernel_fn *const to_bool[4] = {from_8_to_bool, from_16_to_bool, from_32_to_bool, from_64_to_bool};
+    static expr_kernel_fn *const to_bool[6] = {from_8_to_bool,  from_16_to_bool,    from_32_to_bool,
+                                               from_64_to_bool, from_float_to_bool, from_double_to_bool};
 
     if (is_plain_number(from.kind) && is_plain_number(to.kind)) {
         return number_casts[from.kind - VEC_TINYINT][to.kind - VEC_TINYINT];
@@ -390,8 +394,11 @@ static expr_kernel_fn *number_kernel(struct vec_type from, struct vec_type to)
     if (from.kind == VEC_BOOLEAN && is_plain_number(to.kind)) {
         return from_bool[to.kind - VEC_TINYINT];
     }
-    if (vec_kind_is_integer(from.kind) && to.kind == VEC_BOOLEAN) {
+    if (is_plain_number(from.kind) && to.kind == VEC_BOOLEAN) {
         return to_bool[from.kind - VEC_TINYINT];
+    }
+    if (from.kind == VEC_DECIMAL && to.kind == VEC_BOOLEAN) {
+        return vec_type_layout(from) == VEC_LAYOUT_INT64 ? from_64_to_bool : from_128_to_bool;
     }
     if (to.kind == VEC_DECIMAL &&
         (vec_kind_is_integer(from.kind) || from.kind == VEC_DECIMAL || from.kind == VEC_BOOLEAN)) {
@@ -406,8 +413,26 @@ static expr_kernel_fn *number_kernel(struct vec_type from, struct vec_type to)
     return from.kind == VEC_DECIMAL && is_plain_number(to.kind) ? decimal_to_double : NULL;
 }
 
+/* A TIME is one of 1970-01-01. */
+static bool time_to_timestamp(struct expr_call *call)
+{
+    struct vec_access access = vec_access_of(&call->arguments[0]);
+    int64_t           shift_ms = zone_shift(VEC_TIMESTAMP, call->expr->type.kind, expr__zone_ms(call));
+
+    for (uint32_t i = 0; i < call->row_count; i++) {
+        size_t  row = expr__row(call, i);
+        int64_t ms = ((const int32_t *)access.data)[vec_access_at(&access, row)];
+
+        expr__put_stamp(call, row, (struct stamp){.ms = ms + shift_ms});
+    }
+    return true;
+}
+
 static expr_kernel_fn *time_kernel(struct vec_type from, struct vec_type to)
 {
+    if (from.kind == VEC_TIME && is_stamp(to.kind)) {
+        return time_to_timestamp;
+    }
     if (is_stamp(to.kind) && (is_stamp(from.kind) || from.kind == VEC_DATE)) {
         return to_timestamp;
     }
@@ -436,6 +461,10 @@ expr_kernel_fn *expr__cast_kernel(struct vec_type from, struct vec_type to, bool
     bool from_text = vec_kind_is_text(from.kind);
     bool binary = from.kind == VEC_BINARY || from.kind == VEC_VARBINARY;
 
+    if (from.kind == VEC_ROW || from.kind == VEC_ARRAY) {
+        *out_may_fail = false;
+        return expr__nested_is_text(from, to) ? expr__nested_to_text : NULL;
+    }
     *out_may_fail = from_text || (to.kind == VEC_DECIMAL && (from.kind == VEC_FLOAT || from.kind == VEC_DOUBLE));
     if (vec_kind_is_text(to.kind)) {
         if (from_text || binary) {

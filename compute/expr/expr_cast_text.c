@@ -409,8 +409,8 @@ static size_t format_integer(int64_t value, char *text)
     return sizeof(digits) - at;
 }
 
-static size_t format_value(const struct vec_access *access, size_t row, struct vec_type from, int64_t zone_ms,
-                           char text[VEC_DECIMAL_TEXT_BYTES])
+size_t expr__format_value(const struct vec_access *access, size_t row, struct vec_type from, int64_t zone_ms,
+                          char text[VEC_DECIMAL_TEXT_BYTES])
 {
     size_t at = vec_access_at(access, row);
 
@@ -453,7 +453,7 @@ bool expr__to_text(struct expr_call *call)
     for (uint32_t i = 0; i < call->row_count; i++) {
         size_t row = expr__row(call, i);
         char   text[VEC_DECIMAL_TEXT_BYTES];
-        size_t len = format_value(&access, row, from, expr__zone_ms(call), text);
+        size_t len = expr__format_value(&access, row, from, expr__zone_ms(call), text);
 
         if (!put_text(call, row, view_of(text, len))) {
             return false;

@@ -118,7 +118,10 @@ bool expr__constant_text(const struct expr *expr, struct view *out_text);
 
 /* expr_cast.c */
 expr_kernel_fn expr__text_to_integer, expr__text_to_double, expr__text_to_decimal, expr__text_to_time,
-    expr__text_to_text, expr__to_text, expr__bytes_to_text, expr__to_bytes; /* expr_cast_text.c */
+    expr__text_to_text, expr__to_text, expr__bytes_to_text, expr__to_bytes, expr__nested_to_text;
+size_t          expr__format_value(const struct vec_access *access, size_t row, struct vec_type from, int64_t zone_ms,
+                                   char text[96]);                              /* VEC_DECIMAL_TEXT_BYTES */
+bool            expr__nested_is_text(struct vec_type from, struct vec_type to); /* expr_cast_text.c */
 vec_int128      expr__integer_at(const struct vec_access *access, size_t row, enum vec_layout layout);
 void            expr__put_integer(struct expr_call *call, size_t row, int64_t value);
 void            expr__put_int128(struct expr_call *call, size_t row, vec_int128 value);

@@ -59,7 +59,8 @@ static bool compile_pattern(struct expr_bind *bind, struct view text, uint32_t g
     }
     context = compile_context();
     pattern->code =
-        pcre2_compile(text.base, text.len, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | options, &error, &offset, context);
+        pcre2_compile(text.base, text.len, PCRE2_MATCH_INVALID_UTF | PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | options,
+                      &error, &offset, context);
     pcre2_compile_context_free(context);
     if (pattern->code == NULL) {
         char message[120];

@@ -263,9 +263,19 @@ struct board {
     struct vec       columns[COLUMNS];
 };
 
-static const char *const texts[SAMPLES] = {
-    "",   "a",   "Hello World, of more than twelve", "  pad ", "äöüß 日本", "a,b,,c", "x=1&y=2", "2024-02-29 12:30:45",
-    "17", "éÀ😀z"};
+#define TEXTS 12
+static const char *const texts[TEXTS] = {"\xff\xc3(",
+                                         "broken \xe2\x82 in the middle of it",
+                                         "",
+                                         "a",
+                                         "Hello World, of more than twelve",
+                                         "  pad ",
+                                         "äöüß 日本",
+                                         "a,b,,c",
+                                         "x=1&y=2",
+                                         "2024-02-29 12:30:45",
+                                         "17",
+                                         "éÀ😀z"};
 static const char *const documents[SAMPLES] = {"{\"a\": 1, \"b\": [1, {\"c\": \"text that is long enough\"}]}",
                                                "{\"a\": \"x\\ny\\u00e4\"}",
                                                "[1, 2]",
@@ -281,7 +291,7 @@ static void put_random(struct board *board, struct prng *prng, struct vec *vec, 
 {
     static const int64_t small[SMALL_VALUES] = {0, 1, -1, 5, 12, -7, 100};
     int64_t              number = small[prng_below(prng, SMALL_VALUES)];
-    const char          *text = texts[prng_below(prng, SAMPLES)];
+    const char          *text = texts[prng_below(prng, TEXTS)];
 
     switch (vec_type_layout(vec->type)) {
     case VEC_LAYOUT_BOOL:

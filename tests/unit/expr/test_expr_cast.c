@@ -20,7 +20,8 @@ static void test_numbers(void **state)
         {"CAST(TRUE AS DOUBLE)", "DOUBLE", "1.0"},
         {"CAST(TRUE AS DECIMAL(3, 1))", "DECIMAL(3, 1)", "1.0"},
         {"CAST(1 AS DATE)", NULL, "cannot be cast"},
-        {"CAST(1.5 AS BOOLEAN)", NULL, "cannot be cast"},
+        {"CAST(0.01 AS BOOLEAN)", "BOOLEAN", "TRUE"},
+        {"CAST(0e0 AS BOOLEAN)", "BOOLEAN", "FALSE"},
     };
 
     (void)state;
@@ -38,6 +39,7 @@ static void test_times(void **state)
         {"CAST(TIMESTAMP '2024-01-01 10:20:30.9' AS TIME)", "TIME(0)", "10:20:30"},
         {"CAST(DATE '2024-02-29' AS TIMESTAMP(9))", "TIMESTAMP(9)", "2024-02-29 00:00:00"},
         {"CAST(TIME '10:00:00' AS DATE)", NULL, "cannot be cast"},
+        {"CAST(TIME '10:00:00' AS TIMESTAMP(3))", "TIMESTAMP(3)", "1970-01-01 10:00:00"},
     };
 
     (void)state;
@@ -80,6 +82,9 @@ static void test_shapes(void **state)
         "CAST(f AS DECIMAL(20, 2))",
         "CAST(i AS BOOLEAN)",
         "CAST(b AS INT)",
+        "CAST(d AS BOOLEAN)",
+        "CAST(n AS BOOLEAN)",
+        "CAST(tm AS TIMESTAMP(9))",
         "CAST(b AS DECIMAL(5, 2))",
         "CAST(t AS DATE)",
         "CAST(t AS TIME)",

@@ -33,6 +33,9 @@ static void test_rows(void **state)
         {"ROW(1, ROW(2, CAST(NULL AS INT)))", "ROW<`EXPR$0` INT, `EXPR$1` ROW<`EXPR$0` INT, `EXPR$1` INT>>",
          "(1, (2, NULL))"},
         {"ROW(1, 2) IS NULL", "BOOLEAN", "FALSE"},
+        {"CAST(ROW(1, 'a', ARRAY[1.50, CAST(NULL AS INT)]) AS STRING)", "STRING", "(1, a, [1.50, NULL])"},
+        {"CAST(ARRAY[TRUE] AS STRING)", "STRING", "[TRUE]"},
+        {"CAST(ARRAY[1] AS CHAR(3))", NULL, "cannot be cast"},
     };
 
     (void)state;
@@ -43,6 +46,8 @@ static void test_rows(void **state)
 static void test_shapes(void **state)
 {
     static const char *const expressions[] = {
+        "CAST(r AS STRING)",
+        "CAST(a AS STRING)",
         "ARRAY[i, y, 3]",
         "ARRAY[s, c]",
         "ARRAY[i, y][2]",
