@@ -1,8 +1,8 @@
 /* format.h: records to vectors and back: JSON, CSV and raw, as Flink's formats of the same names do it to the byte.
  *
- * A decoder is compiled from the columns that the query reads: fields that nobody reads are skipped, not decoded; where
- * a condition says that a row is not needed, its other columns are not decoded either. Decoding validates what Flink's
- * parser would refuse also in skipped parts, as far as the table in docs/sql says.
+ * A decoder is compiled from the columns that the query reads and from those that the record has: fields that nobody
+ * reads are checked, not kept, because Flink converts every column of a table and fails where one does not fit.
+ * docs/sql/formats.md says what becomes of records that are not what they should be.
  *
  * Texts in the result point into the records where they stand there unescaped, else into the decoder's memory: both
  * must live until the vectors are done with. An encoder appends one record per row.
@@ -70,7 +70,7 @@ struct format_schema {
     uint32_t                field_count;
     const struct vec_field *fields;
     const uint32_t         *positions;
-    /* See struct exec_scan: push-down of conditions. */
+    /* See struct exec_scan: hints, which a decoder may leave alone (README.md says why these do). */
     const struct expr *needed;
     bool               keeps_all_rows;
     const bool        *always;

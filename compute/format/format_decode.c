@@ -1,5 +1,5 @@
 /* Decoders: what a query reads of a table, and the walk over records. */
-#include "compute/format/format_internal.h"
+#include "compute/format/format_json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,13 +52,15 @@ enum format__result format__refused(struct format_decoder *decoder, struct view 
 const char *format__piece(struct view text, char out_piece[FORMAT_PIECE_BYTES])
 {
     size_t len = MIN(text.len, (size_t)FORMAT_PIECE_BYTES - 4);
+    bool   is_utf8;
 
     /* Never half a character. */
     while (len < text.len && len > 0 && (text.base[len] & 0xc0) == 0x80) {
         len--;
     }
+    is_utf8 = json_is_utf8(text.base, text.base + len);
     for (size_t i = 0; i < len; i++) {
-        out_piece[i] = text.base[i] < ' ' ? ' ' : (char)text.base[i];
+        out_piece[i] = text.base[i] < ' ' ? ' ' : text.base[i] >= 0x80 && !is_utf8 ? '?' : (char)text.base[i];
     }
     (void)strcpy(out_piece + len, len < text.len ? "..." : "");
     return out_piece;
