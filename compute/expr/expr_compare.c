@@ -133,10 +133,42 @@ static bool bind_decimals(struct expr_bind *bind, int comparison)
     return true;
 }
 
+/* A text beside a time is read as one; beside a number only where it is ordered: Flink has no = there. */
+static bool reads_text(struct vec_type other, int comparison)
+{
+    switch (other.kind) {
+    case VEC_DATE:
+    case VEC_TIME:
+    case VEC_TIMESTAMP:
+    case VEC_TIMESTAMP_LTZ:
+        return true;
+    default:
+        return other.kind >= VEC_TINYINT && other.kind <= VEC_DOUBLE && comparison >= LESS;
+    }
+}
+
+static bool read_texts(struct expr_bind *bind, int comparison)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct vec_type other = bind->arguments[1 - i]->type;
+
+        if (vec_kind_is_text(bind->arguments[i]->type.kind) && reads_text(other, comparison)) {
+            bind->arguments[i] = expr_cast(bind->maker, bind->arguments[i], other, false);
+            return bind->arguments[i] != NULL;
+        }
+    }
+    return true;
+}
+
 bool expr__bind_compare(struct expr_bind *bind)
 {
     int             comparison = comparison_of(bind->name);
-    struct vec_type common = expr_common_type(bind->arguments[0]->type, bind->arguments[1]->type);
+    struct vec_type common;
+
+    if (!read_texts(bind, comparison)) {
+        return false;
+    }
+    common = expr_common_type(bind->arguments[0]->type, bind->arguments[1]->type);
 
     bind->out.result = vec_type_of(VEC_BOOLEAN);
     bind->out.result.nullable = false;
