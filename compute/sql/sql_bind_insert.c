@@ -154,6 +154,39 @@ static bool mismatch(struct sql_binder *binder, const struct sql_insert *insert,
                     (const char *)table->name.base, cause, query_schema, sink_schema);
 }
 
+/* Names of fields are the target's, whatever they were. */
+static bool same_but_names(struct vec_type a, struct vec_type b)
+{
+    if (a.kind != b.kind || a.child_count != b.child_count) {
+        return false;
+    }
+    if (a.child_count == 0) {
+        return vec_type_equal(a, b);
+    }
+    for (uint32_t i = 0; i < a.child_count; i++) {
+        if (!same_but_names(a.children[i].type, b.children[i].type)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A row whose fields have other names is stored as it is. NULL with a message in the maker. */
+static struct expr *cast_stored(struct sql_binder *binder, struct expr *value, struct vec_type type)
+{
+    struct expr *made;
+
+    if (type.child_count == 0 || vec_type_equal(value->type, type) || !same_but_names(value->type, type)) {
+        return expr_cast(binder->maker, value, type, false);
+    }
+    made = expr_rebuild(binder->maker, value, value->arguments);
+    if (made != NULL) {
+        type.nullable = value->type.nullable;
+        made->type = type;
+    }
+    return made;
+}
+
 /* One written column's expression over the query's row. */
 static struct expr *stored(struct sql_binder *binder, const struct sql_insert *insert, const struct sql_rel *query,
                            const struct sql_table *table, const struct sql_table_column *column, uint32_t source)
@@ -180,7 +213,7 @@ static struct expr *stored(struct sql_binder *binder, const struct sql_insert *i
         (void)mismatch(binder, insert, query, table, cause);
         return NULL;
     }
-    return expr_cast(binder->maker, value, column->type, false);
+    return cast_stored(binder, value, column->type);
 }
 
 /* 'table.exec.sink.not-null-enforcer' = 'DROP': rows with a null in a column that is NOT NULL are left out. */
