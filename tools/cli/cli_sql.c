@@ -185,6 +185,7 @@ static struct view script_read(struct cli *cli, const char *path)
 {
     FILE           *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     struct sql_text text = {0};
+    struct view     copy;
     size_t          got;
 
     if (from == NULL) {
@@ -204,7 +205,9 @@ static struct view script_read(struct cli *cli, const char *path)
     if (from != stdin) {
         (void)fclose(from);
     }
-    return view_of(text.base, text.len); /* kept until the process ends, as the statements point into it */
+    copy = view_of(cli_text_copy(cli, view_of(text.base, text.len)), text.len); /* the statements point into it */
+    sql_text_deinit(&text);
+    return copy;
 }
 
 void sql_say_error(const struct cli *cli, const char *script_name, struct view script, const struct sql_error *error)
