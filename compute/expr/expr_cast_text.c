@@ -107,6 +107,7 @@ static bool parse_integer(struct view text, int64_t min, int64_t max, int64_t *o
         value = MIN(value * 10 + (text.base[at] - '0'), (vec_int128)1 << 100);
     }
     if (at < text.len && text.base[at] == '.') {
+        digits++; /* "." alone is 0 */
         for (at++; at < text.len && text.base[at] >= '0' && text.base[at] <= '9'; at++) {
             digits++;
         }
@@ -136,7 +137,7 @@ bool expr__text_to_integer(struct expr_call *call)
         bool                     ok;
 
         if (kind == VEC_BOOLEAN) {
-            ok = parse_bool(trim(vec_string_view(string)), &flag);
+            ok = parse_bool(vec_string_view(string), &flag);
             value = flag;
         } else {
             ok = parse_integer(trim_blanks(vec_string_view(string)), mins[kind], maxs[kind], &value);
@@ -172,11 +173,14 @@ bool expr__text_to_double(struct expr_call *call)
 }
 
 /* Flink's reader of short texts stops at the first character that is no part of a number, and forgives it where it is
- * the last one: '1x' is 1, 'x' is 0. */
+ * the last one: '1x' is 1, 'x' and '.' are 0. */
 static struct view forgiven(struct view text, struct vec_type to)
 {
     uint8_t last = text.len == 0 ? '0' : text.base[text.len - 1];
 
+    if (to.precision <= 18 && view_equal(text, view_text("."))) {
+        return view_text("0");
+    }
     if (to.precision <= 18 && text.len <= 18 && last != '.' && last != '+' && last != '-' &&
         (last < '0' || last > '9')) {
         return text.len == 1 ? view_text("0") : view_of(text.base, text.len - 1);
