@@ -60,27 +60,26 @@ static inline const uint8_t *take_text(struct fast *fast, const uint8_t *at, str
     return take_odd_text(fast, at, out_text);
 }
 
-/* vec_string_of() for a text in the record: short ones with two loads where so much can be read. */
-static inline struct vec_string string_at(const struct fast *fast, struct view text)
+/* vec_string_of() for a text in the record, as two words: pieces of other sizes would be read again before they are
+ * stored. Short texts take two loads where so much can be read. */
+static inline void keep_string(const struct fast *fast, struct view text, struct vec_string *out_string)
 {
-    struct vec_string string = {.len = (uint32_t)text.len};
-    uint64_t          low, high;
+    uint64_t words[2], low, high;
 
+    STATIC_CHECK(sizeof(words) == sizeof(*out_string));
     if (text.len > VEC_STRING_INLINE_MAX) {
-        memcpy(string.ref.prefix, text.base, sizeof(string.ref.prefix));
-        string.ref.base = (const char *)text.base;
-        return string;
+        words[0] = text.len | (uint64_t)load_le32(text.base) << 32;
+        words[1] = (uint64_t)(uintptr_t)text.base;
+    } else if (text.base < fast->start || text.base > fast->end || fast->end - text.base < 16) {
+        *out_string = vec_string_of((const char *)text.base, (uint32_t)text.len);
+        return;
+    } else {
+        low = load_le64(text.base) & (text.len >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * text.len)) - 1);
+        high = load_le64(text.base + 8) & (text.len <= 8 ? 0 : (UINT64_C(1) << (8 * (text.len - 8))) - 1);
+        words[0] = text.len | low << 32;
+        words[1] = low >> 32 | high << 32;
     }
-    if (text.base < fast->start || text.base > fast->end || fast->end - text.base < 16) {
-        return vec_string_of((const char *)text.base, (uint32_t)text.len);
-    }
-    low = load_le64(text.base);
-    high = load_le64(text.base + 8);
-    low &= text.len >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * text.len)) - 1;
-    high &= text.len <= 8 ? 0 : (UINT64_C(1) << (8 * (text.len - 8))) - 1;
-    memcpy(string.inline_, &low, 8);
-    memcpy(string.inline_ + 8, &high, 4);
-    return string;
+    memcpy(out_string, words, sizeof(words));
 }
 
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
@@ -237,7 +236,7 @@ static inline const uint8_t *take_string(struct fast *fast, const struct format_
         at = stop;
     }
     if (at != NULL && field->column != NULL && text.len <= JSON_STRING_CHARS_MAX) {
-        ((struct vec_string *)field->column->data)[position] = string_at(fast, text);
+        keep_string(fast, text, (struct vec_string *)field->column->data + position);
         format__column_mark(field->column, position);
     }
     return text.len <= JSON_STRING_CHARS_MAX ? at : NULL;

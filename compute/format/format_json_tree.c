@@ -9,10 +9,16 @@
 #include <stdio.h>
 
 #include "compute/vec/vec_number.h"
+#include "core/base/hash.h"
+
+#define MEMBERS_UNINDEXED 16
 
 struct node {
     struct node    *next;
     struct node    *first, *last; /* of an object or array */
+    uint32_t        count;
+    uint32_t        slot_count; /* of an object with many members: open addressing */
+    struct node   **slots;
     struct view     name;
     enum json_token token;
     struct view     text;
@@ -191,17 +197,54 @@ static void put_node(struct writer *writer, const struct node *node, bool big_de
     }
 }
 
-/* Where the member of this name stands, or a new one at the end. */
+static uint32_t slot_of(const struct node *parent, struct view name)
+{
+    return (uint32_t)hash_bytes(name) & (parent->slot_count - 1);
+}
+
+/* Members by name, once there are many: slots twice their number. */
+static void index_members(struct json_reader *reader, struct node *parent)
+{
+    parent->slot_count = parent->slot_count == 0 ? 4 * MEMBERS_UNINDEXED : parent->slot_count * 2;
+    parent->slots = arena_alloc_array(reader->texts, parent->slot_count, sizeof(struct node *));
+    CHECK(parent->slots != NULL);
+    for (struct node *node = parent->first; node != NULL; node = node->next) {
+        uint32_t slot = slot_of(parent, node->name);
+
+        while (parent->slots[slot] != NULL) {
+            slot = (slot + 1) & (parent->slot_count - 1);
+        }
+        parent->slots[slot] = node;
+    }
+}
+
+static struct node *find_member(const struct node *parent, struct view name)
+{
+    struct node *node = parent->first;
+
+    if (parent->slots == NULL) {
+        while (node != NULL && !view_equal(node->name, name)) {
+            node = node->next;
+        }
+        return node;
+    }
+    for (uint32_t slot = slot_of(parent, name); parent->slots[slot] != NULL;
+         slot = (slot + 1) & (parent->slot_count - 1)) {
+        if (view_equal(parent->slots[slot]->name, name)) {
+            return parent->slots[slot];
+        }
+    }
+    return NULL;
+}
+
+/* Where the member of this name stands, or a new one at the end; base NULL: an element. */
 static struct node *place_for(struct json_reader *reader, struct node *parent, struct view name)
 {
-    struct node *node;
+    struct node *node = name.base == NULL ? NULL : find_member(parent, name);
 
-    for (node = name.base == NULL ? NULL : parent->first; node != NULL; node = node->next) {
-        if (view_equal(node->name, name)) {
-            node->first = NULL;
-            node->last = NULL;
-            return node;
-        }
+    if (node != NULL) { /* the value before is forgotten */
+        *node = (struct node){.next = node->next, .name = name};
+        return node;
     }
     node = arena_alloc(reader->texts, sizeof(*node));
     CHECK(node != NULL);
@@ -212,6 +255,17 @@ static struct node *place_for(struct json_reader *reader, struct node *parent, s
         parent->first = node;
     }
     parent->last = node;
+    parent->count++;
+    if (name.base != NULL && parent->count > MEMBERS_UNINDEXED && parent->count * 2 > parent->slot_count) {
+        index_members(reader, parent);
+    } else if (parent->slots != NULL) {
+        uint32_t slot = slot_of(parent, name);
+
+        while (parent->slots[slot] != NULL) {
+            slot = (slot + 1) & (parent->slot_count - 1);
+        }
+        parent->slots[slot] = node;
+    }
     return node;
 }
 

@@ -149,6 +149,29 @@ static void test_limits_of_length(void **state)
     rig_close(rig);
 }
 
+/* An object in a column of text: of two members of one name the last value stands where the first stood, also among
+ * very many. */
+static void test_trees_of_many_members(void **state)
+{
+    struct rig *rig = rig_open("json", "", "s STRING");
+    char       *text = malloc(4 * MIB);
+    size_t      len = (size_t)sprintf(text, "{\"s\":{\"first\":0");
+    struct view record;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        len += (size_t)sprintf(text + len, ",\"m%d\":%d", i % 50000, i);
+    }
+    len += (size_t)sprintf(text + len, ",\"first\":[1.50]}}");
+    record = view_of(text, len);
+    assert_true(rig_decode(rig, &record, 1));
+    assert_non_null(strstr(rig->out, "{\"s\":\"{\\\"first\\\":[1.5],\\\"m0\\\":50000,\\\"m1\\\":50001,"));
+    assert_non_null(strstr(rig->out, ",\\\"m49999\\\":99999}\"}\n"));
+    assert_null(strstr(rig->out, ":49999"));
+    free(text);
+    rig_close(rig);
+}
+
 /* What Flink wrote for every type (formats.sql of the baseline), read and written again. */
 static void test_every_type(void **state)
 {
@@ -186,11 +209,9 @@ static void test_every_type(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts_what_flink_accepts),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_taken_although_odd),
-        cmocka_unit_test(test_limits_of_length),
-        cmocka_unit_test(test_every_type),
+        cmocka_unit_test(test_accepts_what_flink_accepts), cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_taken_although_odd),         cmocka_unit_test(test_limits_of_length),
+        cmocka_unit_test(test_trees_of_many_members),      cmocka_unit_test(test_every_type),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
