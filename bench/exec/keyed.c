@@ -1,6 +1,6 @@
 /* Keyed aggregation alone: rows per second of CPU time, from a column of keys in memory to a sink that counts.
  *
- *   groups [ROWS] [GROUPS]     16,000,000 rows by default, after as many that fill the table; all cases, or those of
+ *   keyed [ROWS] [GROUPS]      16,000,000 rows by default, after as many that fill the table; all cases, or those of
  *                              one number of groups
  *
  * Keys are uniform, the worst case for the caches. Beside it the memory per group and the longest push of one chunk
