@@ -212,7 +212,7 @@ static bool integer_to_decimal(struct expr_call *call)
     return true;
 }
 
-/* Through the shortest text, as BigDecimal.valueOf(double). */
+/* Through the shortest text of a double, as BigDecimal.valueOf(double): a FLOAT shows the digits that it has as one. */
 static bool double_to_decimal(struct expr_call *call)
 {
     struct vec_access access = vec_access_of(&call->arguments[0]);
@@ -223,8 +223,8 @@ static bool double_to_decimal(struct expr_call *call)
         size_t     at = vec_access_at(&access, row);
         vec_int128 value = 0;
         char       text[VEC_NUMBER_TEXT_BYTES];
-        size_t     len = single ? vec_float_format(((const float *)access.data)[at], text)
-                                : vec_double_format(((const double *)access.data)[at], text);
+        double     value_double = single ? (double)((const float *)access.data)[at] : ((const double *)access.data)[at];
+        size_t     len = vec_double_format(value_double, text);
 
         enum vec_parse parse =
             vec_decimal_parse(view_of(text, len), call->expr->type.precision, call->expr->type.scale, &value);
