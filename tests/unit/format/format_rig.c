@@ -96,7 +96,7 @@ static struct vec_type take_type(struct cursor *cursor)
         {"TIME", VEC_TIME, 0},           {"TIMESTAMP_LTZ", VEC_TIMESTAMP_LTZ, 6},
         {"TIMESTAMP", VEC_TIMESTAMP, 6},
     };
-    struct vec_type type;
+    struct vec_type type = vec_type_of(VEC_NULL);
 
     if (take(cursor, "ROW")) {
         CHECK(take(cursor, "<"));
@@ -132,7 +132,7 @@ static struct vec_type take_type(struct cursor *cursor)
         }
         return type;
     }
-    CHECK(!"a type of the test is spelled wrong");
+    fail_msg("the type at %s is spelled wrong", cursor->at);
     return type;
 }
 
