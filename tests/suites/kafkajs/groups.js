@@ -59,7 +59,8 @@ module.exports = ({ kafka, RUN, check, equal, fails, create, withProducer, admin
 
     async produce(count) {
       const messages = [...Array(count).keys()].map((i) => ({ value: `value ${i}`, partition: i % PARTITIONS }))
-      await withProducer({}, (producer) => producer.send({ topic: this.topic, messages }))
+      await withProducer({ idempotent: true, maxInFlightRequests: 1 }, // a retry must not look like a record read twice
+        (producer) => producer.send({ topic: this.topic, messages }))
     }
 
     read() {

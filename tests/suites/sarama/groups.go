@@ -140,12 +140,14 @@ func (c *crew) shared(members int) bool {
 }
 
 func (c *crew) produce(count int) {
+	settings := config()
+	idempotent(settings) // a retry must not look like a record that was read twice
 	var messages []*sarama.ProducerMessage
 	for i := 0; i < count; i++ {
 		messages = append(messages, &sarama.ProducerMessage{Topic: c.topic, Partition: int32(i % groupPartitions),
 			Value: sarama.StringEncoder(fmt.Sprint("value ", i))})
 	}
-	send(config(), messages)
+	send(settings, messages)
 }
 
 func (c *crew) read() (count int) {
