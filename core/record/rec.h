@@ -266,7 +266,7 @@ const char *rec_codec_name(enum rec_codec codec); /* "none" (Kafka: "uncompresse
 /* "gzip", "snappy", "lz4", "zstd", "none" or "uncompressed"; -1 otherwise. */
 MUST_USE int rec_codec_parse(struct view name);
 
-/* --- gzip files: no batches, only the codec (rec_gunzip.c) ---------------------------------------------------------- */
+/* --- gzip files: no batches, only the codec (rec_gunzip.c) ------------------------------------------------------- */
 
 struct rec_gunzip;
 

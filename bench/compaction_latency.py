@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What compaction does to the produce latency of another partition on the same shard.
 
-  bench/compaction.py                          three pairs: without, with; 500 MiB to compact
-  bench/compaction.py --megabytes 100 --pairs 1
+  bench/compaction_latency.py                          three pairs: without, with; 500 MiB to compact
+  bench/compaction_latency.py --megabytes 100 --pairs 1
 
 The broker has one shard on CPU 0, generator and keys come from CPU 1. In each round the log of one topic is filled with
 keyed records first; then the load goes to another topic for a while: without compaction, and while compaction works.
@@ -40,7 +40,8 @@ def fill(options, broker):
     run(options, broker, "topic", "create", "compacted", "-p", "1", "-c", "cleanup.policy=compact", "-c",
         "min.cleanable.dirty.ratio=0.99", "-c", "segment.bytes=67108864", "-c", "min.compaction.lag.ms=3600000")
     feed = subprocess.Popen(["taskset", "-c", "1", options.binary, "produce", "compacted", "-K", ":", "-b",
-                             f"127.0.0.1:{broker.port}", "--timeout", "300s"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+                             f"127.0.0.1:{broker.port}", "--timeout", "300s"], stdin=subprocess.PIPE,
+                            stdout=subprocess.DEVNULL)
     for block in records(options.megabytes):
         feed.stdin.write(block)
     feed.stdin.close()
@@ -50,8 +51,8 @@ def fill(options, broker):
 
 def load(options, broker):
     before = brokers.cpu_seconds(broker.pid)
-    done = subprocess.run(["taskset", "-c", "1", options.generator, "produce", "--bootstrap", f"127.0.0.1:{broker.port}",
-                           "--topic", "latency", "--partitions", "1", "--connections", "4", "--inflight", "4",
+    done = subprocess.run(["taskset", "-c", "1", options.generator, "produce", "--bootstrap",
+                           f"127.0.0.1:{broker.port}", "--topic", "latency", "--partitions", "1", "--connections", "4", "--inflight", "4",
                            "--batch-bytes", "4096", "--rate", "2", "--warm", "1", "--seconds", str(options.seconds)],
                           check=True, capture_output=True, text=True)
     found = json.loads(done.stdout.strip().split("\n")[-1])
@@ -66,7 +67,8 @@ def measure(options):
         fill(options, broker)
         time.sleep(2)
         yield "without", load(options, broker)
-        run(options, broker, "config", "set", "topic", "compacted", "min.cleanable.dirty.ratio=0.01", "min.compaction.lag.ms=0")
+        run(options, broker, "config", "set", "topic", "compacted", "min.cleanable.dirty.ratio=0.01",
+            "min.compaction.lag.ms=0")
         yield "with", load(options, broker)
         with open(broker.log_path, encoding="utf-8", errors="replace") as log:
             for line in log:
