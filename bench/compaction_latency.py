@@ -52,8 +52,9 @@ def fill(options, broker):
 def load(options, broker):
     before = brokers.cpu_seconds(broker.pid)
     done = subprocess.run(["taskset", "-c", "1", options.generator, "produce", "--bootstrap",
-                           f"127.0.0.1:{broker.port}", "--topic", "latency", "--partitions", "1", "--connections", "4", "--inflight", "4",
-                           "--batch-bytes", "4096", "--rate", "2", "--warm", "1", "--seconds", str(options.seconds)],
+                           f"127.0.0.1:{broker.port}", "--topic", "latency", "--partitions", "1", "--connections", "4",
+                           "--inflight", "4", "--batch-bytes", "4096", "--rate", "2", "--warm", "1", "--seconds",
+                           str(options.seconds)],
                           check=True, capture_output=True, text=True)
     found = json.loads(done.stdout.strip().split("\n")[-1])
     found["broker_cpu_s"] = round(brokers.cpu_seconds(broker.pid) - before, 2)
