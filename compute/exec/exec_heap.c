@@ -106,7 +106,7 @@ static struct block *block_make(struct exec_heap *heap, struct list_node *list, 
     if (!exec__charge(heap->op, bytes)) {
         return NULL;
     }
-    block = mem_try_alloc(MEM_COMPUTE, bytes);
+    block = mem_try_alloc_unset(MEM_COMPUTE, bytes);
     if (block == NULL) {
         exec__release(heap->op, bytes);
         (void)exec__fail(heap->op, "the machine has no memory left for %zu bytes more of state", bytes);

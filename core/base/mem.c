@@ -73,6 +73,14 @@ void *mem_try_alloc(enum mem_tag tag, size_t size_bytes)
     return mem_account(tag, raw_zalloc(MAX(size_bytes, (size_t)1)));
 }
 
+void *mem_try_alloc_unset(enum mem_tag tag, size_t size_bytes)
+{
+    if (mem_should_fail()) {
+        return NULL;
+    }
+    return mem_account(tag, raw_realloc(NULL, MAX(size_bytes, (size_t)1)));
+}
+
 void *mem_alloc(enum mem_tag tag, size_t size_bytes)
 {
     void *pointer = mem_account(tag, raw_zalloc(MAX(size_bytes, (size_t)1)));

@@ -33,6 +33,8 @@ enum mem_tag {
 MUST_USE void *mem_alloc(enum mem_tag tag, size_t size_bytes);
 /* Zeroed memory or NULL: for sizes that come from outside. */
 MUST_USE void *mem_try_alloc(enum mem_tag tag, size_t size_bytes);
+/* The same, NOT zeroed: for large blocks that are filled bit by bit. */
+MUST_USE void *mem_try_alloc_unset(enum mem_tag tag, size_t size_bytes);
 /* alignment: a power of two. Zeroed; stops the process on failure. Freed with mem_free. */
 MUST_USE void *mem_alloc_aligned(enum mem_tag tag, size_t size_bytes, size_t alignment);
 /* Grows or shrinks; new bytes are NOT zeroed; stops the process on failure. `pointer` may be NULL. */
@@ -44,7 +46,7 @@ void mem_free(enum mem_tag tag, void *pointer);
 /* Bytes in use under a tag, as the allocator rounds them. */
 uint64_t    mem_used_bytes(enum mem_tag tag);
 const char *mem_tag_name(enum mem_tag tag);
-/* Tests: the n-th mem_try_alloc from now returns NULL, once. 0 switches it off. */
+/* Tests: the n-th mem_try_alloc or _unset from now returns NULL, once. 0 switches it off. */
 void mem_fail_after(uint64_t count);
 
 #endif
