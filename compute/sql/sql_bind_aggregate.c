@@ -101,7 +101,8 @@ struct expr *sql__bind_aggregate(struct sql_binder *binder, struct sql_grouping 
         return NULL;
     }
     if (kind != EXEC_COUNT_ROWS) {
-        call.argument = sql__bind_expr(binder, grouping->input, expr->arguments);
+        call.argument =
+            sql__refuse_null(binder, expr->arguments) ? sql__bind_expr(binder, grouping->input, expr->arguments) : NULL;
         if (call.argument == NULL) {
             return NULL;
         }

@@ -145,6 +145,9 @@ struct expr *sql__bind_call(struct sql_binder *binder, const struct sql_scope *s
     }
     arguments = sql__alloc_array(binder, expr->argument_count, sizeof(struct expr *));
     for (uint32_t i = 0; arguments != NULL && i < expr->argument_count; i++, argument = argument->next) {
+        if (!sql__view_is(expr->name->text, "COALESCE") && !sql__refuse_null(binder, argument)) {
+            return NULL;
+        }
         arguments[i] = sql__bind_expr(binder, scope, argument);
         if (arguments[i] == NULL) {
             return NULL;

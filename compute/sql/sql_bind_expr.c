@@ -42,6 +42,23 @@ static struct expr *negate_if(struct sql_binder *binder, const struct sql_expr *
     return value == NULL || !expr->flag ? value : sql__call(binder, expr->place, "NOT", &value, 1);
 }
 
+bool sql__refuse_null(struct sql_binder *binder, const struct sql_expr *expr)
+{
+    return expr->kind != SQL_NULL || expr->flag ||
+           sql_fail(binder->error, SQL_ERROR_TYPE, expr->place,
+                    "NULL alone has no type here: write CAST(NULL AS type)");
+}
+
+static bool refuse_nulls(struct sql_binder *binder, const struct sql_expr *list)
+{
+    for (; list != NULL; list = list->next) {
+        if (!sql__refuse_null(binder, list)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The arguments bound, one after the other; NULL after the first that fails. */
 static struct expr **bind_list(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *list,
                                uint32_t count)
@@ -79,6 +96,9 @@ static struct expr *bind_chain(struct sql_binder *binder, const struct sql_scope
     }
     at = expr;
     for (uint32_t i = count - 1; i > 0; i--, at = at->arguments) {
+        if (!refuse_nulls(binder, at->arguments)) {
+            return NULL;
+        }
         operands[i] = sql__bind_expr(binder, scope, at->arguments->next);
         if (operands[i] == NULL) {
             return NULL;
@@ -97,6 +117,9 @@ static struct expr *bind_operator(struct sql_binder *binder, const struct sql_sc
     }
     if (expr->op == SQL_OP_MINUS && expr->arguments->kind == SQL_EXACT && expr->kind == SQL_UNARY) {
         return sql__bind_negative(binder, expr->arguments);
+    }
+    if ((expr->op < SQL_OP_EQUAL || expr->op > SQL_OP_GREATER_EQUAL) && !refuse_nulls(binder, expr->arguments)) {
+        return NULL;
     }
     arguments = bind_list(binder, scope, expr->arguments, expr->argument_count);
     if (arguments == NULL) {
@@ -183,6 +206,20 @@ static struct expr *bind_is(struct sql_binder *binder, const struct sql_scope *s
     return negate_if(binder, expr, sql__call(binder, expr->place, name, arguments, expr->argument_count));
 }
 
+/* One value of a CASE has a type at least. */
+static bool has_value(struct sql_binder *binder, const struct sql_expr *expr)
+{
+    const struct sql_expr *argument = expr->has_operand ? expr->arguments->next : expr->arguments;
+
+    for (; argument != NULL; argument = argument->next) {
+        argument = argument->next == NULL ? argument : argument->next; /* WHEN is followed by THEN, ELSE stands alone */
+        if (argument->kind != SQL_NULL || argument->flag) {
+            return true;
+        }
+    }
+    return sql_fail(binder->error, SQL_ERROR_TYPE, expr->place, "one THEN or ELSE of a CASE is not NULL");
+}
+
 /* CASE x WHEN a THEN .. is CASE WHEN x = a THEN .. */
 static struct expr *bind_case(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr)
 {
@@ -192,6 +229,9 @@ static struct expr *bind_case(struct sql_binder *binder, const struct sql_scope 
 
     if (count > EXPR_ARGUMENTS_MAX) {
         sql_fail(binder->error, SQL_ERROR_LIMIT, expr->place, "CASE has at most %d branches", EXPR_ARGUMENTS_MAX / 2);
+        return NULL;
+    }
+    if (!has_value(binder, expr)) {
         return NULL;
     }
     arguments = bind_list(binder, scope, expr->arguments, count);

@@ -214,7 +214,7 @@ static bool add_key(struct sql_binder *binder, struct sql_grouping *grouping, co
         }
         return read_window(binder, grouping->input, expr, group_windows[window].kind, &grouping->window);
     }
-    key = sql__bind_expr(binder, grouping->input, expr);
+    key = sql__refuse_null(binder, expr) ? sql__bind_expr(binder, grouping->input, expr) : NULL;
     if (key == NULL) {
         return false;
     }

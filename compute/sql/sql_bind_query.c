@@ -80,7 +80,8 @@ static bool list_outputs(struct sql_binder *binder, const struct sql_select *sel
             if (!add_star(binder, from, item->expr, outputs, &capacity)) {
                 return false;
             }
-        } else if (!add_output(binder, outputs, &capacity,
+        } else if (!sql__refuse_null(binder, item->expr) ||
+                   !add_output(binder, outputs, &capacity,
                                (struct sql_output){.ast = item->expr, .name = output_name(binder, item, position)})) {
             return false;
         }
@@ -197,7 +198,7 @@ static struct sql_rel *bind_values(struct sql_binder *binder, const struct sql_q
     }
     for (const struct sql_expr *row = query->values; row != NULL; row = row->next) {
         for (const struct sql_expr *value = row->arguments; value != NULL; value = value->next) {
-            exprs[next] = sql__bind_expr(binder, &scope, value);
+            exprs[next] = sql__refuse_null(binder, value) ? sql__bind_expr(binder, &scope, value) : NULL;
             if (exprs[next++] == NULL) {
                 return NULL;
             }
@@ -470,6 +471,15 @@ bool sql__check_view(struct sql_binder *binder, const struct sql_create_view *vi
     if (rel != NULL && names > 0 && names != rel->node.column_count) {
         (void)sql_fail(binder->error, SQL_ERROR_NAME, view->columns->place,
                        "there are %" PRIu32 " names for %" PRIu32 " columns", names, rel->node.column_count);
+    }
+    for (uint32_t i = 0; rel != NULL && names == 0 && i < rel->node.column_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (view_equal(rel->node.columns[i].name, rel->node.columns[k].name)) {
+                (void)sql_fail(binder->error, SQL_ERROR_NAME, view->query->place,
+                               "the view has two columns '%.*s': give one of them another name with AS",
+                               (int)rel->node.columns[i].name.len, (const char *)rel->node.columns[i].name.base);
+            }
+        }
     }
     expr_maker_release(&maker);
     arena_deinit(&arena);

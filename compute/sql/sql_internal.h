@@ -160,12 +160,14 @@ bool sql__find_column(struct sql_binder *binder, const struct sql_scope *scope, 
                       uint32_t *out_column);
 
 /* sql_bind_expr.c, sql_bind_call.c */
-struct expr  *sql__bind_expr(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr);
-struct expr  *sql__bind_condition(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr,
-                                  const char *what);
-struct expr  *sql__bind_call(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr);
-struct expr  *sql__call(struct sql_binder *binder, struct sql_place place, const char *name,
-                        struct expr *const *arguments, uint32_t count);
+struct expr *sql__bind_expr(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr);
+struct expr *sql__bind_condition(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr,
+                                 const char *what);
+struct expr *sql__bind_call(struct sql_binder *binder, const struct sql_scope *scope, const struct sql_expr *expr);
+struct expr *sql__call(struct sql_binder *binder, struct sql_place place, const char *name,
+                       struct expr *const *arguments, uint32_t count);
+/* A bare NULL is taken by comparisons, IN, IS NULL, COALESCE, CASE and CAST only. False: this is one. */
+bool          sql__refuse_null(struct sql_binder *binder, const struct sql_expr *expr);
 enum sql_time sql__time_of(const struct sql_scope *scope, const struct expr *expr);
 bool          sql__function_exists(struct view name);
 /* EXEC_AGGREGATE_KIND_COUNT: it is none. */

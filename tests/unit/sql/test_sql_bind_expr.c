@@ -58,11 +58,57 @@ static void test_refused(void **state UNUSED)
     sql_rig_check(refused_cases, COUNT_OF(refused_cases));
 }
 
+static const struct sql_case nulls_cases[] = {
+    {"SELECT NULL = 1, COALESCE(NULL, 1), NULL IS NULL, b IN (1, NULL), CASE WHEN b = 1 THEN NULL "
+     "ELSE 1 END FROM t",
+     "Sink(table=[the result], fields=[EXPR$0, EXPR$1, EXPR$2, EXPR$3, EXPR$4]), changelogMode=[I]\n"
+     "+- Calc(select=[NULL AS EXPR$0, COALESCE(NULL, 1) AS EXPR$1, TRUE AS EXPR$2, ((b = 1) OR (b = "
+     "NULL)) AS EXPR$3, CASE WHEN (b = 1) THEN NULL ELSE 1 END AS EXPR$4]), changelogMode=[I]\n"
+     "   +- TableSourceScan(table=[t], fields=[b]), changelogMode=[I]\n"},
+    {"SELECT NULL", "TYPE: line 1, column 8: NULL alone has no type here: write CAST(NULL AS type)\n"
+                    "    SELECT NULL\n"
+                    "           ^^^^\n"},
+    {"SELECT NULL + 1", "TYPE: line 1, column 8: NULL alone has no type here: write CAST(NULL AS type)\n"
+                        "    SELECT NULL + 1\n"
+                        "           ^^^^\n"},
+    {"SELECT LOWER(NULL)", "TYPE: line 1, column 14: NULL alone has no type here: write CAST(NULL AS type)\n"
+                           "    SELECT LOWER(NULL)\n"
+                           "                 ^^^^\n"},
+    {"SELECT COUNT(NULL) FROM t", "TYPE: line 1, column 14: NULL alone has no type here: write CAST(NULL AS type)\n"
+                                  "    SELECT COUNT(NULL) FROM t\n"
+                                  "                 ^^^^\n"},
+    {"VALUES (1), (NULL)", "TYPE: line 1, column 13: NULL alone has no type here: write CAST(NULL AS type)\n"
+                           "    VALUES (1), (NULL)\n"
+                           "                ^^^^^^\n"},
+    {"SELECT TRUE AND NULL", "TYPE: line 1, column 17: NULL alone has no type here: write CAST(NULL AS type)\n"
+                             "    SELECT TRUE AND NULL\n"
+                             "                    ^^^^\n"},
+    {"SELECT CASE WHEN TRUE THEN NULL END", "TYPE: line 1, column 8: one THEN or ELSE of a CASE is not NULL\n"
+                                            "    SELECT CASE WHEN TRUE THEN NULL END\n"
+                                            "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"},
+    {"SELECT a FROM t GROUP BY a, NULL",
+     "TYPE: line 1, column 29: NULL alone has no type here: write CAST(NULL AS type)\n"
+     "    SELECT a FROM t GROUP BY a, NULL\n"
+     "                                ^^^^\n"},
+    {"SELECT NOT NULL", "TYPE: line 1, column 12: NULL alone has no type here: write CAST(NULL AS type)\n"
+                        "    SELECT NOT NULL\n"
+                        "               ^^^^\n"},
+    {"SELECT 'a' LIKE NULL", "TYPE: line 1, column 17: NULL alone has no type here: write CAST(NULL AS type)\n"
+                             "    SELECT 'a' LIKE NULL\n"
+                             "                    ^^^^\n"},
+};
+
+static void test_nulls(void **state UNUSED)
+{
+    sql_rig_check(nulls_cases, COUNT_OF(nulls_cases));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_nulls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ static void test_refused(void **state UNUSED)
 }
 
 static const struct sql_case kinds_cases[] = {
-    {"SELECT TRUE, UNKNOWN, NULL, X'00ff', 'é', 0.10, -1.5, -9223372036854775808",
+    {"SELECT TRUE, UNKNOWN, CAST(NULL AS INT), X'00ff', 'é', 0.10, -1.5, -9223372036854775808",
      "Sink(table=[the result], fields=[EXPR$0, EXPR$1, EXPR$2, EXPR$3, EXPR$4, EXPR$5, EXPR$6, "
      "EXPR$7]), changelogMode=[I]\n"
      "+- Values(tuples=[(TRUE, NULL, NULL, '', 'é', 0.10, -1.5, -9223372036854775808)]), "

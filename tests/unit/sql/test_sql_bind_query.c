@@ -38,8 +38,9 @@ static const struct sql_case sets_cases[] = {
      "            +- TableSourceScan(table=[t], fields=[b, s]) #0, changelogMode=[I]\n"
      "         +- Calc(select=['x' AS EXPR$0], where=[(b = 1)]), changelogMode=[I]\n"
      "            +- Reused(#0)\n"},
-    {"VALUES (1, 'a'), (2.5, NULL)", "Sink(table=[the result], fields=[EXPR$0, EXPR$1]), changelogMode=[I]\n"
-                                     "+- Values(tuples=[(1.0, 'a'), (2.5, NULL)]), changelogMode=[I]\n"},
+    {"VALUES (1, 'a'), (2.5, CAST(NULL AS STRING))",
+     "Sink(table=[the result], fields=[EXPR$0, EXPR$1]), changelogMode=[I]\n"
+     "+- Values(tuples=[(1.0, 'a'), (2.5, NULL)]), changelogMode=[I]\n"},
     {"SELECT DISTINCT a, s FROM t",
      "Sink(table=[the result], fields=[a, s]), changelogMode=[I]\n"
      "+- GroupAggregate(groupBy=[a, s], aggregates=[]), changelogMode=[I], state=[a row per key]\n"

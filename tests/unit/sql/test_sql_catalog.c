@@ -42,6 +42,10 @@ static const struct sql_case refused_cases[] = {
     {"CREATE VIEW w (k) AS SELECT a, s FROM t", "NAME: line 1, column 16: there are 1 names for 2 columns\n"
                                                 "    CREATE VIEW w (k) AS SELECT a, s FROM t\n"
                                                 "                   ^\n"},
+    {"CREATE VIEW w AS SELECT 1 AS a, 2 AS a",
+     "NAME: line 1, column 18: the view has two columns 'a': give one of them another name with AS\n"
+     "    CREATE VIEW w AS SELECT 1 AS a, 2 AS a\n"
+     "                     ^^^^^^^^^^^^^^^^^^^^^\n"},
     {"SELECT 1 FROM a.b.c", "NAME: line 1, column 15: there is one catalog, default_catalog, and one database in it, "
                             "default_database\n"
                             "    SELECT 1 FROM a.b.c\n"
