@@ -6,9 +6,9 @@
  * two, and the directory (a word per segment) doubles when needed: growing stops nobody for longer than one segment
  * takes, and never moves entries, which keep their hash for it.
  *
- * A lookup of many keys takes AT_ONCE of them together, in three loops: read the slots, ask for the entries that they
- * name, find. So a table far larger than the caches waits for many reads at a time, and still inserts strictly in the
- * rows' order. */
+ * A lookup of many keys runs in three steps that trail each other by PREFETCH_AHEAD rows: fetch the slot, read it and
+ * fetch the entry that it names, find. So a table far larger than the caches costs what memory's bandwidth allows, not
+ * its latency, and still inserts strictly in the rows' order. */
 #include "compute/exec/exec_row.h"
 
 #include "core/base/check.h"
@@ -21,10 +21,10 @@
 #define SEGMENT_SLOTS_MIN 64
 #define SEGMENT_SLOTS_MAX 4096
 #define DEPTH_MAX         24
+#define LINE              64
+#define TOUCHED_MAX       ((size_t)192)
 #define DIRECTORY_SHARE   256 /* keys per place of the directory before it doubles */
 #define PREFETCH_AHEAD    16
-#define AT_ONCE           64 /* lookups */
-#define TOUCHED_MAX       96
 
 /* Stands before the address that others know. */
 struct entry {
@@ -260,7 +260,7 @@ struct exec_table *exec_table_create(struct exec_heap *heap, const struct exec_l
         .op = exec__heap_operator(heap),
         .key = key,
         .payload_bytes = payload_bytes,
-        .touched_bytes = MIN(key->row_bytes + payload_bytes, (size_t)TOUCHED_MAX),
+        .touched_bytes = MIN(key->row_bytes + payload_bytes, TOUCHED_MAX),
         .directory = exec_heap_take(heap, sizeof(struct segment *)),
     };
     if (table->directory == NULL) {
@@ -369,46 +369,64 @@ static inline void *find_entry(const struct exec_table *table, const void *row, 
     return NULL;
 }
 
-/* Reads the first slots of some probes, in a loop without branches on what it reads: so the processor has many reads
- * under way. (Asking for the slots with prefetch instructions and looking at them later took nearly twice the time.) */
-static inline void read_slots(const struct exec_table *table, const uint64_t *hashes, size_t count, uint64_t *out_slots)
+static inline void prefetch_slot(const struct exec_table *table, uint64_t hash)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct segment *segment = segment_of(table, hashes[i]);
+    const struct segment *segment = segment_of(table, hash);
 
-        out_slots[i] = segment->slots[(size_t)hashes[i] & segment->mask];
-    }
+    __builtin_prefetch(&segment->slots[(size_t)hash & segment->mask]);
 }
 
-/* Asks for the entries that the first or second slot of a probe names, as far as the caller will touch them. What is no
- * address is none of an entry, and asking for it harmless. */
-static inline void prefetch_entries(const struct exec_table *table, const uint64_t *hashes, size_t count,
-                                    const uint64_t *slots)
+/* The first entry of the probe with the right salt, which is the right one mostly, on its way into the cache with what
+ * the caller will touch; NULL when there is none. */
+static inline struct entry *prefetch_entry(const struct exec_table *table, uint64_t hash)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct segment *segment = segment_of(table, hashes[i]);
-        uint64_t              next = segment->slots[((size_t)hashes[i] + 1) & segment->mask];
-        uint64_t              slot = slots[i] >> SALT_SHIFT == salt_of(hashes[i]) ? slots[i] : next;
-        uintptr_t             row = (uintptr_t)(slot & ADDRESS_MASK) + offsetof(struct entry, row);
+    const struct segment *segment = segment_of(table, hash);
+    uint64_t              salt = salt_of(hash);
+    size_t                at = (size_t)hash & segment->mask;
+    uint64_t              slot;
 
-        __builtin_prefetch((const void *)row);
-        __builtin_prefetch((const void *)(row + table->touched_bytes - 1));
+    while ((slot = segment->slots[at]) != SLOT_EMPTY) {
+        if (slot >> SALT_SHIFT == salt && slot != SLOT_REMOVED) {
+            struct entry *entry = (struct entry *)(uintptr_t)(slot & ADDRESS_MASK);
+
+            for (size_t ahead = 0; ahead < table->touched_bytes; ahead += LINE) {
+                __builtin_prefetch(entry->row + ahead, 1);
+            }
+            __builtin_prefetch(entry->row + table->touched_bytes - 1, 1);
+            return entry;
+        }
+        at = (at + 1) & segment->mask;
     }
+    return NULL;
+}
+
+static inline bool is_key(const struct exec_table *table, const struct entry *entry, const void *row)
+{
+    return LIKELY(entry != NULL) && LIKELY(same_key(table->key, entry->row, row));
 }
 
 bool exec_table_find_rows(struct exec_table *table, const void *const *rows, const uint64_t *hashes, size_t count,
                           bool insert, void **entries, bool *is_new)
 {
-    uint64_t slots[AT_ONCE];
+    struct entry *ahead[PREFETCH_AHEAD]; /* of rows i .. i + PREFETCH_AHEAD - 1 */
 
+    for (size_t i = 0; i < MIN(count, (size_t)2 * PREFETCH_AHEAD); i++) {
+        prefetch_slot(table, hashes[i]);
+    }
+    for (size_t i = 0; i < MIN(count, (size_t)PREFETCH_AHEAD); i++) {
+        ahead[i] = prefetch_entry(table, hashes[i]);
+    }
     for (size_t i = 0; i < count; i++) {
-        bool absent;
+        struct entry *likely = ahead[i % PREFETCH_AHEAD];
+        bool          absent;
 
-        if (i % AT_ONCE == 0) {
-            read_slots(table, hashes + i, MIN(count - i, (size_t)AT_ONCE), slots);
-            prefetch_entries(table, hashes + i, MIN(count - i, (size_t)AT_ONCE), slots);
+        if (i + 2 * PREFETCH_AHEAD < count) {
+            prefetch_slot(table, hashes[i + 2 * PREFETCH_AHEAD]);
         }
-        entries[i] = find_entry(table, rows[i], hashes[i]);
+        if (i + PREFETCH_AHEAD < count) {
+            ahead[i % PREFETCH_AHEAD] = prefetch_entry(table, hashes[i + PREFETCH_AHEAD]);
+        }
+        entries[i] = is_key(table, likely, rows[i]) ? likely->row : find_entry(table, rows[i], hashes[i]);
         absent = entries[i] == NULL;
         if (UNLIKELY(absent && insert)) {
             entries[i] = insert_entry(table, rows[i], hashes[i]);
