@@ -103,7 +103,7 @@ static void compaction_start(struct store_log *log, const struct store_compact_r
     compaction->range = *range;
     compaction->map_end = range->limit;
     compaction->at = range->dirty;
-    compaction->began_ns = io_now_ns(store->io);
+    compaction->began_ns = compaction->work_ns = io_now_ns(store->io);
     arena_init(&compaction->arena, MEM_STORE, 256 * KIB, STORE_COMPACT_ARENA_MAX);
     store__compact_map_init(&compaction->map, store->compact.map_bytes_max, store->compact.load_percent, key_low,
                             key_high);
@@ -198,26 +198,39 @@ static int64_t throttle_ns(const struct store_compaction *compaction)
     return compaction->began_ns + (int64_t)((double)compaction->moved_bytes / (double)rate * (double)NS_PER_S);
 }
 
+static int64_t rest_ns(struct store_compaction *compaction, int64_t now_ns)
+{
+    struct store_journal_stats stats;
+    int64_t                    work_ns = now_ns - compaction->work_ns;
+
+    store_journal_stats(compaction->job.store->journal, &stats);
+    if (stats.writes != compaction->journal_writes) {
+        compaction->journal_writes = stats.writes;
+        work_ns *= STORE_COMPACT_REST_SHARES;
+    }
+    return MIN(work_ns, STORE_COMPACT_REST_MAX_NS);
+}
+
 /* The turn of the slice is over; the clock of the loop has moved only now. */
 static void pause_due(struct timer *timer)
 {
     struct store_compaction *compaction = CONTAINER_OF(timer, struct store_compaction, pause);
     int64_t                  now_ns = io_now_ns(compaction->job.store->io);
-    int64_t                  turn_ns = now_ns - compaction->slice_ns;
 
     if (compaction->resting) {
         compaction->resting = false;
-        compaction->turn_max_ns = MAX(compaction->turn_max_ns, turn_ns);
-        compaction_sleep(compaction, now_ns + MIN(turn_ns, STORE_COMPACT_REST_MAX_NS));
+        compaction->turn_max_ns = MAX(compaction->turn_max_ns, now_ns - compaction->slice_ns);
+        compaction_sleep(compaction, now_ns + rest_ns(compaction, now_ns));
     } else if (throttle_ns(compaction) > now_ns && !store__compact_stopped(compaction)) {
         compaction_sleep(compaction, MIN(throttle_ns(compaction), now_ns + STORE_COMPACT_PAUSE_MAX_NS));
     } else {
+        compaction->work_ns = now_ns;
         store__task_resume(&compaction->job.task);
     }
 }
 
-/* Between two slices the others have their turn: for as long as the turn with the slice in it took, so that a busy loop
- * gives half of its time at most; longer when the rate is limited. */
+/* Between two slices the others have their turn: for as long as loop and disk were busy with the pass, and for
+ * STORE_COMPACT_REST_SHARES times as long while appends arrive; longer when the rate is limited. */
 static void compaction_rest(struct store_compaction *compaction)
 {
     compaction->resting = true;
@@ -238,7 +251,7 @@ static bool compaction_read(struct store_compaction *compaction, int64_t end)
 
     compaction->read.offset = MAX(compaction->at, compaction->job.log->start_offset);
     compaction->read.end_offset = end;
-    compaction->read.bytes_max = MIN(MAX(bytes, STORE_COMPACT_BUFFER_MIN), (uint32_t)STORE_WINDOW_BYTES);
+    compaction->read.bytes_max = MIN(MAX(bytes, STORE_COMPACT_BUFFER_MIN), STORE_COMPACT_READ_MAX);
     compaction->read.at_least_one = true;
     compaction->read.done = read_done;
     return store_log_read(compaction->job.log, &compaction->read);

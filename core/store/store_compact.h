@@ -14,13 +14,18 @@
 #include "core/store/store_compact_rules.h"
 #include "core/store/store_internal.h"
 
-#define STORE_COMPACT_SLICE_BYTES  ((size_t)(128 * KIB)) /* inflated records looked at in one go: well below 1 ms */
-#define STORE_COMPACT_PAUSE_MAX_NS (100 * NS_PER_MS)     /* so that a stop is seen */
-#define STORE_COMPACT_REST_MAX_NS  (2 * NS_PER_MS)
-#define STORE_COMPACT_INFLATE_MAX  ((size_t)(64 * MIB)) /* batches that hold more are kept as they are */
-#define STORE_COMPACT_ARENA_MAX    ((size_t)(256 * MIB))
-#define STORE_COMPACT_BUFFER_MIN   ((uint32_t)(64 * KIB))
-#define STORE_COMPACT_FAILED_NS    (600 * NS_PER_S) /* a log that cannot be compacted is left alone for so long */
+#define STORE_COMPACT_SLICE_BYTES ((size_t)(32 * KIB)) /* inflated records looked at in one go: about 0.1 ms */
+/* One read and one frame of the new segment: an append's write that comes behind it waits for so much. */
+#define STORE_COMPACT_READ_MAX     ((uint32_t)(128 * KIB))
+#define STORE_COMPACT_FRAME_MIN    ((size_t)(128 * KIB))
+#define STORE_COMPACT_PAUSE_MAX_NS (100 * NS_PER_MS) /* so that a stop is seen */
+#define STORE_COMPACT_REST_MAX_NS  (10 * NS_PER_MS)
+#define STORE_COMPACT_REST_SHARES  3 /* of time for others to one for the pass, while appends arrive; else one to one \
+                                      */
+#define STORE_COMPACT_INFLATE_MAX ((size_t)(64 * MIB)) /* batches that hold more are kept as they are */
+#define STORE_COMPACT_ARENA_MAX   ((size_t)(256 * MIB))
+#define STORE_COMPACT_BUFFER_MIN  ((uint32_t)(64 * KIB))
+#define STORE_COMPACT_FAILED_NS   (600 * NS_PER_S) /* a log that cannot be compacted is left alone for so long */
 
 /* What of a log may be compacted now. */
 struct store_compact_range {
@@ -75,7 +80,9 @@ struct store_compaction {
     uint32_t                  tries;
     /* pace and figures */
     int64_t  began_ns, slice_ns;
-    int64_t  turn_max_ns; /* the longest turn of the loop with a slice in it */
+    int64_t  work_ns;        /* when the last rest ended */
+    uint64_t journal_writes; /* by then */
+    int64_t  turn_max_ns;    /* the longest turn of the loop with a slice in it */
     uint64_t moved_bytes;
     uint64_t read_bytes, written_bytes, records_before, records_after;
     bool     full; /* of the map */

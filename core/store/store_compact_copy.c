@@ -101,7 +101,7 @@ bool store__compact_frame_begin(struct store_compaction *compaction)
     struct store_segment *target = compaction->target;
     size_t                need = (size_t)align_up(STORE_FRAME_HEADER_BYTES + compaction->ready.len, store->block_bytes);
 
-    need = MAX(need, STORE_FRAME_OPEN_BYTES);
+    need = MAX(need, STORE_COMPACT_FRAME_MIN);
     if (compaction->out == NULL || compaction->out->capacity_bytes < need) {
         buf_unref(compaction->out);
         compaction->out = store__buf(store, need);
