@@ -8,7 +8,9 @@
  * 2. A mail that finds its ring full waits in the sender's overflow list for that receiver, and everything after it to
  * the same receiver too: order is kept. The sender then sets the ring's `producer_waits`; the receiver, having made
  * room, wakes the sender. The same store-then-look order on both sides makes sure that one of them notices.
- * 3. A mail under way has its link marked or stands in a list: sending it again fails a CHECK. */
+ * 3. A mail under way has its link marked or stands in a list: sending it again fails a CHECK.
+ * 4. Mail from foreign threads is pushed on the core's stack and taken off all at once, so that nobody compares with a
+ * node that has come back meanwhile; the push stands before the look at `sleeping`, as in 1. */
 #include "io/io_shard.h"
 
 #include <stdalign.h>
@@ -37,7 +39,8 @@ struct io_core {
     struct io_mailbox **boxes;                                       /* per sending core; set once by the sender */
     alignas(IO_CACHE_LINE_BYTES) uint64_t pending[IO_PENDING_WORDS]; /* senders with mail for us */
     alignas(IO_CACHE_LINE_BYTES) uint32_t sleeping;
-    uint32_t stop;
+    uint32_t          stop;
+    struct list_node *injected; /* by foreign threads, newest first; linked by `next`, the last one's is the mark */
 };
 
 struct io_host {
@@ -201,6 +204,22 @@ void io_shard_send(struct io_shard *from, uint32_t to_shard, struct io_mail *mai
     io_core_notify(receiver, sender->index);
 }
 
+void io_shard_inject(struct io_shard *to, struct io_mail *mail, io_mail_fn *deliver)
+{
+    struct io_core   *core = to->core;
+    struct list_node *newest = __atomic_load_n(&core->injected, __ATOMIC_RELAXED);
+
+    CHECK(deliver != NULL && !list_linked(&mail->link_));
+    mail->from_shard = to->index;
+    mail->to_shard = to->index;
+    mail->deliver = deliver;
+    do {
+        mail->link_.next = newest == NULL ? &io_mail_under_way : newest;
+    } while (
+        !__atomic_compare_exchange_n(&core->injected, &newest, &mail->link_, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    io_core_wake(core);
+}
+
 /* Moves waiting mail into rings that have room again; returns how many. */
 static uint64_t io_core_flush_overflow(struct io_core *core)
 {
@@ -256,6 +275,31 @@ static uint64_t io_core_deliver_local(struct io_core *core)
     return delivered;
 }
 
+static uint64_t io_core_deliver_injected(struct io_core *core)
+{
+    struct list_node *at;
+    struct list_node  now;
+    uint64_t          delivered = 0;
+
+    if (__atomic_load_n(&core->injected, __ATOMIC_RELAXED) == NULL) {
+        return 0;
+    }
+    list_init(&now);
+    at = __atomic_exchange_n(&core->injected, NULL, __ATOMIC_SEQ_CST);
+    while (at != NULL && at != &io_mail_under_way) {
+        struct list_node *older = at->next;
+
+        list_init(at);
+        list_push_front(&now, at); /* the oldest comes first again */
+        at = older;
+    }
+    while (!list_empty(&now)) {
+        io_mail_deliver(core, LIST_ENTRY(list_pop_front(&now), struct io_mail, link_));
+        delivered++;
+    }
+    return delivered;
+}
+
 /* What stands in one ring now. A slot is given back before its callback, so that the sender finds room as early as
  * possible. */
 static uint64_t io_core_deliver_from(struct io_core *core, uint32_t from)
@@ -288,7 +332,7 @@ static uint64_t io_core_deliver_from(struct io_core *core, uint32_t from)
 
 static uint64_t io_core_deliver(struct io_core *core)
 {
-    uint64_t delivered = io_core_deliver_local(core);
+    uint64_t delivered = io_core_deliver_local(core) + io_core_deliver_injected(core);
 
     for (uint32_t word = 0; word * IO_WORD_BITS < core->host->core_count; word++) {
         uint64_t bits;
@@ -307,7 +351,7 @@ static uint64_t io_core_deliver(struct io_core *core)
 
 static bool io_core_has_mail(const struct io_core *core)
 {
-    if (!list_empty(&core->local)) {
+    if (!list_empty(&core->local) || __atomic_load_n(&core->injected, __ATOMIC_SEQ_CST) != NULL) {
         return true;
     }
     for (uint32_t word = 0; word * IO_WORD_BITS < core->host->core_count; word++) {

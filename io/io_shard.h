@@ -8,8 +8,8 @@
  * Mailboxes are single-producer single-consumer rings of IO_MAILBOX_SLOTS pointers, one per ordered pair of cores; the
  * receiver is woken only when it sleeps. When a ring is full the mail waits in the sender's intrusive overflow list, in
  * order: nothing is allocated and nothing is lost; what is in flight is bounded because every mail struct belongs to a
- * bounded object. Between two shards mail arrives in sending order. In simulation all cores run on one thread through
- * io_core_turn(). */
+ * bounded object. Between two shards mail arrives in sending order. Threads that are no core have a way in of their
+ * own, io_shard_inject(). In simulation all cores run on one thread through io_core_turn(). */
 #ifndef MILLRACE_IO_SHARD_H
 #define MILLRACE_IO_SHARD_H
 
@@ -66,6 +66,11 @@ struct io_core          *io_host_core(struct io_host *host, uint32_t core);
 
 /* The sender runs on from's core. `mail` is idle. Sending to oneself is allowed (delivered on the next turn). */
 void io_shard_send(struct io_shard *from, uint32_t to_shard, struct io_mail *mail, io_mail_fn *deliver);
+
+/* From any thread that is no core of this host (an HTTP listener, say): hands `mail` to a shard as if it came from the
+ * shard itself. The mail is idle; whoever owns it does not touch it until deliver. Mails of one thread arrive in
+ * sending order. The core must still run, or nothing is delivered. In simulation: the one thread. */
+void io_shard_inject(struct io_shard *to, struct io_mail *mail, io_mail_fn *deliver);
 
 /* One turn of a core's loop: due timers, mail, completions. Sleeps until the next deadline (or max_wait_ns) if no mail
  * and no posted work is pending and nothing completes: what this turn's callbacks submitted goes to the kernel in the

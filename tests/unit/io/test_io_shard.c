@@ -267,6 +267,78 @@ static void test_timers_and_idle(void **state UNUSED)
     assert_true(cpu_used_ns() - before_ns < 50 * NS_PER_MS); /* of the 200 ms: it slept */
 }
 
+/* --- mail from threads that are no core ------------------------------------------------------------------------- */
+
+#define INJECTORS    3
+#define INJECT_COUNT 2000
+
+static struct rig inject_rig;
+static struct injector {
+    pthread_t         thread;
+    struct flood_mail mails[INJECT_COUNT];
+    uint64_t          next; /* its shard's: the number that comes */
+} injectors[INJECTORS];
+static uint64_t inject_received[CORES_MAX]; /* each its core's */
+
+static void inject_start(struct rig *rig UNUSED, struct io_shard *shard UNUSED)
+{
+}
+
+static void inject_arrived(struct io_mail *mail, struct io_shard *to)
+{
+    struct flood_mail *flood = CONTAINER_OF(mail, struct flood_mail, mail);
+    struct injector   *from = &injectors[flood->number / INJECT_COUNT];
+
+    CHECK(mail->to_shard == to->index);
+    CHECK(flood->number % INJECT_COUNT == from->next); /* in the thread's order */
+    from->next++;
+    if (++inject_received[to->index] == INJECT_COUNT) {
+        rig_core_done(&inject_rig);
+    }
+}
+
+/* Pauses now and then, so that its core falls asleep. */
+static void *inject_thread(void *argument)
+{
+    struct injector *injector = argument;
+    uint64_t         self = (uint64_t)(injector - injectors);
+    struct timespec  pause = {.tv_nsec = 200000};
+
+    for (uint64_t i = 0; i < INJECT_COUNT; i++) {
+        injector->mails[i].number = self * INJECT_COUNT + i;
+        io_shard_inject(io_host_shard(inject_rig.host, (uint32_t)self), &injector->mails[i].mail, inject_arrived);
+        if (i % 100 == 0) {
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+    return NULL;
+}
+
+/* Three threads to three cores; then, with fewer cores than shards, to one core together. */
+static void run_inject(uint32_t core_count)
+{
+    memset(injectors, 0, sizeof(injectors));
+    memset(inject_received, 0, sizeof(inject_received));
+    rig_start(&inject_rig, core_count, INJECTORS, inject_start);
+    __atomic_store_n(&inject_rig.running, INJECTORS, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < INJECTORS; i++) {
+        assert_int_equal(pthread_create(&injectors[i].thread, NULL, inject_thread, &injectors[i]), 0);
+    }
+    for (int i = 0; i < INJECTORS; i++) {
+        assert_int_equal(pthread_join(injectors[i].thread, NULL), 0);
+    }
+    rig_join(&inject_rig);
+    for (int i = 0; i < INJECTORS; i++) {
+        assert_int_equal(injectors[i].next, INJECT_COUNT);
+    }
+}
+
+static void test_inject(void **state UNUSED)
+{
+    run_inject(INJECTORS);
+    run_inject(1);
+}
+
 /* --- one thread, by turns, as the simulator does it -------------------------------------------------------------- */
 
 static uint32_t turn_seen;
@@ -283,7 +355,7 @@ static void test_turns(void **state UNUSED)
     struct io_host_options options = {
         .core_count = 2, .shard_count = 4, .region_bytes_per_core = 1, .budget_bytes_per_core = 1};
     struct io_host *host;
-    struct io_mail  mails[3] = {0};
+    struct io_mail  mails[5] = {0};
 
     for (int i = 0; i < 2; i++) {
         assert_int_equal(uring_create(&(struct uring_options){.entries = 32}, &ios[i], &why), 0);
@@ -301,6 +373,12 @@ static void test_turns(void **state UNUSED)
     assert_int_equal(io_core_turn(io_host_core(host, 1), 0), 1);
     assert_int_equal(turn_seen, 3);
     assert_int_equal(io_core_turn(io_host_core(host, 1), 0), 0);
+    io_shard_inject(io_host_shard(host, 3), &mails[3], turn_arrived); /* by hand, as a foreign thread would */
+    io_shard_inject(io_host_shard(host, 1), &mails[4], turn_arrived);
+    assert_int_equal(turn_seen, 3);
+    assert_int_equal(io_core_turn(io_host_core(host, 0), 0), 0);
+    assert_int_equal(io_core_turn(io_host_core(host, 1), NS_PER_S), 2); /* does not fall asleep over them */
+    assert_int_equal(turn_seen, 5);
     assert_int_equal(io_core_turn(io_host_core(host, 0), NS_PER_MS), 0); /* sleeps for a millisecond */
     io_host_destroy(host);
     io_destroy(ios[0]);
@@ -310,10 +388,8 @@ static void test_turns(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_timers_and_idle),
+        cmocka_unit_test(test_turns),  cmocka_unit_test(test_flood),           cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_inject), cmocka_unit_test(test_timers_and_idle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
