@@ -149,8 +149,8 @@ const char *mem_tag_name(enum mem_tag tag)
     static const char *const names[MEM_TAG_COUNT] = {
         [MEM_BASE] = "base",     [MEM_IO] = "io",           [MEM_BUFFERS] = "buffers", [MEM_PROTO] = "proto",
         [MEM_RECORD] = "record", [MEM_STORE] = "store",     [MEM_PART] = "part",       [MEM_META] = "meta",
-        [MEM_COORD] = "coord",   [MEM_COMPUTE] = "compute", [MEM_API] = "api",         [MEM_NET] = "net",
-        [MEM_BROKER] = "broker", [MEM_CLI] = "cli",         [MEM_TEST] = "test",
+        [MEM_COORD] = "coord",   [MEM_COMPUTE] = "compute", [MEM_JOB] = "job",         [MEM_API] = "api",
+        [MEM_NET] = "net",       [MEM_BROKER] = "broker",   [MEM_CLI] = "cli",         [MEM_TEST] = "test",
     };
 
     return tag < MEM_TAG_COUNT ? names[tag] : "?";

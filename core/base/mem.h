@@ -20,6 +20,7 @@ enum mem_tag {
     MEM_META,
     MEM_COORD,
     MEM_COMPUTE,
+    MEM_JOB,
     MEM_API,
     MEM_NET,
     MEM_BROKER,

@@ -54,7 +54,7 @@ struct meta_topic {
     struct meta_partition *partitions;
     int32_t                partition_count;
     struct meta_config_set configs;  /* overrides of this topic */
-    bool                   internal; /* __consumer_offsets, __transaction_state */
+    bool                   internal; /* __consumer_offsets, __transaction_state, __millrace_job.. */
 };
 
 /* --- features: what this cluster has agreed on ------------------------------------------------------------------- */

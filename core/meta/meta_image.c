@@ -163,7 +163,10 @@ struct meta_config_set *meta__image_configs(struct meta_image *image, int8_t res
 
 static bool image_is_internal(struct view name)
 {
-    return view_equal(name, view_text("__consumer_offsets")) || view_equal(name, view_text("__transaction_state"));
+    static const struct view jobs = {(const uint8_t *)"__millrace_job", 14}; /* __millrace_jobs, and each job's log */
+
+    return view_equal(name, view_text("__consumer_offsets")) || view_equal(name, view_text("__transaction_state")) ||
+           (name.len >= jobs.len && memcmp(name.base, jobs.base, jobs.len) == 0);
 }
 
 static int image_topic_add(struct meta_image *image, const struct kp_topic_record *record)

@@ -1,6 +1,7 @@
 /* The broker's life, in phases that all shards walk through together; see broker.h. */
 #include "net/broker/broker.h"
 
+#include "compute/job/job.h"
 #include "core/base/slog.h"
 #include "core/coord/coord.h"
 #include "net/broker/broker_compact.h"
@@ -18,8 +19,10 @@ enum broker_phase {
     PHASE_IDLE,
     PHASE_STORE,      /* opening the journal and the store */
     PHASE_META,       /* replaying metadata, opening partitions */
+    PHASE_JOBS,       /* ending what jobs had open: nobody reads before */
     PHASE_SERVE,      /* accepting */
     PHASE_STOP_NET,   /* answering what is under way */
+    PHASE_STOP_JOBS,  /* ending what runs, which still needs the coordinators */
     PHASE_STOP_COORD, /* writing what the coordinators have decided */
     PHASE_STOP_META,  /* before the partitions: a change under way may still open some */
     PHASE_STOP_PARTS,
@@ -34,6 +37,7 @@ struct broker_shard {
     struct part_table *parts;
     struct meta       *meta;
     struct coord      *coord;
+    struct job_shard  *jobs;
     struct api_shard   api;
     struct net_server *server;
     struct meta_watch  settings; /* broker settings have changed */
@@ -60,6 +64,7 @@ struct broker {
     struct meta_host        meta_host;
     struct meta_broker     *brokers;
     struct coord          **coords; /* by shard */
+    struct job_shard      **jobs;   /* by shard */
     struct arena            arena;
     uint64_t                memory_bytes;
     size_t                  hot_bytes;
@@ -185,9 +190,13 @@ static void broker_shard_enter(struct io_mail *mail, struct io_shard *to)
     case PHASE_META:
         meta_open(shard->meta, broker_step_done, shard);
         break;
+    case PHASE_JOBS:
+        job_shard_resolve(shard->jobs, broker_step_done, shard);
+        break;
     case PHASE_SERVE:
         shard->partition_count = part_table_count(shard->parts);
         coord_open(shard->coord);
+        job_shard_open(shard->jobs);
         broker_apply_settings(&shard->settings); /* what the log of metadata has said meanwhile */
         net_server_start(shard->server);
         broker_phase_over(shard, ERR_OK);
@@ -195,6 +204,9 @@ static void broker_shard_enter(struct io_mail *mail, struct io_shard *to)
     case PHASE_STOP_NET:
         api_shard_stop(&shard->api);
         net_server_stop(shard->server, BROKER_STOP_GRACE_NS, broker_net_stopped, shard);
+        break;
+    case PHASE_STOP_JOBS:
+        job_shard_close(shard->jobs, broker_step_done, shard);
         break;
     case PHASE_STOP_COORD:
         coord_close(shard->coord, broker_step_done, shard);
@@ -378,6 +390,12 @@ static int broker_build_shard(struct broker *broker, uint32_t index, struct io *
     shard->settings.settings_changed = broker_apply_settings;
     meta_watch_add(shard->meta, &shard->settings);
     shard->coord = coord_create(shard->shard, shard->meta, shard->parts, broker->coords);
+    shard->jobs = job_shard_create(&(struct job_shard_options){.shard = shard->shard,
+                                                               .meta = shard->meta,
+                                                               .parts = shard->parts,
+                                                               .coord = shard->coord,
+                                                               .by_shard = broker->jobs,
+                                                               .memory_bytes_max = broker->memory_bytes / 2});
     broker_compact_init(&shard->compact, shard->meta, shard->store, broker->format.shard_count);
     shard->api = (struct api_shard){.shard = shard->shard,
                                     .coord = shard->coord,
@@ -420,6 +438,7 @@ int broker_create(const struct broker_options *options, struct io *boot, struct 
     }
     broker->brokers = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(*broker->brokers));
     broker->coords = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(struct coord *));
+    broker->jobs = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(struct job_shard *));
     broker->shards = mem_alloc(MEM_BROKER, broker->format.shard_count * sizeof(*broker->shards));
     broker->meta_host =
         (struct meta_host){.cluster_id = broker->format.cluster_id,
@@ -450,6 +469,9 @@ static void broker_shard_destroy(struct broker_shard *shard)
     if (shard->server != NULL) {
         net_server_destroy(shard->server);
         api_shard_deinit(&shard->api);
+    }
+    if (shard->jobs != NULL) {
+        job_shard_destroy(shard->jobs);
     }
     if (shard->coord != NULL) {
         coord_destroy(shard->coord);
@@ -484,6 +506,7 @@ void broker_destroy(struct broker *broker)
     mem_free(MEM_BROKER, broker->brokers);
     mem_free(MEM_BROKER, broker->meta_host.shards);
     mem_free(MEM_BROKER, broker->coords);
+    mem_free(MEM_BROKER, broker->jobs);
     arena_deinit(&broker->arena);
     mem_free(MEM_BROKER, broker);
 }

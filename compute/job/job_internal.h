@@ -1,0 +1,214 @@
+/* job_internal.h: what the files of compute/job share: a run, its workers, and the mail between them.
+ *
+ * One run is one incarnation of a job: from a start (or restart) to its end. The controller makes it, each shard runs
+ * its worker, the controller frees it when every worker is gone.
+ *
+ *   controller                                   worker (each shard)
+ *     job__worker_start(run)          --mail-->    opens sources and job log, loads state from run->from
+ *                                     <--mail--    STARTED
+ *     BARRIER e                       --mail-->    exec_worker_barrier(); at the callback: sinks flushed, state saved
+ *                                     <--mail--    REACHED e: struct job_share (offsets, state range, sink ranges)
+ *     commit record of e, durable
+ *     COMMITTED e                     --mail-->    markers of e to the sink partitions
+ *                                     <--mail--    MARKED e
+ *     (only now BARRIER e + 1: no row of e + 2 under an id whose marker for e is not appended)
+ *     STOP (abort: markers that abort what is open)
+ *                                     <--mail--    GONE: the worker will not touch the run again
+ *   any time:                         <--mail--    FAILED with a message; the controller stops the run
+ */
+#ifndef MILLRACE_JOB_INTERNAL_H
+#define MILLRACE_JOB_INTERNAL_H
+
+#include "compute/exec/exec.h"
+#include "compute/job/job.h"
+#include "compute/sql/sql.h"
+
+#define JOB_PRODUCERS 2 /* ids per worker: one for even epochs, one for odd ones (D10) */
+
+struct job_controller;
+
+/* --- a shard's own -------------------------------------------------------------------------------------------------
+ */
+
+/* Whose producer id it is: "millrace-job-<id>-<worker>-<parity>" in ListTransactions. */
+struct job_producer_name {
+    int64_t  producer_id;
+    char     job_id[JOB_ID_TEXT_BYTES];
+    uint32_t worker, parity;
+};
+
+struct job_shard {
+    struct job_shard_options options;
+    struct job_controller   *controller; /* on the shard that leads `__millrace_jobs`; NULL until it is needed */
+    struct map               producers;  /* key: producer id, 8 bytes as they lie -> struct job_producer_name */
+    bool                     open;       /* between job_shard_open() and job_shard_close() */
+};
+
+static inline struct io *job__io(const struct job_shard *jobs)
+{
+    return jobs->options.shard->io;
+}
+
+/* NULL: no job's. */
+const struct job_producer_name *job__producer_name(const struct job_shard *jobs, int64_t producer_id);
+/* On the controller's shard: every shard learns (or, with add false, forgets) the names; done when all have. */
+void job__producers_tell(struct job_shard *jobs, const struct job_producer_name *names, size_t count, bool add,
+                         void (*done)(void *context), void *context);
+
+/* --- what a commit record says ------------------------------------------------------------------------------------ */
+
+struct job_source_position {
+    uint32_t    source; /* index in the plan's sources */
+    struct uuid topic_id;
+    int32_t     partition;
+    int64_t     next_offset;
+    bool        ended; /* bounded, and through */
+};
+
+/* Records of the job log that count: [first, end) of partition `worker`. After a crash what was written and never
+ * committed lies between two ranges, so nothing has to be cut. A snapshot begins the list anew. */
+struct job_state_range {
+    uint32_t worker;
+    int64_t  first, end;
+};
+
+struct job_sink_range {
+    struct uuid topic_id;
+    int32_t     partition;
+    int64_t     producer_id;
+    int16_t     producer_epoch;
+    int64_t     first_offset, last_offset;
+};
+
+/* One worker's part of an epoch; the controller puts them together. Arrays belong to the share. */
+struct job_share {
+    uint32_t                    worker;
+    int64_t                     epoch;
+    bool                        finished;    /* all its sources have ended and everything is through */
+    bool                        is_snapshot; /* the state range holds everything: earlier ranges of this worker go */
+    size_t                      source_count, state_count, sink_count;
+    struct job_source_position *sources;
+    struct job_state_range     *states;
+    struct job_sink_range      *sinks;
+};
+
+/* --- a run -------------------------------------------------------------------------------------------------------- */
+
+enum job_guarantee { JOB_NONE, JOB_AT_LEAST_ONCE, JOB_EXACTLY_ONCE }; /* 'sink.delivery-guarantee' */
+
+struct job_producer {
+    int64_t producer_id;
+    int16_t producer_epoch; /* grows with each incarnation */
+};
+
+struct job_run {
+    char             id[JOB_ID_TEXT_BYTES];
+    uint32_t         incarnation; /* mails of another one are dropped */
+    struct sql_plan *plan;
+    struct exec_job *exec;
+    uint32_t         worker_count;                   /* = shards */
+    struct job_producer (*producers)[JOB_PRODUCERS]; /* by worker */
+    struct uuid             log_topic_id;
+    bool                    keeps_state; /* some operator does: there is a job log */
+    const struct job_share *from; /* positions and ranges of the newest commit, all workers together; NULL: begin as the
+                                     table's options say */
+    int64_t             epoch;    /* of the newest commit; -1: none */
+    int64_t             flush_interval_ms; /* changelogs come out so often ('table.exec.mini-batch.allow-latency') */
+    uint32_t            cpu_percent;       /* of each core at most */
+    struct job_shard   *controller;
+    struct job_worker **workers; /* by shard; each written by its own shard */
+    /* a SELECT's rows, on the controller: NULL for jobs */
+    struct job_request *query;
+};
+
+enum job_report_kind {
+    JOB_REPORT_STARTED,
+    JOB_REPORT_ENDED, /* all its sources have, and everything is through: the last epoch need not wait for its time */
+    JOB_REPORT_REACHED,
+    JOB_REPORT_MARKED,
+    JOB_REPORT_FAILED,
+    JOB_REPORT_GONE,
+};
+
+/* What the controller gives exec_job_create(): the context is the struct job_run, the rest is told by `worker`. */
+bool job__worker_write(void *context, uint32_t worker, uint32_t sink, const struct vec_chunk *chunk, char *message,
+                       size_t message_capacity);
+/* options.barrier */
+void job__worker_passed(void *context, struct exec_worker *worker, int64_t epoch);
+
+/* --- workers (job_worker.c), called by the controller through mail; each runs on the worker's shard ----------------
+ */
+
+/* On the controller's shard: makes the worker on `shard` of this run and starts it there. Reports come through
+ * job__controller_report() on the controller's shard, in order. */
+void job__worker_start(struct job_run *run, uint32_t shard);
+void job__worker_barrier(struct job_run *run, uint32_t shard, int64_t epoch);
+void job__worker_committed(struct job_run *run, uint32_t shard, int64_t epoch);
+/* Ends the worker. abort: what is not committed is aborted (markers) first; GONE follows. */
+void job__worker_stop(struct job_run *run, uint32_t shard, bool abort);
+
+/* share: of REACHED, the controller's from now on (job__share_free). message: of FAILED. */
+void job__controller_report(struct job_run *run, uint32_t worker, enum job_report_kind kind, int64_t epoch,
+                            struct job_share *share, const char *message);
+void job__share_free(struct job_share *share);
+
+/* --- the result of a query ------------------------------------------------------------------------------------------
+ */
+
+/* On the controller's shard, for runs with run->query: lines for the client. taken: from the loop, when the next may
+ * come; more false: the client has gone, the run is about to end. One at a time; the lines are copied. */
+void job__query_rows(struct job_run *run, struct view json_lines, void (*taken)(void *context, bool more),
+                     void *context);
+
+/* --- the end of open transactions (job_resolve.c) -------------------------------------------------------------------
+ */
+
+/* What the records say of one job. All of it lives until done. */
+struct job_verdict {
+    struct view job_id;
+    const struct job_producer (*producers)[JOB_PRODUCERS]; /* by worker */
+    uint32_t                     worker_count;
+    const struct job_sink_range *committed; /* of the newest commit record: open there means commit; all else abort */
+    size_t                       committed_count;
+};
+
+/* On the controller's shard, while none of these jobs runs: on all shards, every open transaction of their producer ids
+ * ends as the verdicts say. done (from the loop): 0, or the error of a partition where that could not be made durable.
+ */
+void job__resolve(struct job_shard *jobs, const struct job_verdict *verdicts, size_t count,
+                  void (*done)(void *context, int16_t error), void *context);
+
+/* --- sources (job_source.c): one per scan source and worker --------------------------------------------------------
+ */
+
+struct job_source;
+
+/* --- sinks (job_sink.c): all sinks of one worker --------------------------------------------------------------------
+ */
+
+struct job_sinks;
+
+/* ready: called from the loop when there is room again after job__sinks_full(), or when something failed. */
+struct job_sinks *job__sinks_create(struct job_shard *jobs, struct job_run *run, uint32_t worker,
+                                    void (*ready)(void *context), void *context);
+void              job__sinks_destroy(struct job_sinks *sinks); /* nothing on its way any more */
+/* An exec_sink_ops.write: encodes, chooses partitions, gathers. Rows belong to the epoch of the last
+ * job__sinks_begin(). False with a message: a value that the format cannot write, no such topic, .. */
+bool job__sinks_write(struct job_sinks *sinks, uint32_t sink, const struct vec_chunk *chunk, char *message,
+                      size_t message_capacity);
+/* More is on its way than should be: the worker pauses until ready(). */
+bool job__sinks_full(const struct job_sinks *sinks);
+/* NULL: all well. Else why an append failed: the job fails. */
+const char *job__sinks_failure(const struct job_sinks *sinks);
+/* Rows from now on belong to this epoch: another producer id. */
+void job__sinks_begin(struct job_sinks *sinks, int64_t epoch);
+/* Sends what has gathered (a latency limit, or the end of an epoch). */
+void job__sinks_flush(struct job_sinks *sinks);
+/* done when everything written in `epoch` is durable in the sink partitions: their ranges, into the share. */
+void job__sinks_await(struct job_sinks *sinks, int64_t epoch, struct job_share *share,
+                      void (*done)(void *context, bool good), void *context);
+/* Markers for everything of `epoch`, committed or aborted; done when they are durable. */
+void job__sinks_mark(struct job_sinks *sinks, int64_t epoch, bool commit, void (*done)(void *context, bool good),
+                     void *context);
+
+#endif
