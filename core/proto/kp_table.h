@@ -52,6 +52,7 @@ struct kp_record {
 enum kp_entry_log {
     KP_ENTRY_LOG_OFFSETS,      /* __consumer_offsets */
     KP_ENTRY_LOG_TRANSACTIONS, /* __transaction_state */
+    KP_ENTRY_LOG_JOBS,         /* __millrace_jobs */
 };
 
 /* A keyed record of an internal topic (kp_entries.h). */

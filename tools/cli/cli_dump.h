@@ -18,7 +18,7 @@
 enum dump_depth { DUMP_FILES, DUMP_FRAMES, DUMP_BATCHES, DUMP_RECORDS };
 
 /* What the records of a log are. */
-enum dump_log { DUMP_PLAIN, DUMP_METADATA, DUMP_OFFSETS, DUMP_TRANSACTIONS };
+enum dump_log { DUMP_PLAIN, DUMP_METADATA, DUMP_OFFSETS, DUMP_TRANSACTIONS, DUMP_JOBS };
 
 struct dump_counts {
     uint64_t files, frames, batches, records, damaged;

@@ -221,6 +221,8 @@ bool dump_entry(struct dump *dump, const struct rec_record *record)
         return entry_coordinator(dump, KP_ENTRY_LOG_OFFSETS, record);
     case DUMP_TRANSACTIONS:
         return entry_coordinator(dump, KP_ENTRY_LOG_TRANSACTIONS, record);
+    case DUMP_JOBS:
+        return entry_coordinator(dump, KP_ENTRY_LOG_JOBS, record);
     case DUMP_PLAIN:
         break;
     }

@@ -38,6 +38,9 @@ static enum dump_log log_kind(const char *path)
     if (strstr(path, "__transaction_state-") != NULL) {
         return DUMP_TRANSACTIONS;
     }
+    if (strstr(path, "__millrace_jobs-") != NULL) {
+        return DUMP_JOBS;
+    }
     return strstr(path, "__cluster_metadata-") != NULL ? DUMP_METADATA : DUMP_PLAIN;
 }
 

@@ -17,7 +17,7 @@ SCALARS = {
 LENGTHED = {"string": 2, "bytes": 4, "records": 4}  # bytes of the old-style length
 SCOPES = ("any", "controller", "owner", "own")
 KINDS = {"api": ("request", "response"), "record": ("body",), "entry": ("key", "value")}  # with their messages
-LOGS = ("offsets", "transactions")  # internal topics that hold entries
+LOGS = ("offsets", "transactions", "jobs")  # internal topics that hold entries
 VERSION_MAX = 32767
 C_KEYWORDS = set(
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "

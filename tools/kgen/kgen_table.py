@@ -95,6 +95,7 @@ def emit_protocol(apis, records, entries):
     lines += [f"| {schema.key} | {schema.name} | {schema.versions} |" for schema in records]
     lines += ["", "## Entries of the internal topics", "", "The key starts with the type, the value with its version.",
               "", "| topic | type | entry | versions of the value |", "|---|---|---|---|"]
-    topics = {"offsets": "`__consumer_offsets`", "transactions": "`__transaction_state`"}
+    topics = {"offsets": "`__consumer_offsets`", "transactions": "`__transaction_state`",
+              "jobs": "`__millrace_jobs`"}
     lines += [f"| {topics[schema.log]} | {schema.key} | {schema.name} | {schema.versions} |" for schema in entries]
     return "\n".join(lines + [""])
