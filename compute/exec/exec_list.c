@@ -1,6 +1,7 @@
 /* ARRAY values to bytes and back. Twice over the elements: once for the size, once for the bytes. */
 #include "compute/exec/exec_list.h"
 
+#include "core/base/bytes.h"
 #include "core/base/check.h"
 
 struct writer {
@@ -205,4 +206,82 @@ void exec_list_decode(struct arena *arena, struct vec *target, size_t row, const
 
     take_list(arena, target, row, &bytes);
     CHECK(bytes.len == 0);
+}
+
+/* --- from disk -----------------------------------------------------------------------------------------------------
+ */
+
+static bool skip(struct view *bytes, size_t len)
+{
+    if (bytes->len < len) {
+        return false;
+    }
+    bytes->base += len;
+    bytes->len -= len;
+    return true;
+}
+
+static bool skip_u32(struct view *bytes, uint32_t *out_value)
+{
+    const uint8_t *base = bytes->base;
+
+    if (!skip(bytes, sizeof(*out_value))) {
+        return false;
+    }
+    *out_value = load_le32(base);
+    return true;
+}
+
+static bool check_value(struct vec_type type, struct view *bytes);
+
+/* An element is a byte at least, so a count is no excuse for a long loop. */
+static bool check_list(struct vec_type list, struct view *bytes)
+{
+    uint32_t count;
+
+    if (!skip_u32(bytes, &count) || count > bytes->len) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!check_value(list.children[0].type, bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_value(struct vec_type type, struct view *bytes)
+{
+    enum vec_layout layout = vec_type_layout(type);
+    const uint8_t  *base = bytes->base;
+    uint32_t        len;
+
+    if (!skip(bytes, 1) || base[0] > 1) {
+        return false;
+    }
+    if (base[0] == 1) {
+        return true;
+    }
+    switch (layout) {
+    case VEC_LAYOUT_LIST:
+        return check_list(type, bytes);
+    case VEC_LAYOUT_STRING:
+        return skip_u32(bytes, &len) && skip(bytes, len);
+    case VEC_LAYOUT_NONE:
+        for (uint32_t i = 0; i < type.child_count; i++) {
+            if (!check_value(type.children[i].type, bytes)) {
+                return false;
+            }
+        }
+        return type.kind == VEC_ROW;
+    case VEC_LAYOUT_BOOL:
+        return skip(bytes, 1) && base[1] <= 1;
+    default:
+        return skip(bytes, vec_layout_bytes(layout));
+    }
+}
+
+bool exec_list_check(struct vec_type list, struct view encoded)
+{
+    return list.kind == VEC_ARRAY && check_list(list, &encoded) && encoded.len == 0;
 }
