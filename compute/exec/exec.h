@@ -21,6 +21,22 @@
  *
  * Errors. False or EXEC_FAILED: the job failed, exec_job_failure() says where and why; nothing more may be pushed.
  *
+ * Barriers. To save the state of a running job at one moment of its input, the driver calls exec_worker_barrier() on
+ * every worker, each when it likes, with the same epoch. What was pushed on any worker before its barrier is before the
+ * epoch's end, everything else behind it: barriers travel through the exchanges in the order of rows, and what comes
+ * behind one waits in the rings. Changelogs are flushed on the way. options.barrier is called when the last operator of
+ * a worker has seen the barrier: its sinks have got all rows of the epoch and none of the next, and until the driver
+ * pushes or steps again exec_worker_save() shows the state as it is there. Between exec_worker_barrier() and the
+ * callback the driver only steps. Workers need not wait for each other: the next epoch may begin on one while another
+ * still steps towards its callback.
+ *
+ * State. exec_worker_save() hands out records: a key and a value (none: forget the key) in a table of a node; either
+ * what changed since the last call (options.keeps_changes), or everything. Records of epochs one after the other,
+ * given to exec_worker_load() of the same worker of a new job over an equal plan with as many workers, make the state
+ * again; the output then goes on as if nothing had happened. Each record says what it belongs to
+ * (exec_node_fingerprint()) or depends on one of its node that does: records of another plan are refused by name, and
+ * damaged ones, too. The bytes are versioned, little-endian, and private to this room.
+ *
  * Pausing. A long emission (a window with many keys) calls options.pause between chunks, if given, from inside push or
  * step: a driver that runs workers on stacks of their own may switch away there and come back. Nothing else of the same
  * worker may be called meanwhile. */
@@ -54,8 +70,13 @@ struct exec_options {
     uint32_t             rows_max;         /* rows per chunk that operators emit, 1 .. VEC_ROWS_MAX; 0: VEC_ROWS_MAX */
     struct exec_sink_ops sink;
     void (*pause)(void *context); /* or NULL */
-    void    *pause_context;
-    uint64_t verify_seed; /* not 0: every chunk between operators is reshaped (vec_verify_reshape): tests */
+    void *pause_context;
+    /* All operators of the worker have seen the barrier: from exec_worker_barrier() or exec_worker_step(), at their
+     * very end, so that everything may be called. NULL: no barriers. */
+    void (*barrier)(void *context, uint32_t worker, int64_t epoch);
+    void    *barrier_context;
+    bool     keeps_changes; /* notes what changes, for exec_worker_save(all = false) */
+    uint64_t verify_seed;   /* not 0: every chunk between operators is reshaped (vec_verify_reshape): tests */
 };
 
 struct exec_failure {
@@ -96,6 +117,36 @@ MUST_USE bool exec_worker_flush(struct exec_worker *worker);
 /* Time passed: processing-time windows, idle partitions, state TTL. ms since the epoch, never backwards. */
 MUST_USE bool      exec_worker_time(struct exec_worker *worker, int64_t now_ms);
 enum exec_progress exec_worker_step(struct exec_worker *worker);
+/* The workers that were sent something since the last call, a bit each: those that a step is worth while on. */
+uint64_t exec_worker_take_sent(struct exec_worker *worker);
+
+/* --- barriers and state --------------------------------------------------------------------------------------------
+ */
+
+/* After exec_worker_opened(). From here to the callback nothing is pushed, ended, flushed or told the time: only steps.
+ * On a worker that has finished the callback comes at once. False: the job failed, the callback does not come. */
+MUST_USE bool exec_worker_barrier(struct exec_worker *worker, int64_t epoch);
+
+struct exec_saver {
+    /* Both are valid during the call. value.base NULL: the key is gone. False: the driver failed the job. */
+    bool (*write)(void *context, uint32_t node, uint32_t table, struct view key, struct view value);
+    void *context;
+};
+
+/* From the callback on, before anything is pushed, ended, flushed, told the time or stepped. all: everything that is
+ * there, as if nothing had been written before; else what changed since the last call. False: the job failed. */
+MUST_USE bool exec_worker_save(struct exec_worker *worker, bool all, const struct exec_saver *saver);
+/* A record that was saved, in the order of saving, before exec_worker_opened(). value.base NULL: the key is gone.
+ * False: the job failed: exec_job_failure() says what is wrong with the record. */
+MUST_USE bool exec_worker_load(struct exec_worker *worker, uint32_t node, uint32_t table, struct view key,
+                               struct view value);
+/* Something must be saved: some operator's output depends on more than the row at hand. */
+bool exec_plan_has_state(const struct exec_plan *plan);
+/* False: a message names the first operator whose state cannot be saved. */
+MUST_USE bool exec_plan_can_save(const struct exec_plan *plan, char *message, size_t message_capacity);
+/* What the node's saved state depends on: kind, keys, aggregates, expressions, windows, orders, types of its inputs,
+ * not names. The same from one release to the next unless the state's form changes. */
+uint64_t exec_node_fingerprint(const struct exec_node *node);
 
 struct exec_stats {
     uint64_t rows_in, rows_out; /* of a node, all workers */

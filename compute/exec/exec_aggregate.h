@@ -43,4 +43,10 @@ void exec_aggregates_drop(struct exec_aggregate_store *store, void *state);
 void exec_aggregates_results(const struct exec_aggregates *aggregates, const void *const *states, size_t count,
                              struct arena *arena, struct vec *out);
 
+/* A state with all it owns, values of DISTINCT included, as bytes. */
+void exec_aggregates_put(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out);
+/* Into a state that is zero. False: damage, or the heap is spent (the job has then failed). It may be dropped in any
+ * case. */
+MUST_USE bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader *reader, void *state);
+
 #endif

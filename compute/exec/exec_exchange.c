@@ -4,7 +4,10 @@
  * to another is copied into a slot of the ring between the two. When the ring is full, messages wait here in order, and
  * move on when the worker steps: so a sender never waits inside a call, whatever the others do.
  *
- * Watermarks go to all; the receiving half combines those of all senders and ends when all have ended. */
+ * Watermarks go to all; the receiving half combines those of all senders and ends when all have ended.
+ *
+ * So do barriers: a ring is read no further than a barrier until those of all senders have come, and after that no ring
+ * until the worker's other operators have seen theirs, so that no row of the next epoch meets one of this. */
 #include "compute/exec/exec_worker.h"
 #include "core/base/list.h"
 
@@ -32,6 +35,9 @@ struct exchange {
     uint32_t             next_target; /* round robin */
     uint32_t             next_sender;
     uint32_t             senders_open;
+    /* Barriers, a bit per sender. */
+    uint64_t ended, barriers;
+    bool     sent_barrier, passed_barrier;
 };
 
 static bool open(struct exec_operator *op)
@@ -92,6 +98,7 @@ static void send_held(struct exec_operator *op, uint32_t target)
         held->message = *slot;
         *slot = message;
         exec_ring_publish(ring_to(op, target));
+        op->worker->sent |= UINT64_C(1) << target;
         held_free(op, held);
     }
 }
@@ -125,6 +132,7 @@ static bool end_message(struct exec_operator *op, uint32_t target, struct held *
 
     if (held == NULL) {
         exec_ring_publish(ring_to(op, target));
+        op->worker->sent |= UINT64_C(1) << target;
         return true;
     }
     bytes = sizeof(*held) + held->message.arena.bytes_total;
@@ -250,11 +258,12 @@ static bool receive_end(struct exec_operator *op, uint32_t sender)
 
     CHECK(exchange->senders_open > 0 && sender < exchange->worker_count);
     exchange->senders_open--;
+    exchange->ended |= UINT64_C(1) << sender;
     return exchange->senders_open > 0 || exec__finish_users(op);
 }
 
-/* To every worker, this one included. */
-static bool send_control(struct exec_operator *op, enum exec_message_kind kind, int64_t watermark_us)
+/* To every other worker. value: of a watermark, or the epoch. */
+static bool send_control(struct exec_operator *op, enum exec_message_kind kind, int64_t value)
 {
     struct exchange *exchange = CONTAINER_OF(op, struct exchange, op);
 
@@ -267,23 +276,79 @@ static bool send_control(struct exec_operator *op, enum exec_message_kind kind, 
         }
         message = begin_message(op, i, &held);
         message->kind = kind;
-        message->watermark_us = watermark_us;
+        message->watermark_us = message->epoch = value;
         if (!end_message(op, i, held)) {
             return false;
         }
     }
-    return kind == EXEC_MESSAGE_END ? receive_end(op, op->worker->index)
-                                    : receive_watermark(op, op->worker->index, watermark_us);
+    return true;
 }
 
 static bool watermark(struct exec_operator *op, uint32_t input UNUSED, int64_t watermark_us)
 {
-    return send_control(op, EXEC_MESSAGE_WATERMARK, watermark_us);
+    return send_control(op, EXEC_MESSAGE_WATERMARK, watermark_us) &&
+           receive_watermark(op, op->worker->index, watermark_us);
 }
 
 static bool finish(struct exec_operator *op)
 {
-    return send_control(op, EXEC_MESSAGE_END, 0);
+    return send_control(op, EXEC_MESSAGE_END, 0) && receive_end(op, op->worker->index);
+}
+
+/* --- barriers --------------------------------------------------------------------------------------------------------
+ */
+
+static bool barrier_is_complete(const struct exchange *exchange)
+{
+    uint64_t all = UINT64_MAX >> (64 - exchange->worker_count);
+
+    return exchange->sent_barrier && (exchange->ended | exchange->barriers) == all;
+}
+
+static bool check_barrier(struct exchange *exchange)
+{
+    if (exchange->passed_barrier || !barrier_is_complete(exchange)) {
+        return true;
+    }
+    exchange->passed_barrier = true;
+    return exec__pass_barrier(&exchange->op);
+}
+
+/* A sender that has ended here says nothing behind its end. */
+bool exec__exchange_barrier(struct exec_operator *op)
+{
+    struct exchange *exchange = CONTAINER_OF(op, struct exchange, op);
+
+    if (op->inputs_open > 0 && !send_control(op, EXEC_MESSAGE_BARRIER, op->worker->barrier_epoch)) {
+        return false;
+    }
+    exchange->sent_barrier = true;
+    exchange->barriers |= UINT64_C(1) << op->worker->index;
+    return check_barrier(exchange);
+}
+
+/* It may come before this worker's own. */
+static bool receive_barrier(struct exchange *exchange, uint32_t sender, int64_t epoch)
+{
+    const struct exec_worker *worker = exchange->op.worker;
+
+    CHECK(IMPLIES(worker->in_barrier, worker->barrier_epoch == epoch));
+    exchange->barriers |= UINT64_C(1) << sender;
+    return check_barrier(exchange);
+}
+
+void exec__exchange_barrier_done(struct exec_operator *op)
+{
+    struct exchange *exchange = CONTAINER_OF(op, struct exchange, op);
+
+    exchange->barriers = 0;
+    exchange->sent_barrier = false;
+    exchange->passed_barrier = false;
+}
+
+static bool may_read(const struct exchange *exchange, uint32_t sender)
+{
+    return !exchange->passed_barrier && (exchange->barriers & (UINT64_C(1) << sender)) == 0;
 }
 
 static bool receive(struct exec_operator *op, uint32_t sender, const struct exec_message *message)
@@ -293,9 +358,11 @@ static bool receive(struct exec_operator *op, uint32_t sender, const struct exec
         return exec__emit(op, &message->chunk);
     case EXEC_MESSAGE_WATERMARK:
         return receive_watermark(op, sender, message->watermark_us);
+    case EXEC_MESSAGE_BARRIER:
+        return receive_barrier(CONTAINER_OF(op, struct exchange, op), sender, message->epoch);
     case EXEC_MESSAGE_END:
     default:
-        return receive_end(op, sender);
+        return receive_end(op, sender) && check_barrier(CONTAINER_OF(op, struct exchange, op));
     }
 }
 
@@ -307,7 +374,7 @@ bool exec__exchange_receive(struct exec_operator *op, bool *out_did)
         uint32_t          sender = (exchange->next_sender + i) % exchange->worker_count;
         struct exec_ring *ring = exec__ring(op->worker->job, op->node->id, sender, op->worker->index);
 
-        for (uint32_t count = 0; ring != NULL && count < RECEIVE_AT_ONCE; count++) {
+        for (uint32_t count = 0; ring != NULL && count < RECEIVE_AT_ONCE && may_read(exchange, sender); count++) {
             const struct exec_message *message = exec_ring_peek(ring);
 
             if (message == NULL) {

@@ -18,6 +18,9 @@
 #define EXEC_WATERMARK_IDLE (INT64_MIN + 1)
 
 struct exec_operator;
+struct exec_bytes; /* exec_state.h */
+struct exec_reader;
+struct exec_save;
 
 struct exec_operator_class {
     const char *name;
@@ -34,6 +37,14 @@ struct exec_operator_class {
     /* All inputs are through; flush() was called before. NULL: nothing to do. The users' finish follows by itself. */
     bool (*finish)(struct exec_operator *op);
     void (*close)(struct exec_operator *op);
+    /* State (exec_state.h); NULL: there is none. Of scalars the frame sees by itself whether they changed; load_scalars
+     * may come several times, the last one counts. load: value NULL: the key is gone. loaded: behind the last record.
+     */
+    void (*save_scalars)(struct exec_operator *op, struct exec_bytes *bytes);
+    bool (*load_scalars)(struct exec_operator *op, struct exec_reader *reader);
+    bool (*save)(struct exec_operator *op, struct exec_save *save);
+    bool (*load)(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value);
+    bool (*loaded)(struct exec_operator *op);
     /* Users are not finished when the inputs are: the operator calls exec__finish_users() itself. */
     bool finishes_later;
 };
@@ -45,11 +56,15 @@ struct exec_operator {
     uint32_t                user_count;
     struct exec_use        *users;
     uint32_t                inputs_open;
+    uint32_t                barriers_seen;    /* of the inputs, of the epoch that ends */
     uint32_t                watermark_inputs; /* of input_watermarks: the inputs; of an exchange, the workers */
     int64_t                *input_watermarks; /* EXEC_WATERMARK_IDLE: does not count */
     int64_t                 combined_us;      /* lowest of them so far; never falls */
     int64_t                 watermark_us;     /* last passed on */
     bool                    is_idle;          /* told so to the users */
+    bool                    is_loaded;        /* its scalars came from a record */
+    uint64_t                fingerprint;      /* 0: not asked for so far */
+    struct exec_bytes      *saved;            /* its scalars as they were written last */
     bool                    is_positional;    /* row numbers of its input are those of the pushed chunk */
     struct exec_stats       stats;            /* of this worker; written by it, read by any */
 };
@@ -76,6 +91,9 @@ bool exec__fail_row(struct exec_operator *op, size_t row, const char *format, ..
 bool exec__fail_expr(struct exec_operator *op, const struct expr_program *program);
 /* Lets the driver switch away: between emitted chunks of a long emission, when the operator's state is whole. */
 void exec__pause(struct exec_operator *op);
+
+/* What changes is to be noted: options.keeps_changes. */
+bool exec__keeps_changes(const struct exec_operator *op);
 
 int64_t  exec__now_ms(const struct exec_operator *op);
 uint32_t exec__rows_max(const struct exec_operator *op);

@@ -1,5 +1,5 @@
 /* LIMIT: the first rows that come; the plan brings them to one worker. */
-#include "compute/exec/exec_internal.h"
+#include "compute/exec/exec_state.h"
 
 struct limit {
     struct exec_operator op;
@@ -20,8 +20,23 @@ static bool push(struct exec_operator *op, uint32_t input UNUSED, const struct v
     return exec__emit(op, &part);
 }
 
+static void save_scalars(struct exec_operator *op, struct exec_bytes *bytes)
+{
+    exec_bytes_put_u64(bytes, CONTAINER_OF(op, struct limit, op)->passed);
+}
+
+static bool load_scalars(struct exec_operator *op, struct exec_reader *reader)
+{
+    struct limit *limit = CONTAINER_OF(op, struct limit, op);
+
+    limit->passed = exec_reader_u64(reader);
+    return limit->passed <= op->node->limit.row_count || exec_load_damaged(op);
+}
+
 const struct exec_operator_class exec__limit_class = {
     .name = "limit",
     .bytes = sizeof(struct limit),
     .push = push,
+    .save_scalars = save_scalars,
+    .load_scalars = load_scalars,
 };

@@ -12,6 +12,7 @@ enum exec_message_kind {
     EXEC_MESSAGE_CHUNK,
     EXEC_MESSAGE_WATERMARK, /* or EXEC_WATERMARK_IDLE */
     EXEC_MESSAGE_END,
+    EXEC_MESSAGE_BARRIER,
 };
 
 struct exec_message {
@@ -19,6 +20,7 @@ struct exec_message {
     struct arena           arena; /* of the chunk */
     struct vec_chunk       chunk;
     int64_t                watermark_us;
+    int64_t                epoch; /* of a barrier */
 };
 
 struct exec_ring;

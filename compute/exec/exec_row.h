@@ -103,9 +103,21 @@ MUST_USE bool exec_table_find_rows(struct exec_table *table, const void *const *
                                    size_t count, bool insert, void **entries, bool *is_new);
 void          exec_table_remove(struct exec_table *table, void *entry);
 uint64_t      exec_table_count(const struct exec_table *table);
-void         *exec_table_payload(const struct exec_table *table, void *entry);
-uint64_t      exec_table_hash(const void *entry);
+const struct exec_layout *exec_table_key(const struct exec_table *table);
+void                     *exec_table_payload(const struct exec_table *table, void *entry);
+uint64_t                  exec_table_hash(const void *entry);
 /* NULL: the first; NULL at the end. The entry last returned may be removed after asking for the one behind it. */
 void *exec_table_next(const struct exec_table *table, void *entry);
+
+/* For state that is written out increment by increment (exec_state.h): from exec_table_track() on, the entries that the
+ * operator touches and the keys that are removed are remembered until exec_table_saved(). Without it a touch is
+ * nothing. A removed entry keeps its key, not its payload, until then. */
+void exec_table_track(struct exec_table *table);
+void exec_table_touch(struct exec_table *table, void *entry);
+/* NULL: the first; NULL at the end. In order of the first touch; removed ones are left out. */
+void *exec_table_next_changed(const struct exec_table *table, void *entry);
+/* The row of a removed key; the key may be there again, made anew. */
+void *exec_table_next_removed(const struct exec_table *table, void *entry);
+void  exec_table_saved(struct exec_table *table);
 
 #endif

@@ -30,11 +30,14 @@
 struct entry {
     struct entry *prev, *next; /* in order of insertion */
     uint64_t      hash;
-    uint64_t      changed; /* room for the epoch of the last change: state that is written out incrementally */
+    struct entry *next_changed; /* in order of the first change since the last save; LAST at the end, NULL: unchanged */
     uint8_t       row[];
 };
 
 STATIC_CHECK(sizeof(struct entry) % 16 == 0);
+
+#define LAST    ((struct entry *)(uintptr_t)1)
+#define REMOVED ((struct entry *)(uintptr_t)1) /* in place of `prev`: only the next save looks at it */
 
 struct segment {
     uint64_t *slots;
@@ -51,6 +54,9 @@ struct exec_table {
     size_t                    touched_bytes; /* of an entry, by whoever looks it up: fetched ahead */
     uint64_t                  count;
     struct entry             *first, *last;
+    bool                      tracks;
+    struct entry             *changed_first, *changed_last;
+    struct entry             *removed_first, *removed_last; /* by `next`; their keys are kept for the next save */
     uint32_t                  depth;
     struct segment          **directory; /* 2^depth */
 };
@@ -288,6 +294,7 @@ void exec_table_destroy(struct exec_table *table)
     size_t            count = (size_t)1 << table->depth;
 
     exec__heap_count_rows(heap, -(int64_t)table->count);
+    exec_table_saved(table);
     for (struct entry *entry = table->first, *next; entry != NULL; entry = next) {
         next = entry->next;
         entry_free(table, entry);
@@ -338,7 +345,7 @@ static void *insert_entry(struct exec_table *table, const void *row, uint64_t ha
     }
     memset(entry->row + table->key->row_bytes, 0, table->payload_bytes);
     entry->hash = hash;
-    entry->changed = 0;
+    entry->next_changed = NULL;
     entry->next = NULL;
     entry->prev = table->last;
     *(table->last == NULL ? &table->first : &table->last->next) = entry;
@@ -485,12 +492,24 @@ void exec_table_remove(struct exec_table *table, void *row)
     *(entry->next == NULL ? &table->last : &entry->next->prev) = entry->prev;
     table->count--;
     exec__heap_count_rows(table->heap, -1);
-    entry_free(table, entry);
+    if (UNLIKELY(table->tracks)) {
+        entry->prev = REMOVED;
+        entry->next = NULL;
+        *(table->removed_last == NULL ? &table->removed_first : &table->removed_last->next) = entry;
+        table->removed_last = entry;
+    } else {
+        entry_free(table, entry);
+    }
 }
 
 uint64_t exec_table_count(const struct exec_table *table)
 {
     return table->count;
+}
+
+const struct exec_layout *exec_table_key(const struct exec_table *table)
+{
+    return table->key;
 }
 
 void *exec_table_payload(const struct exec_table *table, void *entry)
@@ -508,4 +527,55 @@ void *exec_table_next(const struct exec_table *table, void *entry)
     struct entry *next = entry == NULL ? table->first : entry_of(entry)->next;
 
     return next == NULL ? NULL : next->row;
+}
+
+/* --- changes -------------------------------------------------------------------------------------------------------
+ */
+
+void exec_table_track(struct exec_table *table)
+{
+    table->tracks = true;
+}
+
+void exec_table_touch(struct exec_table *table, void *row)
+{
+    struct entry *entry = entry_of(row);
+
+    if (!table->tracks || entry->next_changed != NULL) {
+        return;
+    }
+    entry->next_changed = LAST;
+    *(table->changed_last == NULL ? &table->changed_first : &table->changed_last->next_changed) = entry;
+    table->changed_last = entry;
+}
+
+void *exec_table_next_changed(const struct exec_table *table, void *row)
+{
+    struct entry *entry = row == NULL ? table->changed_first : entry_of(row)->next_changed;
+
+    while (entry != NULL && entry != LAST && entry->prev == REMOVED) {
+        entry = entry->next_changed;
+    }
+    return entry == NULL || entry == LAST ? NULL : entry->row;
+}
+
+void *exec_table_next_removed(const struct exec_table *table, void *row)
+{
+    struct entry *entry = row == NULL ? table->removed_first : entry_of(row)->next;
+
+    return entry == NULL ? NULL : entry->row;
+}
+
+void exec_table_saved(struct exec_table *table)
+{
+    for (struct entry *entry = table->changed_first, *next; entry != NULL; entry = next) {
+        next = entry->next_changed == LAST ? NULL : entry->next_changed;
+        entry->next_changed = NULL;
+    }
+    for (struct entry *entry = table->removed_first, *next; entry != NULL; entry = next) {
+        next = entry->next;
+        entry_free(table, entry);
+    }
+    table->changed_first = table->changed_last = NULL;
+    table->removed_first = table->removed_last = NULL;
 }

@@ -1,4 +1,5 @@
 /* VALUES: rows that stand in the statement. Worker 0 emits them, the others have none. */
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_worker.h"
 
 #define VALUES_BLOCK (64 * (size_t)KIB)
@@ -7,6 +8,7 @@
 struct values {
     struct exec_operator op;
     bool                 done;
+    bool                 emitted; /* by an earlier run */
 };
 
 /* Some rows: output i of the program is row i / width, column i % width, over a chunk of one row without columns. A
@@ -38,7 +40,7 @@ static bool emit_rows(struct exec_operator *op, uint32_t first, uint32_t count, 
 bool exec__values_run(struct exec_operator *op, bool *out_did)
 {
     struct values *values = CONTAINER_OF(op, struct values, op);
-    uint32_t       row_count = op->worker->index == 0 ? op->node->values.row_count : 0;
+    uint32_t       row_count = op->worker->index == 0 && !values->emitted ? op->node->values.row_count : 0;
     struct arena   arena;
     bool           good = true;
 
@@ -56,4 +58,23 @@ bool exec__values_run(struct exec_operator *op, bool *out_did)
     return good && exec__emit_watermark(op, EXEC_WATERMARK_END) && exec__finish_users(op);
 }
 
-const struct exec_operator_class exec__values_class = {.name = "values", .bytes = sizeof(struct values)};
+/* Rows that were emitted before are not emitted again, but the end is. */
+static void save_scalars(struct exec_operator *op, struct exec_bytes *bytes)
+{
+    const struct values *values = CONTAINER_OF(op, struct values, op);
+
+    exec_bytes_put_u8(bytes, values->done || values->emitted);
+}
+
+static bool load_scalars(struct exec_operator *op, struct exec_reader *reader)
+{
+    CONTAINER_OF(op, struct values, op)->emitted = exec_reader_u8(reader) != 0;
+    return true;
+}
+
+const struct exec_operator_class exec__values_class = {
+    .name = "values",
+    .bytes = sizeof(struct values),
+    .save_scalars = save_scalars,
+    .load_scalars = load_scalars,
+};

@@ -9,6 +9,7 @@
  *
  * A session that ends exactly where a row begins would take the row in, but Flink has closed it when the watermark is
  * at that end: with sessions in the plan a row one ms ahead counts as behind. */
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_worker.h"
 
 #define PARTITION_NONE UINT32_MAX
@@ -77,7 +78,13 @@ static struct partition *find_partition(struct watermark *watermark, uint32_t nu
 void exec__watermark_open(struct exec_operator *op, uint32_t partition)
 {
     struct watermark *watermark = CONTAINER_OF(op, struct watermark, op);
+    struct partition *known = find_partition(watermark, partition);
 
+    if (known != NULL) {
+        known->open = true;
+        known->active_ms = exec__now_ms(op);
+        return;
+    }
     if (watermark->count == watermark->capacity) {
         watermark->capacity = MAX(8, watermark->capacity * 2);
         watermark->partitions =
@@ -201,10 +208,11 @@ static struct partition *current_partition(struct watermark *watermark)
         partition = find_partition(watermark, pushing->partition);
     }
     if (partition == NULL) {
-        if (find_partition(watermark, PARTITION_NONE) == NULL) {
-            exec__watermark_open(&watermark->op, PARTITION_NONE);
-        }
         partition = find_partition(watermark, PARTITION_NONE);
+        if (partition == NULL || !partition->open) {
+            exec__watermark_open(&watermark->op, PARTITION_NONE);
+            partition = find_partition(watermark, PARTITION_NONE);
+        }
     }
     return partition;
 }
@@ -257,6 +265,43 @@ static bool time_passed(struct exec_operator *op, int64_t now_ms)
     return any_active ? emit_ms(op, lowest_ms(watermark, NULL)) : exec__emit_idle(op);
 }
 
+/* --- state -----------------------------------------------------------------------------------------------------------
+ */
+
+/* Idleness is kept, the time that it took is not: it begins again. */
+static void save_scalars(struct exec_operator *op, struct exec_bytes *bytes)
+{
+    const struct watermark *watermark = CONTAINER_OF(op, struct watermark, op);
+
+    exec_bytes_put_u32(bytes, watermark->count);
+    for (uint32_t i = 0; i < watermark->count; i++) {
+        exec_bytes_put_u32(bytes, watermark->partitions[i].number);
+        exec_bytes_put_u8(bytes, watermark->partitions[i].idle);
+        exec_bytes_put_i64(bytes, watermark->partitions[i].highest_ms);
+    }
+}
+
+/* A partition counts when it is opened. */
+static bool load_scalars(struct exec_operator *op, struct exec_reader *reader)
+{
+    struct watermark *watermark = CONTAINER_OF(op, struct watermark, op);
+    uint32_t          count = exec_reader_u32(reader);
+
+    for (uint32_t i = 0; i < count && !reader->is_bad; i++) {
+        uint32_t          number = exec_reader_u32(reader);
+        struct partition *partition = find_partition(watermark, number);
+
+        if (partition == NULL) {
+            exec__watermark_open(op, number);
+            partition = find_partition(watermark, number);
+            partition->open = false;
+        }
+        partition->idle = exec_reader_u8(reader) != 0;
+        partition->highest_ms = exec_reader_i64(reader);
+    }
+    return true;
+}
+
 const struct exec_operator_class exec__watermark_class = {
     .name = "watermark",
     .bytes = sizeof(struct watermark),
@@ -265,4 +310,6 @@ const struct exec_operator_class exec__watermark_class = {
     .watermark = from_below,
     .time = time_passed,
     .close = close,
+    .save_scalars = save_scalars,
+    .load_scalars = load_scalars,
 };

@@ -127,6 +127,7 @@ void exec__worker_destroy(struct exec_worker *worker)
             op->class->close(op);
         }
     }
+    exec__state_free(worker);
     mem_free(MEM_COMPUTE, worker->openings);
     arena_deinit(&worker->arena);
     mem_free(MEM_COMPUTE, worker);
@@ -134,6 +135,11 @@ void exec__worker_destroy(struct exec_worker *worker)
 
 /* --- what operators ask for ------------------------------------------------------------------------------------------
  */
+
+bool exec__keeps_changes(const struct exec_operator *op)
+{
+    return op->worker->job->options.keeps_changes;
+}
 
 int64_t exec__now_ms(const struct exec_operator *op)
 {
@@ -222,6 +228,9 @@ void exec_worker_open(struct exec_worker *worker, uint32_t scan, uint32_t partit
 void exec_worker_opened(struct exec_worker *worker)
 {
     worker->is_opened = true;
+    if (!exec__worker_loaded(worker)) {
+        return;
+    }
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         struct exec_operator *op = worker->ops[i];
 
@@ -253,7 +262,7 @@ bool exec_worker_push(struct exec_worker *worker, uint32_t scan, uint32_t partit
     const struct exec_opening *opening = find_opening(worker, scan, partition);
     bool                       good;
 
-    CHECK(!opening->ended);
+    CHECK(!opening->ended && !worker->in_barrier);
     if (UNLIKELY(!worker->has_pushed) && !hear_others(worker)) {
         return false;
     }
@@ -268,7 +277,7 @@ bool exec_worker_end(struct exec_worker *worker, uint32_t scan, uint32_t partiti
 {
     struct exec_opening *opening = find_opening(worker, scan, partition);
 
-    CHECK(!opening->ended);
+    CHECK(!opening->ended && !worker->in_barrier);
     opening->ended = true;
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         if (is_watermark_of(worker->ops[i], scan) && !exec__watermark_end(worker->ops[i], partition)) {
@@ -286,6 +295,7 @@ bool exec_worker_flush(struct exec_worker *worker)
     if (exec__job_failed(worker->job)) {
         return false;
     }
+    CHECK(!worker->in_barrier);
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         struct exec_operator *op = worker->ops[i];
 
@@ -301,6 +311,7 @@ bool exec_worker_time(struct exec_worker *worker, int64_t now_ms)
     if (exec__job_failed(worker->job)) {
         return false;
     }
+    CHECK(!worker->in_barrier);
     if (now_ms <= worker->now_ms) {
         return true;
     }
@@ -318,10 +329,11 @@ bool exec_worker_time(struct exec_worker *worker, int64_t now_ms)
 /* --- steps -----------------------------------------------------------------------------------------------------------
  */
 
-/* Sources that need no pushing: scans without partitions here, and VALUES. */
+/* Sources that need no pushing: scans without partitions here, and VALUES. What has not come yet comes behind a barrier
+ * that is on its way. */
 static bool step_sources(struct exec_worker *worker, bool *out_did)
 {
-    for (uint32_t i = 0; i < worker->job->plan->node_count && worker->is_opened; i++) {
+    for (uint32_t i = 0; i < worker->job->plan->node_count && worker->is_opened && !worker->in_barrier; i++) {
         struct exec_operator *op = worker->ops[i];
         uint32_t              finished = worker->finished_count;
 
@@ -368,6 +380,7 @@ enum exec_progress exec_worker_step(struct exec_worker *worker)
     if (!step_sources(worker, &did) || !step_exchanges(worker, &did, &is_blocked)) {
         return EXEC_FAILED;
     }
+    exec__barrier_check(worker);
     if (did) {
         return EXEC_BUSY;
     }
@@ -375,4 +388,12 @@ enum exec_progress exec_worker_step(struct exec_worker *worker)
         return EXEC_BLOCKED;
     }
     return worker->finished_count == worker->op_count ? EXEC_FINISHED : EXEC_IDLE;
+}
+
+uint64_t exec_worker_take_sent(struct exec_worker *worker)
+{
+    uint64_t sent = worker->sent;
+
+    worker->sent = 0;
+    return sent;
 }

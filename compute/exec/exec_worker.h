@@ -32,7 +32,13 @@ struct exec_worker {
     uint32_t                   op_count, finished_count;
     int64_t                    now_ms;
     bool                       has_pushed;
-    bool                       is_opened; /* all partitions of this worker are known */
+    bool                       is_opened;  /* all partitions of this worker are known */
+    bool                       has_loaded; /* records of saved state */
+    struct arena              *loading;    /* of one record */
+    bool                       in_barrier;
+    int64_t                    barrier_epoch;
+    uint32_t                   barrier_count; /* operators that have seen it */
+    uint64_t                   sent;          /* to whom, since the driver asked */
     struct exec_opening       *openings;
     uint32_t                   opening_count, opening_capacity;
     const struct exec_opening *pushing; /* whose chunk is on its way */
@@ -66,6 +72,19 @@ void exec__job_fail(struct exec_job *job, const struct exec_failure *failure);
 MUST_USE bool exec__deliver_watermark(struct exec_operator *op, uint32_t input, int64_t watermark_us);
 MUST_USE bool exec__deliver_finish(struct exec_operator *op);
 
+/* exec_barrier.c */
+/* The barrier comes through an input of the operator; behind its last one the operator is flushed, and its users see
+ * it (an exchange's: when all senders' have come). */
+MUST_USE bool exec__deliver_barrier(struct exec_operator *op);
+/* The operator has seen it: on to its users. */
+MUST_USE bool exec__pass_barrier(struct exec_operator *op);
+/* Behind a call into the worker: the driver hears that the worker is through. */
+void exec__barrier_check(struct exec_worker *worker);
+
+/* exec_state.c */
+MUST_USE bool exec__worker_loaded(struct exec_worker *worker);
+void          exec__state_free(struct exec_worker *worker);
+
 /* exec_scan.c: the scan's sources are through, where they are. */
 MUST_USE bool exec__scan_check_end(struct exec_operator *op);
 /* exec_values.c: emits everything and finishes; true when there was something to do. */
@@ -76,5 +95,9 @@ MUST_USE bool exec__watermark_end(struct exec_operator *op, uint32_t partition);
 /* exec_exchange.c */
 MUST_USE bool exec__exchange_receive(struct exec_operator *op, bool *out_did);
 MUST_USE bool exec__exchange_send_held(struct exec_operator *op, bool *out_is_empty);
+/* The sending half has seen the barrier. */
+MUST_USE bool exec__exchange_barrier(struct exec_operator *op);
+/* The epoch is over on this worker: rings may be read again. */
+void exec__exchange_barrier_done(struct exec_operator *op);
 
 #endif
