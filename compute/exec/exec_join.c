@@ -5,18 +5,25 @@
  *
  * Time to live, in processing time (Flink: OnCreateAndWrite, NeverReturnExpired): a row is forgotten state_ttl_ms after
  * it came. All have the same life, so they die in the order of arrival, per side and per key, too: a queue of keys says
- * whose oldest row is next. */
+ * whose oldest row is next.
+ *
+ * Saved are the rows as they come, in the order of their arrival, with the time when they came. A row that died is not
+ * said to have gone: the clock, which is saved before, says so. */
 #include "compute/exec/exec_join.h"
+#include "compute/exec/exec_journal.h"
+#include "compute/exec/exec_state.h"
 
 #include "core/base/check.h"
 
 #define MORTALS_MIN 1024
 
-/* A kept row that will die: the oldest of its entry and side by then. */
+#define TABLE_ROWS 1
+
+/* A kept row that will die: the oldest of its entry and side by then. match->time is when it came. */
 struct mortal {
-    void    *entry;
-    int64_t  came_ms;
-    uint32_t side;
+    void              *entry;
+    struct exec_match *match;
+    uint32_t           side;
 };
 
 struct regular_op {
@@ -26,12 +33,17 @@ struct regular_op {
     /* A ring. */
     struct mortal *mortals;
     size_t         mortal_begin, mortal_count, mortal_capacity;
+    /* What was not saved so far. */
+    bool                keeps_changes;
+    struct exec_journal journal;
+    uint64_t            saved_count; /* rows that were ever saved: each has a key of its own */
 };
 
 static bool join_open(struct exec_operator *op)
 {
     struct regular_op *regular = (struct regular_op *)op;
 
+    regular->keeps_changes = exec__keeps_changes(op);
     if (!exec_join_open(&regular->join)) {
         return false;
     }
@@ -70,7 +82,7 @@ static bool grow_mortals(struct regular_op *regular)
     return true;
 }
 
-static bool note_mortal(struct regular_op *regular, void *entry, uint32_t side, int64_t now_ms)
+static bool note_mortal(struct regular_op *regular, void *entry, uint32_t side, struct exec_match *match)
 {
     size_t at;
 
@@ -81,7 +93,7 @@ static bool note_mortal(struct regular_op *regular, void *entry, uint32_t side, 
         return false;
     }
     at = (regular->mortal_begin + regular->mortal_count) % regular->mortal_capacity;
-    regular->mortals[at] = (struct mortal){.entry = entry, .came_ms = now_ms, .side = side};
+    regular->mortals[at] = (struct mortal){.entry = entry, .match = match, .side = side};
     regular->mortal_count++;
     return true;
 }
@@ -93,9 +105,10 @@ static void bury(struct regular_op *regular, int64_t now_ms)
     while (regular->mortal_count > 0) {
         const struct mortal *mortal = &regular->mortals[regular->mortal_begin];
 
-        if (now_ms - mortal->came_ms < ttl_ms) {
+        if (now_ms - mortal->match->time < ttl_ms) {
             break;
         }
+        exec_journal_drop(&regular->journal, mortal->match);
         exec_multimap_drop_first(&regular->map, mortal->entry, mortal->side);
         regular->mortal_begin = (regular->mortal_begin + 1) % regular->mortal_capacity;
         regular->mortal_count--;
@@ -111,6 +124,15 @@ static bool join_time(struct exec_operator *op, int64_t now_ms)
 /* --- rows ----------------------------------------------------------------------------------------------------------
  */
 
+/* NULL: the heap is spent. */
+static struct exec_match *keep_row(struct regular_op *regular, uint32_t side, void *entry, const void *loaded,
+                                   int64_t came_ms)
+{
+    struct exec_match *match = exec_multimap_append(&regular->map, entry, side, loaded, came_ms);
+
+    return match != NULL && note_mortal(regular, entry, side, match) ? match : NULL;
+}
+
 static bool join_row(struct regular_op *regular, uint32_t side, const struct exec_join_rows *rows, uint32_t i,
                      int64_t now_ms)
 {
@@ -122,9 +144,9 @@ static bool join_row(struct regular_op *regular, uint32_t side, const struct exe
             return false;
         }
     }
-    return exec_multimap_append(&regular->map, entry, side, exec_join_loaded(&regular->join, rows, side, i), 0) !=
-               NULL &&
-           note_mortal(regular, entry, side, now_ms);
+    match = keep_row(regular, side, entry, exec_join_loaded(&regular->join, rows, side, i), now_ms);
+    return match != NULL &&
+           (!regular->keeps_changes || exec_journal_add(&regular->journal, regular->map.heap, match, side));
 }
 
 static bool join_push(struct exec_operator *op, uint32_t input, const struct vec_chunk *chunk)
@@ -148,6 +170,87 @@ static bool join_push(struct exec_operator *op, uint32_t input, const struct vec
     return exec_join_send(&regular->join);
 }
 
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool save_row(struct regular_op *regular, struct exec_save *save, uint32_t side, struct exec_match *match)
+{
+    exec_save_begin(save);
+    exec_bytes_put_u64(&save->key, regular->saved_count++);
+    exec_bytes_put_u8(&save->value, (uint8_t)side);
+    exec_bytes_put_i64(&save->value, match->time);
+    exec_row_put(&save->value, &regular->join.rows[side], exec_match_row(match));
+    return exec_save_write(save, TABLE_ROWS);
+}
+
+static bool save_entry(struct regular_op *regular, struct exec_save *save, void *entry)
+{
+    for (uint32_t side = 0; side < 2; side++) {
+        struct exec_match *match = exec_multimap_matches(&regular->map, entry, side)->first;
+
+        for (; match != NULL; match = match->next) {
+            if (!save_row(regular, save, side, match)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Those that will die in the order in which they will. */
+static bool save_all(struct regular_op *regular, struct exec_save *save)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < regular->mortal_count && good; i++) {
+        const struct mortal *mortal = &regular->mortals[(regular->mortal_begin + i) % regular->mortal_capacity];
+
+        good = save_row(regular, save, mortal->side, mortal->match);
+    }
+    if (regular->join.op.node->join.state_ttl_ms > 0) {
+        return good;
+    }
+    for (void *entry = exec_table_next(regular->map.table, NULL); entry != NULL && good;
+         entry = exec_table_next(regular->map.table, entry)) {
+        good = save_entry(regular, save, entry);
+    }
+    return good;
+}
+
+static bool join_save(struct exec_operator *op, struct exec_save *save)
+{
+    struct regular_op *regular = (struct regular_op *)op;
+    bool               good = !save->all || save_all(regular, save);
+
+    for (size_t i = 0; i < exec_journal_count(&regular->journal) && !save->all && good; i++) {
+        struct exec_journal_item item = exec_journal_at(&regular->journal, i);
+
+        good = save_row(regular, save, item.side, item.match);
+    }
+    exec_journal_clear(&regular->journal, regular->map.heap);
+    return good;
+}
+
+static bool join_load(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value)
+{
+    struct regular_op    *regular = (struct regular_op *)op;
+    uint64_t              number = exec_reader_u64(key);
+    uint8_t               side = value == NULL ? UINT8_MAX : exec_reader_u8(value);
+    int64_t               came_ms = value == NULL ? 0 : exec_reader_i64(value);
+    struct exec_join_rows rows;
+
+    if (table != TABLE_ROWS || side > 1 || came_ms < 0 || !exec_reader_is_done(key) ||
+        !exec_join_take(&regular->join, side, value, &rows) || !exec_reader_is_done(value)) {
+        return exec_load_damaged(op);
+    }
+    bury(regular, came_ms);
+    regular->saved_count = number + 1;
+    return exec_table_find(regular->map.table, regular->join.vecs, &rows.chunk, regular->join.hashes, true,
+                           regular->entries, NULL) &&
+           keep_row(regular, side, regular->entries[0], exec_join_loaded(&regular->join, &rows, side, 0), came_ms) !=
+               NULL;
+}
+
 const struct exec_operator_class exec__join_class = {
     .name = "Join",
     .bytes = sizeof(struct regular_op),
@@ -155,4 +258,6 @@ const struct exec_operator_class exec__join_class = {
     .push = join_push,
     .time = join_time,
     .close = join_close,
+    .save = join_save,
+    .load = join_load,
 };

@@ -49,6 +49,10 @@ static inline const void *exec_join_loaded(const struct exec_join_op *join, cons
     return rows->loaded + (size_t)i * join->rows[side].row_bytes;
 }
 
+/* The same for a row of saved state, a chunk of one. False: it is damaged. */
+MUST_USE bool exec_join_take(struct exec_join_op *join, uint32_t side, struct exec_reader *reader,
+                             struct exec_join_rows *out_rows);
+
 /* Pairs of rows of this chunk follow; NULL: of kept rows. */
 void exec_join_begin(struct exec_join_op *join, uint32_t side, const struct vec_chunk *chunk);
 /* row: of the chunk. May send. */

@@ -1,5 +1,6 @@
 /* Joins: reading rows, sending pairs. */
 #include "compute/exec/exec_join.h"
+#include "compute/exec/exec_state.h"
 
 #include "core/base/check.h"
 
@@ -130,6 +131,23 @@ struct exec_join_rows exec_join_read(struct exec_join_op *join, uint32_t side, c
         vec_hash(join->vecs[k], &rows.chunk, join->hashes, k > 0);
     }
     return rows;
+}
+
+bool exec_join_take(struct exec_join_op *join, uint32_t side, struct exec_reader *reader,
+                    struct exec_join_rows *out_rows)
+{
+    struct vec_chunk chunk = {.row_count = 1, .selected_count = 1, .column_count = join->column_counts[side]};
+    const void      *row;
+
+    arena_reset(&join->sending);
+    row = exec_row_take(reader, &join->rows[side], &join->sending);
+    if (row == NULL) {
+        return false;
+    }
+    chunk.columns = need(arena_alloc_array(&join->sending, MAX(chunk.column_count, 1), sizeof(*chunk.columns)));
+    exec_rows_read(&join->rows[side], &row, 1, 0, chunk.column_count, &join->sending, chunk.columns);
+    *out_rows = exec_join_read(join, side, &chunk);
+    return out_rows->chunk.selected_count == 1;
 }
 
 /* --- pairs out -----------------------------------------------------------------------------------------------------

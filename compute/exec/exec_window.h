@@ -47,6 +47,12 @@ static inline bool exec_window_has_fired(int64_t end_ms, int64_t progress_ms)
     return progress_ms == EXEC_PROGRESS_END || end_ms - 1 <= progress_ms;
 }
 
+/* Progress that comes back from saved state: the end of time does not, whoever had it comes to it again. */
+static inline int64_t exec_window_lasting(int64_t progress_ms)
+{
+    return progress_ms == EXEC_PROGRESS_END ? EXEC_PROGRESS_NONE : progress_ms;
+}
+
 /* Milliseconds as a TIMESTAMP(3) stands in a vector; out of its range: the nearest that is in it. */
 int64_t exec_window_us(int64_t time_ms);
 

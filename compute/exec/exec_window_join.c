@@ -3,15 +3,23 @@
  * The window's start and end are among the key's columns, so one multimap holds all windows; each window has the list
  * of its keys. When a window fires, its keys are gone through in the order in which they came, left rows times right
  * rows, and everything of the window is forgotten. A row whose window has fired is late: dropped and counted (Flink:
- * WindowJoinHelper), also one whose key has a null. */
+ * WindowJoinHelper), also one whose key has a null.
+ *
+ * Saved are the rows as they come, if their window has not fired by then, and how far time got: windows that have fired
+ * by it are gone. */
 #include "compute/exec/exec_join.h"
+#include "compute/exec/exec_journal.h"
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_window.h"
 
 #include "core/base/check.h"
 
+#define TABLE_ROWS 1
+
 struct joined_window {
     struct exec_window_span span;
     void                   *first, *last; /* entries, linked */
+    struct exec_journal     journal;      /* its rows that were not saved so far */
 };
 
 struct window_join_op {
@@ -20,6 +28,8 @@ struct window_join_op {
     struct joined_window *windows; /* by (end, start) */
     uint32_t              window_count, window_capacity;
     int64_t               progress_ms;
+    bool                  keeps_changes;
+    uint64_t              saved_count; /* rows that were ever saved: each has a key of its own */
     uint16_t              in_time[VEC_ROWS_MAX];
     void                 *entries[VEC_ROWS_MAX];
 };
@@ -29,6 +39,7 @@ static bool window_join_open(struct exec_operator *op)
     struct window_join_op *joiner = (struct window_join_op *)op;
 
     joiner->progress_ms = EXEC_PROGRESS_NONE;
+    joiner->keeps_changes = exec__keeps_changes(op);
     if (!exec_join_open(&joiner->join)) {
         return false;
     }
@@ -114,18 +125,39 @@ static struct vec_chunk select_in_time(struct window_join_op *joiner, const stru
     return part;
 }
 
-/* A new key joins its window's list. */
-static void link_entry(struct window_join_op *joiner, const struct vec_chunk *chunk, uint32_t side, size_t row,
-                       void *entry)
+static struct joined_window *window_of(struct window_join_op *joiner, const struct vec_chunk *chunk, uint32_t side,
+                                       size_t row)
 {
     const struct exec_join *spec = &joiner->join.op.node->join;
     uint32_t                start = side == EXEC_LEFT ? spec->left_start : spec->right_start;
     uint32_t                end = side == EXEC_LEFT ? spec->left_end : spec->right_end;
-    struct joined_window   *window =
-        need_window(joiner, (struct exec_window_span){time_at(chunk, start, row), time_at(chunk, end, row)});
 
+    return need_window(joiner, (struct exec_window_span){time_at(chunk, start, row), time_at(chunk, end, row)});
+}
+
+/* A new key joins its window's list. */
+static void link_entry(struct window_join_op *joiner, struct joined_window *window, void *entry)
+{
     *(window->last == NULL ? &window->first : exec_multimap_link(&joiner->map, window->last)) = entry;
     window->last = entry;
+}
+
+/* Row i of those that were read, with its entry. notes: it is to be saved. */
+static bool keep_row(struct window_join_op *joiner, uint32_t side, const struct exec_join_rows *rows, uint32_t i,
+                     bool is_new, bool notes)
+{
+    struct joined_window *window = NULL;
+    struct exec_match    *match;
+
+    if (is_new || notes) {
+        window = window_of(joiner, &rows->chunk, side, vec_chunk_row(&rows->chunk, i));
+    }
+    if (is_new) {
+        link_entry(joiner, window, joiner->entries[i]);
+    }
+    match =
+        exec_multimap_append(&joiner->map, joiner->entries[i], side, exec_join_loaded(&joiner->join, rows, side, i), 0);
+    return match != NULL && (!notes || exec_journal_add(&window->journal, joiner->map.heap, match, side));
 }
 
 static bool window_join_push(struct exec_operator *op, uint32_t input, const struct vec_chunk *chunk)
@@ -141,11 +173,7 @@ static bool window_join_push(struct exec_operator *op, uint32_t input, const str
         return false;
     }
     for (uint32_t i = 0; i < rows.chunk.selected_count; i++) {
-        if (is_new[i]) {
-            link_entry(joiner, chunk, input, vec_chunk_row(&rows.chunk, i), joiner->entries[i]);
-        }
-        if (exec_multimap_append(&joiner->map, joiner->entries[i], input,
-                                 exec_join_loaded(&joiner->join, &rows, input, i), 0) == NULL) {
+        if (!keep_row(joiner, input, &rows, i, is_new[i], joiner->keeps_changes)) {
             return false;
         }
     }
@@ -171,10 +199,19 @@ static bool join_entry(struct window_join_op *joiner, void *entry)
     return true;
 }
 
-static bool fire(struct window_join_op *joiner, struct joined_window window)
+static void forget(struct window_join_op *joiner, struct joined_window *window)
+{
+    for (void *entry = window->first, *next; entry != NULL; entry = next) {
+        next = *exec_multimap_link(&joiner->map, entry);
+        exec_multimap_remove(&joiner->map, entry);
+    }
+    exec_journal_clear(&window->journal, joiner->map.heap);
+}
+
+static bool fire(struct window_join_op *joiner, struct joined_window *window)
 {
     exec_join_begin(&joiner->join, EXEC_LEFT, NULL);
-    for (void *entry = window.first; entry != NULL; entry = *exec_multimap_link(&joiner->map, entry)) {
+    for (void *entry = window->first; entry != NULL; entry = *exec_multimap_link(&joiner->map, entry)) {
         if (!join_entry(joiner, entry)) {
             return false;
         }
@@ -182,11 +219,17 @@ static bool fire(struct window_join_op *joiner, struct joined_window window)
     if (!exec_join_send(&joiner->join)) {
         return false;
     }
-    for (void *entry = window.first, *next; entry != NULL; entry = next) {
-        next = *exec_multimap_link(&joiner->map, entry);
-        exec_multimap_remove(&joiner->map, entry);
-    }
+    forget(joiner, window);
     return true;
+}
+
+/* The first windows are through. */
+static void drop_windows(struct window_join_op *joiner, uint32_t count)
+{
+    joiner->window_count -= count;
+    if (count > 0) {
+        memmove(joiner->windows, joiner->windows + count, joiner->window_count * sizeof(*joiner->windows));
+    }
 }
 
 static bool window_join_watermark(struct exec_operator *op, uint32_t input, int64_t watermark_us)
@@ -201,17 +244,111 @@ static bool window_join_watermark(struct exec_operator *op, uint32_t input, int6
     joiner->progress_ms = exec_window_progress(lowest_us);
     while (fired < joiner->window_count &&
            exec_window_has_fired(joiner->windows[fired].span.end_ms, joiner->progress_ms)) {
-        if (!fire(joiner, joiner->windows[fired])) {
+        if (!fire(joiner, &joiner->windows[fired])) {
             return false;
         }
         fired++;
     }
     if (fired > 0) {
-        joiner->window_count -= fired;
-        memmove(joiner->windows, joiner->windows + fired, joiner->window_count * sizeof(*joiner->windows));
+        drop_windows(joiner, fired);
         exec__pause(op);
     }
     return exec__emit_watermark(op, lowest_us);
+}
+
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+static void window_join_save_scalars(struct exec_operator *op, struct exec_bytes *bytes)
+{
+    exec_bytes_put_i64(bytes, ((const struct window_join_op *)op)->progress_ms);
+}
+
+/* Windows that had fired when this was saved go, as they went then. */
+static bool window_join_load_scalars(struct exec_operator *op, struct exec_reader *reader)
+{
+    struct window_join_op *joiner = (struct window_join_op *)op;
+    int64_t                progress_ms = exec_reader_i64(reader);
+    uint32_t               fired = 0;
+
+    while (fired < joiner->window_count && exec_window_has_fired(joiner->windows[fired].span.end_ms, progress_ms)) {
+        forget(joiner, &joiner->windows[fired]);
+        fired++;
+    }
+    drop_windows(joiner, fired);
+    joiner->progress_ms = exec_window_lasting(progress_ms);
+    return true;
+}
+
+static bool save_row(struct window_join_op *joiner, struct exec_save *save, uint32_t side, struct exec_match *match)
+{
+    exec_save_begin(save);
+    exec_bytes_put_u64(&save->key, joiner->saved_count++);
+    exec_bytes_put_u8(&save->value, (uint8_t)side);
+    exec_row_put(&save->value, &joiner->join.rows[side], exec_match_row(match));
+    return exec_save_write(save, TABLE_ROWS);
+}
+
+static bool save_all(struct window_join_op *joiner, struct exec_save *save, const struct joined_window *window)
+{
+    for (void *entry = window->first; entry != NULL; entry = *exec_multimap_link(&joiner->map, entry)) {
+        for (uint32_t side = 0; side < 2; side++) {
+            struct exec_match *match = exec_multimap_matches(&joiner->map, entry, side)->first;
+
+            for (; match != NULL; match = match->next) {
+                if (!save_row(joiner, save, side, match)) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
+static bool save_new(struct window_join_op *joiner, struct exec_save *save, const struct joined_window *window)
+{
+    for (size_t i = 0; i < exec_journal_count(&window->journal); i++) {
+        struct exec_journal_item item = exec_journal_at(&window->journal, i);
+
+        if (!save_row(joiner, save, item.side, item.match)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool window_join_save(struct exec_operator *op, struct exec_save *save)
+{
+    struct window_join_op *joiner = (struct window_join_op *)op;
+
+    for (uint32_t i = 0; i < joiner->window_count; i++) {
+        struct joined_window *window = &joiner->windows[i];
+
+        if (!(save->all ? save_all(joiner, save, window) : save_new(joiner, save, window))) {
+            return false;
+        }
+        exec_journal_clear(&window->journal, joiner->map.heap);
+    }
+    return true;
+}
+
+static bool window_join_load(struct exec_operator *op, uint32_t table, struct exec_reader *key,
+                             struct exec_reader *value)
+{
+    struct window_join_op *joiner = (struct window_join_op *)op;
+    uint64_t               number = exec_reader_u64(key);
+    uint8_t                side = value == NULL ? UINT8_MAX : exec_reader_u8(value);
+    struct exec_join_rows  rows;
+    bool                   is_new;
+
+    if (table != TABLE_ROWS || side > 1 || !exec_reader_is_done(key) ||
+        !exec_join_take(&joiner->join, side, value, &rows) || !exec_reader_is_done(value)) {
+        return exec_load_damaged(op);
+    }
+    joiner->saved_count = number + 1;
+    return exec_table_find(joiner->map.table, joiner->join.vecs, &rows.chunk, joiner->join.hashes, true,
+                           joiner->entries, &is_new) &&
+           keep_row(joiner, side, &rows, 0, is_new, false);
 }
 
 const struct exec_operator_class exec__window_join_class = {
@@ -221,4 +358,8 @@ const struct exec_operator_class exec__window_join_class = {
     .push = window_join_push,
     .watermark = window_join_watermark,
     .close = window_join_close,
+    .save_scalars = window_join_save_scalars,
+    .load_scalars = window_join_load_scalars,
+    .save = window_join_save,
+    .load = window_join_load,
 };

@@ -32,6 +32,13 @@ struct rig_rows {
     size_t          count, capacity;
 };
 
+/* A record of saved state, as it would stand in a log. */
+struct rig_record {
+    uint32_t node, table;
+    uint8_t *key, *value; /* value NULL: the key is gone */
+    size_t   key_len, value_len;
+};
+
 struct rig {
     struct arena        arena;
     struct exec_plan    plan;
@@ -40,8 +47,12 @@ struct rig {
     struct exec_node   *inputs[3];
     struct exec_job    *job;
     struct exec_worker *worker;
+    struct exec_options run;
     uint32_t            input_count;
     struct rig_rows     out;
+    struct rig_record  *records; /* rig_restart() */
+    size_t              record_count, record_capacity;
+    uint64_t            late_before; /* of runs that are over */
 };
 
 static inline void rows_add(struct rig_rows *rows, const struct rig_row *row)
@@ -190,6 +201,7 @@ struct rig_options {
     uint32_t         rows_max;
     uint64_t         verify_seed;
     uint64_t         memory_bytes_max;
+    bool             keeps_changes; /* wanted by rig_restart() */
 };
 
 static inline struct exec_operator *rig_op(const struct rig *rig)
@@ -212,14 +224,15 @@ static inline void rig_scan(struct rig *rig, const struct rig_options *options, 
 
 static inline void rig_start(struct rig *rig, const struct rig_options *options)
 {
-    uint32_t            n = options->input_count;
-    struct exec_options run = {.worker_count = 1,
-                               .rows_max = options->rows_max,
-                               .verify_seed = options->verify_seed,
-                               .memory_bytes_max = options->memory_bytes_max,
-                               .sink = {.write = rig_write, .context = rig}};
+    uint32_t n = options->input_count;
 
     memset(rig, 0, sizeof(*rig));
+    rig->run = (struct exec_options){.worker_count = 1,
+                                     .rows_max = options->rows_max,
+                                     .verify_seed = options->verify_seed,
+                                     .memory_bytes_max = options->memory_bytes_max,
+                                     .keeps_changes = options->keeps_changes,
+                                     .sink = {.write = rig_write, .context = rig}};
     arena_init(&rig->arena, MEM_TEST, 64 * KIB, SIZE_MAX);
     rig->input_count = n;
     for (uint32_t i = 0; i < n; i++) {
@@ -242,14 +255,25 @@ static inline void rig_start(struct rig *rig, const struct rig_options *options)
     }
     rig->plan = (struct exec_plan){
         .node_count = n + 2, .nodes = rig->list, .source_count = n, .sink_count = 1, .scan_count = n};
-    rig->job = exec_job_create(&rig->plan, &run);
+    rig->job = exec_job_create(&rig->plan, &rig->run);
     assert_non_null(rig->job);
     rig->worker = exec_job_worker(rig->job, 0);
+}
+
+static inline void rig_forget_records(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->record_count; i++) {
+        free(rig->records[i].key);
+        free(rig->records[i].value);
+    }
+    rig->record_count = 0;
 }
 
 static inline void rig_stop(struct rig *rig)
 {
     exec_job_destroy(rig->job);
+    rig_forget_records(rig);
+    mem_free(MEM_TEST, rig->records);
     rows_free(&rig->out);
     arena_deinit(&rig->arena);
 }
@@ -294,7 +318,7 @@ static inline uint64_t rig_late(const struct rig *rig)
     struct exec_stats stats;
 
     exec_job_stats(rig->job, rig->input_count, &stats);
-    return stats.late_rows;
+    return rig->late_before + stats.late_rows;
 }
 
 static inline uint64_t rig_state_rows(const struct rig *rig)
@@ -303,6 +327,121 @@ static inline uint64_t rig_state_rows(const struct rig *rig)
 
     exec_job_stats(rig->job, rig->input_count, &stats);
     return stats.state_rows;
+}
+
+/* --- crash and come back -------------------------------------------------------------------------------------------
+ */
+
+/* Bytes in memory of their own, so that reading past them is found. */
+static inline uint8_t *rig_bytes(struct view bytes)
+{
+    uint8_t *copy = malloc(MAX(bytes.len, (size_t)1));
+
+    assert_non_null(copy);
+    if (bytes.len > 0) {
+        memcpy(copy, bytes.base, bytes.len);
+    }
+    return copy;
+}
+
+static inline bool rig_write_record(void *context, uint32_t node, uint32_t table, struct view key, struct view value)
+{
+    struct rig *rig = context;
+
+    if (rig->record_count == rig->record_capacity) {
+        rig->record_capacity = MAX((size_t)64, rig->record_capacity * 2);
+        rig->records = mem_realloc(MEM_TEST, rig->records, rig->record_capacity * sizeof(*rig->records));
+    }
+    rig->records[rig->record_count++] = (struct rig_record){
+        .node = node,
+        .table = table,
+        .key = rig_bytes(key),
+        .key_len = key.len,
+        .value = value.base == NULL ? NULL : rig_bytes(value),
+        .value_len = value.len,
+    };
+    return true;
+}
+
+/* An epoch ends: what changed joins the records; everything: in place of them. */
+static inline void rig_save(struct rig *rig, bool all)
+{
+    struct exec_saver saver = {.write = rig_write_record, .context = rig};
+
+    if (all) {
+        rig_forget_records(rig);
+    }
+    assert_true(exec_worker_save(rig->worker, all, &saver));
+}
+
+/* False: a record was refused. */
+static inline bool rig_load(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->record_count; i++) {
+        const struct rig_record *record = &rig->records[i];
+        struct view              value = {0};
+
+        if (record->value != NULL) {
+            value = view_of(record->value, record->value_len);
+        }
+        if (!exec_worker_load(rig->worker, record->node, record->table, view_of(record->key, record->key_len), value)) {
+            return false;
+        }
+    }
+    return exec__worker_loaded(rig->worker);
+}
+
+/* The job goes on in another one, made of the records. What was emitted stays. */
+static inline void rig_restart(struct rig *rig)
+{
+    rig->late_before = rig_late(rig);
+    exec_job_destroy(rig->job);
+    rig->job = exec_job_create(&rig->plan, &rig->run);
+    assert_non_null(rig->job);
+    rig->worker = exec_job_worker(rig->job, 0);
+    if (!rig_load(rig)) {
+        fail_msg("%s", rig_failure(rig));
+    }
+}
+
+/* At random: an epoch ends, and perhaps the job comes back from what was saved. */
+static inline void rig_perhaps_restart(struct rig *rig, struct prng *prng)
+{
+    if (rig->run.keeps_changes && prng_chance(prng, 1, 4)) {
+        rig_save(rig, prng_chance(prng, 1, 4));
+        if (prng_chance(prng, 1, 2)) {
+            rig_restart(rig);
+        }
+    }
+}
+
+/* Records with a change in them, or cut: refused or loaded, never worse. Then the job goes on from the good ones. */
+static inline void rig_load_damaged(struct rig *rig, struct prng *prng, uint32_t tries)
+{
+    rig_save(rig, true);
+    rig->late_before = rig_late(rig);
+    for (uint32_t i = 0; i < tries && rig->record_count > 0; i++) {
+        struct rig_record *record = &rig->records[prng_below(prng, rig->record_count)];
+        struct rig_record  good = *record;
+        bool               of_key = good.value == NULL || (good.key_len > 0 && prng_chance(prng, 1, 3));
+        size_t             len = of_key ? good.key_len : good.value_len;
+        uint8_t           *bytes = rig_bytes(view_of(of_key ? good.key : good.value, len));
+
+        exec_job_destroy(rig->job);
+        rig->job = exec_job_create(&rig->plan, &rig->run);
+        rig->worker = exec_job_worker(rig->job, 0);
+        if (len > 0 && prng_chance(prng, 1, 2)) {
+            bytes[prng_below(prng, len)] ^= (uint8_t)(1U << prng_below(prng, 8));
+        } else {
+            len = prng_below(prng, len + 1);
+        }
+        *(of_key ? &record->key : &record->value) = bytes;
+        *(of_key ? &record->key_len : &record->value_len) = len;
+        assert_true(rig_load(rig) || rig_failure(rig) != NULL);
+        free(bytes);
+        *record = good;
+    }
+    rig_restart(rig);
 }
 
 #endif

@@ -61,6 +61,7 @@ static void run(uint64_t seed, bool has_condition, int64_t ttl_ms)
     options.node.join.state_ttl_ms = ttl_ms;
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
+    options.keeps_changes = seed % 4 < 2;
     rig_start(&rig, &options);
     for (int step = 0; step < 40; step++) {
         struct rig_row rows[30];
@@ -74,6 +75,7 @@ static void run(uint64_t seed, bool has_condition, int64_t ttl_ms)
             model_push(&model, side, &rows[i], now_ms);
         }
         assert_true(rig_push(&rig, side, rows, count));
+        rig_perhaps_restart(&rig, &prng);
     }
     /* A row that comes meets the others in the order in which they came. */
     check_exact_order(&rig.out, &model.out);
@@ -81,6 +83,8 @@ static void run(uint64_t seed, bool has_condition, int64_t ttl_ms)
     if (ttl_ms > 0) {
         assert_true(exec_worker_time(rig.worker, now_ms + ttl_ms));
         assert_int_equal(rig_state_rows(&rig), 0);
+    } else if (options.keeps_changes) {
+        rig_load_damaged(&rig, &prng, 100);
     }
     rig_stop(&rig);
     rows_free(&model.out);
@@ -95,7 +99,7 @@ static void run(uint64_t seed, bool has_condition, int64_t ttl_ms)
 static void test_random_rows(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 30; seed++) {
+    for (uint64_t seed = 1; seed <= 48; seed++) {
         run(seed, seed % 2 == 0, seed % 3 == 0 ? 120 : 0);
     }
 }

@@ -85,6 +85,7 @@ static void run(uint64_t seed, bool has_condition)
     join_options(&options, EXEC_WINDOW_JOIN, has_condition ? join_condition(7) : NULL);
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
+    options.keeps_changes = seed % 4 < 2;
     rig_start(&rig, &options);
     for (int step = 0; step < 60; step++) {
         struct rig_row rows[30];
@@ -104,6 +105,10 @@ static void run(uint64_t seed, bool has_condition)
         watermarks_us[side] = MAX(watermarks_us[side], (time_ms - behind_ms) * 1000);
         model_advance(&model, exec_window_progress(MIN(watermarks_us[0], watermarks_us[1])));
         assert_true(rig_watermark(&rig, side, watermarks_us[side]));
+        rig_perhaps_restart(&rig, &prng);
+        if (step == 30 && seed == 5) {
+            rig_load_damaged(&rig, &prng, 300);
+        }
     }
     model_advance(&model, EXEC_PROGRESS_END);
     assert_true(rig_watermark(&rig, 0, EXEC_WATERMARK_END));
