@@ -55,7 +55,7 @@ static void part_log_open(struct part *part)
         .topic_id = part->topic_id,
         .topic = part_topic(part),
         .partition = part->partition,
-        .policy = part->settings.policy,
+        .policy = part__policy(part),
         .hooks = {.context = part,
                   .replay_batch = part__replay_batch,
                   .snapshot_write = part__snapshot_write,
@@ -308,11 +308,41 @@ static void part_offline(void *context, int reason)
 
 /* --- what is known ----------------------------------------------------------------------------------------------- */
 
+struct store_policy part__policy(const struct part *part)
+{
+    struct store_policy policy = part->settings.policy;
+
+    policy.durable_on_append |= part->flushing > 0;
+    return policy;
+}
+
+static void part_apply_policy(struct part *part)
+{
+    struct store_policy policy = part__policy(part);
+
+    if (part->opened && part->gone_error == 0) {
+        store_log_set_policy(part->log, &policy);
+    }
+}
+
 void part_set_settings(struct part *part, const struct part_settings *settings)
 {
     part->settings = *settings;
-    if (part->opened && part->gone_error == 0) {
-        store_log_set_policy(part->log, &settings->policy);
+    part_apply_policy(part);
+}
+
+void part__flushing_begin(struct part *part)
+{
+    if (part->flushing++ == 0 && !part->settings.policy.durable_on_append) {
+        part_apply_policy(part);
+    }
+}
+
+void part__flushing_end(struct part *part)
+{
+    CHECK(part->flushing > 0);
+    if (--part->flushing == 0 && !part->settings.policy.durable_on_append) {
+        part_apply_policy(part);
     }
 }
 

@@ -110,10 +110,12 @@ struct part_append {
     struct view records;      /* exactly one batch; valid until done */
     bool        zstd_allowed; /* Produce 7 and later */
     bool        internal;     /* a coordinator's or job's own write: control batches and internal topics allowed */
+    bool        flush;        /* done only when it is on stable storage, also under a topic's weaker flush policy */
     bool        wait_durable; /* false (acks=0): done as soon as it is committed or refused; still written durably */
     uint64_t    guard;        /* of the ticket a transactional batch was let in with; 0: none. A coordinator's own
                                  batches (internal) are held to theirs when they name one */
     int16_t marker_version;   /* of a marker: what coordinator and producer speak (part_marker) */
+    bool    foreign;          /* of a marker: not by the owner of a reserved producer id */
     void (*done)(struct part_append *append);
     /* out */
     int16_t     error; /* Kafka's code; 0 also for a duplicate, which then shows the first append's offset and time */
@@ -149,6 +151,8 @@ struct part_marker {
     int32_t coordinator_epoch;
     int16_t version; /* transaction.version: from 2 on the epoch must be above that of an open transaction (KIP-890) */
     bool    commit;
+    bool    flush;    /* as of part_append */
+    bool    by_owner; /* of a reserved producer id: others get INVALID_PRODUCER_EPOCH */
     void (*done)(struct part_marker *marker);
     void *user;
     /* out */
@@ -206,6 +210,15 @@ bool part_aborted_next(const struct part *part, int64_t from, int64_t to, size_t
  * the markers: they must be forgotten first, also by the snapshot a restart would read. A reader that knew an aborted
  * transaction but never met its marker would skip the producer's next one. */
 void part_aborted_forget(struct part *part, int64_t from, int64_t to);
+
+/* --- reserved producer ids --------------------------------------------------------------------------------------- */
+
+/* Producer ids of writers inside the broker (jobs), which end their transactions themselves: on this shard's parts
+ * batches of clients and markers of others are refused with INVALID_PRODUCER_EPOCH, which the tools for hanging
+ * transactions understand as final. Reserving twice, or releasing what is not reserved, is harmless. */
+void part_table_reserve(struct part_table *table, int64_t producer_id);
+void part_table_release(struct part_table *table, int64_t producer_id);
+bool part_table_reserved(const struct part_table *table, int64_t producer_id);
 
 /* --- read -------------------------------------------------------------------------------------------------------- */
 
@@ -282,5 +295,7 @@ struct part_producer_info {
     int64_t txn_first_offset;  /* of its open transaction; -1: none */
 };
 bool part_producer_next(const struct part *part, size_t *position, struct part_producer_info *out_info);
+/* False: the part does not know it. */
+bool part_producer_find(const struct part *part, int64_t producer_id, struct part_producer_info *out_info);
 
 #endif

@@ -65,6 +65,9 @@ void part_append(struct part *part, struct part_append *append)
     append->arena_ = NULL;
     append->wait_offset_ = -1;
     append->state_ = APPEND_NEW;
+    if (append->flush) {
+        part__flushing_begin(part);
+    }
     list_init(&append->link_);
     list_push_back(&part->queue, &append->link_);
     if (first) {
@@ -139,6 +142,9 @@ static void append_done(struct part_append *append)
         append->append_time_ms = -1;
     }
     append->log_start_offset = part_log_start(part);
+    if (append->flush) {
+        part__flushing_end(part);
+    }
     append->done(append);
 }
 

@@ -92,6 +92,7 @@ struct part_table {
     struct store    *store;
     struct map       by_name;      /* topic bytes, partition (4 bytes) */
     struct map       by_id;        /* topic id, partition (4 bytes) */
+    struct map       reserved;     /* producer id (8 bytes) -> the table itself */
     struct list_node free_appends; /* struct part_detached */
     uint64_t         guards;       /* handed out last */
     struct timer     expiry;
@@ -124,6 +125,7 @@ struct part {
     bool                 deleted;
     int16_t              gone_error; /* what waiting calls get once the part is going away; 0 while it stays */
     struct part_settings settings;
+    uint32_t             flushing; /* appends that want stable storage: the log has the strong policy meanwhile */
     uint32_t             holds;
     part_done_fn        *open_done;
     void                *open_context;
@@ -167,6 +169,10 @@ void    part__release(struct part *part); /* may free */
 void    part__close(struct part *part);
 void    part__post(struct part *part); /* part_turn runs on the next turn of the loop */
 int64_t part__now_ns(const struct part *part);
+/* The log's flush policy: the settings', or the strong one while somebody waits for stable storage. */
+struct store_policy part__policy(const struct part *part);
+void                part__flushing_begin(struct part *part);
+void                part__flushing_end(struct part *part);
 
 /* part_append.c */
 void part__append_run(struct part *part);

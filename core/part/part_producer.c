@@ -204,6 +204,10 @@ enum part_producer_verdict part__producer_check(const struct part *part, const s
     enum part_producer_verdict verdict;
 
     *out_answer = (struct part_producer_answer){.producer = producer};
+    if ((append->foreign || !append->internal) && part_table_reserved(part->table, batch->producer_id)) {
+        return producer_refuse(out_answer, KP_ERR_INVALID_PRODUCER_EPOCH,
+                               "the producer id belongs to a job, which alone writes under it");
+    }
     if (producer != NULL && !append->internal && (original = producer_find_duplicate(producer, batch)) != NULL) {
         out_answer->original = *original;
         return PART_PRODUCER_DUPLICATE;
@@ -407,25 +411,36 @@ void part__producers_clear(struct part *part)
     part->head_producer = NULL;
 }
 
+static bool producer_inform(const struct part *part, const struct part_producer *producer, int64_t durable_end,
+                            struct part_producer_info *out_info)
+{
+    struct part_producer_mark mark = producer_durable(producer, durable_end);
+
+    *out_info = (struct part_producer_info){.producer_id = producer->producer_id,
+                                            .producer_epoch = mark.epoch,
+                                            .last_sequence = mark.last_sequence,
+                                            .last_timestamp_ms = mark.last_timestamp_ms,
+                                            .coordinator_epoch = mark.coordinator_epoch,
+                                            .txn_first_offset = part__txn_durable_first(part, producer, durable_end)};
+    return mark.epoch >= 0;
+}
+
 bool part_producer_next(const struct part *part, size_t *position, struct part_producer_info *out_info)
 {
     int64_t           durable_end = part_high_watermark(part);
     struct map_entry *entry;
 
     while ((entry = map_next(&part->producers, position)) != NULL) {
-        const struct part_producer *producer = entry->value;
-        struct part_producer_mark   mark = producer_durable(producer, durable_end);
-
-        if (mark.epoch >= 0) {
-            *out_info =
-                (struct part_producer_info){.producer_id = producer->producer_id,
-                                            .producer_epoch = mark.epoch,
-                                            .last_sequence = mark.last_sequence,
-                                            .last_timestamp_ms = mark.last_timestamp_ms,
-                                            .coordinator_epoch = mark.coordinator_epoch,
-                                            .txn_first_offset = part__txn_durable_first(part, producer, durable_end)};
+        if (producer_inform(part, entry->value, durable_end, out_info)) {
             return true;
         }
     }
     return false;
+}
+
+bool part_producer_find(const struct part *part, int64_t producer_id, struct part_producer_info *out_info)
+{
+    const struct part_producer *producer = part__producer_find(part, producer_id);
+
+    return producer != NULL && producer_inform(part, producer, part_high_watermark(part), out_info);
 }

@@ -20,6 +20,7 @@ struct part_table *part_table_create(struct io_shard *shard, struct store *store
     table->store = store;
     map_init(&table->by_name, MEM_PART);
     map_init(&table->by_id, MEM_PART);
+    map_init(&table->reserved, MEM_PART);
     list_init(&table->free_appends);
     timer_arm(shard->timers, &table->expiry, io_now_ns(shard->io) + PART_EXPIRY_CHECK_MS * NS_PER_MS,
               part_table_expire);
@@ -40,6 +41,7 @@ void part_table_destroy(struct part_table *table)
     timer_disarm(table->shard->timers, &table->expiry);
     map_deinit(&table->by_name);
     map_deinit(&table->by_id);
+    map_deinit(&table->reserved);
     mem_free(MEM_PART, table);
 }
 
@@ -154,4 +156,22 @@ static void part_table_expire(struct timer *timer)
         part__producers_expire(part, now_ns);
     }
     timer_arm(table->shard->timers, timer, now_ns + PART_EXPIRY_CHECK_MS * NS_PER_MS, part_table_expire);
+}
+
+/* --- reserved producer ids --------------------------------------------------------------------------------------- */
+
+void part_table_reserve(struct part_table *table, int64_t producer_id)
+{
+    (void)map_put(&table->reserved, view_of(&producer_id, sizeof(producer_id)), table);
+}
+
+void part_table_release(struct part_table *table, int64_t producer_id)
+{
+    (void)map_remove(&table->reserved, view_of(&producer_id, sizeof(producer_id)));
+}
+
+bool part_table_reserved(const struct part_table *table, int64_t producer_id)
+{
+    return map_count(&table->reserved) > 0 &&
+           map_get(&table->reserved, view_of(&producer_id, sizeof(producer_id))) != NULL;
 }

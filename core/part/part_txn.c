@@ -130,7 +130,9 @@ void part_append_marker(struct part *part, struct part_marker *marker)
     marker->append_ = (struct part_append){.records = view_of(marker->bytes_, batch.len),
                                            .internal = true,
                                            .wait_durable = true,
+                                           .flush = marker->flush,
                                            .marker_version = marker->version,
+                                           .foreign = !marker->by_owner,
                                            .done = marker_done};
     part_append(part, &marker->append_);
 }

@@ -309,6 +309,11 @@ void store_log_set_policy(struct store_log *log, const struct store_policy *poli
     log->options.policy = *policy;
 }
 
+const struct store_policy *fake_store_policy(const struct store_log *log)
+{
+    return &log->options.policy;
+}
+
 int64_t store_log_start_offset(const struct store_log *log)
 {
     return log->disk->start_offset;

@@ -68,4 +68,7 @@ void fake_store_snapshot(struct store_log *log);
 void              fake_store_crash_next(struct store_log *log);
 struct fake_disk *fake_store_disk(struct store_log *log);
 
+/* In force. */
+const struct store_policy *fake_store_policy(const struct store_log *log);
+
 #endif

@@ -65,6 +65,34 @@ static void answers_acks_0_at_commit(void **state)
     assert_int_equal(part_high_watermark(fixture->part), 6);
 }
 
+/* Under a weaker policy of the topic: the log has the strong one as long as somebody waits for stable storage. */
+static void flushes_what_has_to_be(void **state)
+{
+    struct fixture      *fixture = *state;
+    struct part_settings settings = fixture->options.settings;
+    struct try           weak, strong, refused;
+
+    settings.policy.durable_on_append = false;
+    fixture_set(fixture, &settings);
+    fixture_begin(fixture, &weak, fixture_batch(fixture, &(struct batch_recipe){0}));
+    assert_false(fake_store_policy(fixture->log)->durable_on_append);
+    strong = (struct try){.append = weak.append};
+    strong.append.flush = true;
+    part_append(fixture->part, &strong.append);
+    assert_true(fake_store_policy(fixture->log)->durable_on_append);
+    refused = (struct try){.append = strong.append};
+    refused.append.records = view_of(strong.append.records.base, 20);
+    part_append(fixture->part, &refused.append);
+    fixture_set(fixture, &settings); /* a change of settings does not take it away */
+    fake_io_settle(&fixture->io);
+    expect_answer(&refused, KP_ERR_INVALID_RECORD);
+    assert_true(fake_store_policy(fixture->log)->durable_on_append);
+    fixture_flush(fixture);
+    expect_answer(&weak, 0);
+    expect_answer(&strong, 0);
+    assert_false(fake_store_policy(fixture->log)->durable_on_append);
+}
+
 /* One way to spoil a batch. */
 struct spoil {
     const char         *name;
@@ -426,6 +454,7 @@ int main(void)
         PART_TEST(stores_stamped_batches),
         PART_TEST(answers_when_durable),
         PART_TEST(answers_acks_0_at_commit),
+        PART_TEST(flushes_what_has_to_be),
         PART_TEST(refuses_spoiled_batches),
         PART_TEST(refuses_old_formats_and_unknown_codecs),
         PART_TEST(refuses_zstd_from_old_requests),

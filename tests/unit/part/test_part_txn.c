@@ -41,6 +41,37 @@ static void markers_are_fenced(void **state)
     assert_int_equal(fixture_mark(fixture, &marker), 0);
 }
 
+/* The owner writes without asking a coordinator; others get neither a batch nor a marker in. */
+static void reserved_producers_have_one_writer(void **state)
+{
+    struct fixture           *fixture = *state;
+    struct part_marker        marker = {.producer_id = PID, .producer_epoch = 3, .commit = true};
+    struct part_producer_info info;
+    struct try                attempt;
+
+    part_table_reserve(fixture->table, PID);
+    part_table_reserve(fixture->table, PID);
+    assert_true(part_table_reserved(fixture->table, PID) && !part_table_reserved(fixture->table, PID + 1));
+    assert_false(part_producer_find(fixture->part, PID, &info));
+    assert_int_equal(fixture_append_internal(fixture, &attempt, fixture_txn_batch(fixture, PID, 3, 0)), 0);
+    assert_true(part_producer_find(fixture->part, PID, &info));
+    assert_int_equal(info.txn_first_offset, 0);
+    assert_int_equal(info.producer_epoch, 3);
+    assert_int_equal(fixture_append(fixture, &attempt, fixture_txn_batch(fixture, PID, 3, 1)),
+                     KP_ERR_INVALID_PRODUCER_EPOCH);
+    assert_int_equal(fixture_mark(fixture, &marker), KP_ERR_INVALID_PRODUCER_EPOCH);
+    assert_int_equal(part_last_stable_offset(fixture->part), 0);
+    marker.by_owner = true;
+    assert_int_equal(fixture_mark(fixture, &marker), 0);
+    assert_int_equal(part_last_stable_offset(fixture->part), 2);
+    assert_true(part_producer_find(fixture->part, PID, &info));
+    assert_int_equal(info.txn_first_offset, -1);
+    part_table_release(fixture->table, PID);
+    part_table_release(fixture->table, PID);
+    assert_false(part_table_reserved(fixture->table, PID));
+    assert_int_equal(fixture_send(fixture, PID, 3, 1), 0);
+}
+
 static void markers_end_with_the_part(void **state)
 {
     struct fixture *fixture = *state;
@@ -406,6 +437,7 @@ int main(void)
 #define PART_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         PART_TEST(markers_are_fenced),
+        PART_TEST(reserved_producers_have_one_writer),
         PART_TEST(markers_end_with_the_part),
         PART_TEST(remembers_aborted_transactions),
         PART_TEST(aborted_ones_come_back_behind_a_snapshot),
