@@ -115,8 +115,10 @@ static void producers_learn(struct job_shard *jobs, const struct job_tell *tell)
             struct job_producer_name *name = mem_alloc(MEM_JOB, sizeof(*name));
 
             *name = tell->names[i];
+            part_table_reserve(jobs->options.parts, name->producer_id);
             mem_free(MEM_JOB, map_put(&jobs->producers, key, name));
         } else {
+            part_table_release(jobs->options.parts, tell->names[i].producer_id);
             mem_free(MEM_JOB, map_remove(&jobs->producers, key));
         }
     }

@@ -62,7 +62,8 @@ struct job_source_position {
     struct uuid topic_id;
     int32_t     partition;
     int64_t     next_offset;
-    bool        ended; /* bounded, and through */
+    int64_t     stop_offset; /* bounded: the end, decided when the job began; INT64_MAX: none */
+    bool        ended;       /* bounded, and through */
 };
 
 /* Records of the job log that count: [first, end) of partition `worker`. After a crash what was written and never
@@ -119,6 +120,7 @@ struct job_run {
     struct job_worker **workers; /* by shard; each written by its own shard */
     /* a SELECT's rows, on the controller: NULL for jobs */
     struct job_request *query;
+    struct job         *job; /* the controller's own */
 };
 
 enum job_report_kind {
@@ -134,18 +136,31 @@ enum job_report_kind {
 bool job__worker_write(void *context, uint32_t worker, uint32_t sink, const struct vec_chunk *chunk, char *message,
                        size_t message_capacity);
 /* options.barrier */
-void job__worker_passed(void *context, struct exec_worker *worker, int64_t epoch);
+void job__worker_passed(void *context, uint32_t worker, int64_t epoch);
 
 /* --- workers (job_worker.c), called by the controller through mail; each runs on the worker's shard ----------------
  */
 
-/* On the controller's shard: makes the worker on `shard` of this run and starts it there. Reports come through
- * job__controller_report() on the controller's shard, in order. */
+/* On the controller's shard: starts the worker on `shard`; the first call makes those of all shards. Reports come
+ * through job__controller_report() on the controller's shard, in order. */
 void job__worker_start(struct job_run *run, uint32_t shard);
 void job__worker_barrier(struct job_run *run, uint32_t shard, int64_t epoch);
 void job__worker_committed(struct job_run *run, uint32_t shard, int64_t epoch);
 /* Ends the worker. abort: what is not committed is aborted (markers) first; GONE follows. */
 void job__worker_stop(struct job_run *run, uint32_t shard, bool abort);
+/* When all are GONE: mail from one worker to another comes home before. Then the exec job may be destroyed. */
+void job__workers_free(struct job_run *run);
+
+/* What one worker has done since its run began. */
+struct job_worker_figures {
+    uint64_t records_in, bytes_in; /* bytes: keys and values */
+    uint64_t rows_out;             /* changes given to sinks */
+    uint64_t cpu_ns;               /* of its turns */
+    uint64_t pending_records;      /* not yet read, as far as was seen last */
+    uint64_t state_bytes;          /* written to the job log */
+};
+/* Any thread; values may be a moment old. */
+void job__worker_figures(const struct job_run *run, uint32_t shard, struct job_worker_figures *out_figures);
 
 /* share: of REACHED, the controller's from now on (job__share_free). message: of FAILED. */
 void job__controller_report(struct job_run *run, uint32_t worker, enum job_report_kind kind, int64_t epoch,
@@ -178,37 +193,56 @@ struct job_verdict {
 void job__resolve(struct job_shard *jobs, const struct job_verdict *verdicts, size_t count,
                   void (*done)(void *context, int16_t error), void *context);
 
-/* --- sources (job_source.c): one per scan source and worker --------------------------------------------------------
+/* --- sources (job_source.c) -----------------------------------------------------------------------------------------
  */
 
-struct job_source;
+/* At submit: what a source's options ask for and jobs cannot do. False with a message. */
+MUST_USE bool job__source_check(const struct sql_source_plan *plan, char *message, size_t message_capacity);
 
-/* --- sinks (job_sink.c): all sinks of one worker --------------------------------------------------------------------
- */
+/* --- sinks (job_sink.c): all sinks of one worker ------------------------------------------------------------------ */
 
+/* Rows become record batches here, on the worker's shard; they are appended on the shard that leads the partition, in
+ * the order of their mails. Exactly-once sinks write them under run->producers[worker][epoch & 1], so that one epoch may
+ * be written while the one before waits for its markers. No callback runs inside the call that it was given to. */
 struct job_sinks;
 
-/* ready: called from the loop when there is room again after job__sinks_full(), or when something failed. */
+/* At submit: what a sink's options ask for and is not there is refused by name. */
+bool job__sinks_check(const struct sql_plan *plan, char *message, size_t message_capacity);
+/* Before each run, on the controller's shard: checks, and makes the topics that are missing, where
+ * auto.create.topics.enable says so. plan must live until done; message: why not. */
+void job__sinks_prepare(struct job_shard *jobs, const struct sql_plan *plan,
+                        void (*done)(void *context, bool good, const char *message), void *context);
+
+/* ready: there is room again after job__sinks_full(), or something has failed. */
 struct job_sinks *job__sinks_create(struct job_shard *jobs, struct job_run *run, uint32_t worker,
                                     void (*ready)(void *context), void *context);
-void              job__sinks_destroy(struct job_sinks *sinks); /* nothing on its way any more */
+/* After job__sinks_end()'s done, or when nothing was ever written. */
+void job__sinks_destroy(struct job_sinks *sinks);
 /* An exec_sink_ops.write: encodes, chooses partitions, gathers. Rows belong to the epoch of the last
  * job__sinks_begin(). False with a message: a value that the format cannot write, no such topic, .. */
 bool job__sinks_write(struct job_sinks *sinks, uint32_t sink, const struct vec_chunk *chunk, char *message,
                       size_t message_capacity);
 /* More is on its way than should be: the worker pauses until ready(). */
-bool job__sinks_full(const struct job_sinks *sinks);
+bool job__sinks_full(struct job_sinks *sinks);
 /* NULL: all well. Else why an append failed: the job fails. */
 const char *job__sinks_failure(const struct job_sinks *sinks);
-/* Rows from now on belong to this epoch: another producer id. */
+/* Rows from now on belong to this epoch: another producer id. What has gathered of the one before is sent. Before the
+ * first write, and then epoch by epoch; the epoch that had the same parity must be marked. */
 void job__sinks_begin(struct job_sinks *sinks, int64_t epoch);
-/* Sends what has gathered (a latency limit, or the end of an epoch). */
+/* Sends what has gathered (a latency limit). */
 void job__sinks_flush(struct job_sinks *sinks);
-/* done when everything written in `epoch` is durable in the sink partitions: their ranges, into the share. */
+/* done when everything written in `epoch` is durable in the sink partitions, also under a topic's weaker flush policy:
+ * their ranges are in the share. Not good: job__sinks_failure(). */
 void job__sinks_await(struct job_sinks *sinks, int64_t epoch, struct job_share *share,
                       void (*done)(void *context, bool good), void *context);
-/* Markers for everything of `epoch`, committed or aborted; done when they are durable. */
+/* Markers for everything of `epoch`, committed or aborted; done when they are durable. Not good: some partition takes
+ * none for now, job__resolve() has to. */
 void job__sinks_mark(struct job_sinks *sinks, int64_t epoch, bool commit, void (*done)(void *context, bool good),
                      void *context);
+/* The end: what has gathered is dropped, epochs whose fate is not "commit" are aborted (abort false: nothing is said
+ * about them), and all that is on its way is waited for. Once; awaits and marks that wait are answered before. */
+void job__sinks_end(struct job_sinks *sinks, bool abort, void (*done)(void *context), void *context);
+/* Rows and bytes handed over so far. */
+void job__sinks_counts(const struct job_sinks *sinks, uint64_t *out_rows, uint64_t *out_bytes);
 
 #endif

@@ -6,9 +6,10 @@
 static enum slog_level slog_threshold = SLOG_INFO;
 static slog_sink_fn   *slog_sink;
 
-static const char *const slog_rooms[] = {"api", "broker", "coord", "io", "meta", "net", "part", "store"};
-static int               slog_levels[COUNT_OF(slog_rooms)] = {SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT,
-                                                              SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT};
+static const char *const slog_rooms[] = {"api",  "broker", "coord", "io",    "job",
+                                         "meta", "net",    "part",  "print", "store"};
+static int slog_levels[COUNT_OF(slog_rooms)] = {SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT,
+                                                SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT, SLOG_INHERIT};
 
 void slog_set_level(enum slog_level level)
 {

@@ -183,16 +183,16 @@ struct script {
 
 static struct view script_read(struct cli *cli, const char *path)
 {
-    FILE           *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    struct sql_text text = {0};
-    struct view     copy;
-    size_t          got;
+    FILE              *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    struct format_text text = {0};
+    struct view        copy;
+    size_t             got;
 
     if (from == NULL) {
         cli_die(cli, errno == ENOENT ? CLI_NOT_FOUND : CLI_FAILED, "%s: cannot be opened: %s", path, strerror(errno));
     }
     do {
-        got = fread(sql_text_room(&text, 64 * KIB), 1, 64 * KIB, from);
+        got = fread(format_text_room(&text, 64 * KIB), 1, 64 * KIB, from);
         text.len += got;
         if (text.len > SQL_SCRIPT_BYTES_MAX) {
             cli_die(cli, CLI_USAGE, "%s: a script of more than %llu MiB", path,
@@ -206,7 +206,7 @@ static struct view script_read(struct cli *cli, const char *path)
         (void)fclose(from);
     }
     copy = view_of(cli_text_copy(cli, view_of(text.base, text.len)), text.len); /* the statements point into it */
-    sql_text_deinit(&text);
+    format_text_deinit(&text);
     return copy;
 }
 

@@ -6,16 +6,16 @@
  *
  * Files: cli_sql.c the command and its statements, cli_sql_run.c one plan over workers, cli_sql_scan.c a file as a
  * partition of a scan, cli_sql_read.h bytes to records, cli_sql_sink.c where rows leave, cli_sql_out.c files and tables
- * of text, cli_sql_stats.c what was done, cli_sql_text.h values as text. */
+ * of text, cli_sql_stats.c what was done, format_text.h values as text. */
 #ifndef MILLRACE_CLI_SQL_H
 #define MILLRACE_CLI_SQL_H
 
 #include "compute/exec/exec.h"
 #include "compute/format/format.h"
+#include "compute/format/format_text.h"
 #include "compute/sql/sql.h"
 #include "tools/cli/cli_args.h"
 #include "tools/cli/cli_sql_read.h"
-#include "tools/cli/cli_sql_text.h"
 
 #include <stdatomic.h>
 
@@ -84,7 +84,7 @@ void             sql_grid_destroy(struct sql_grid *grid);
 void sql_grid_add(struct sql_grid *grid, struct view cells);
 /* What there is, now; widths are settled with that. */
 void sql_grid_show(struct sql_grid *grid);
-void sql_grid_cells(struct sql_text *text, const struct vec_chunk *chunk, size_t row);
+void sql_grid_cells(struct format_text *text, const struct vec_chunk *chunk, size_t row);
 
 /* --- where rows leave: cli_sql_sink.c ------------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /* cli_sql_fold.h: a changelog folded into the table that it leaves.
  *
  * With a key, the last row of each key stays and a delete removes it; without one, equal rows are counted. Keys are
- * bytes that sort as their values do (sql_text_put_key()). One thread at a time. */
+ * bytes that sort as their values do (format_text_put_key()). One thread at a time. */
 #ifndef MILLRACE_CLI_SQL_FOLD_H
 #define MILLRACE_CLI_SQL_FOLD_H
 

@@ -79,10 +79,10 @@ struct sql_grid {
     uint32_t                column_count;
     const struct vec_field *columns;
     uint32_t               *widths;
-    struct sql_text         ahead; /* rows that came before the widths were known */
+    struct format_text      ahead; /* rows that came before the widths were known */
     uint64_t                row_count;
     bool                    begun;
-    struct sql_text         text;
+    struct format_text      text;
     pthread_mutex_t         lock;
 };
 
@@ -101,8 +101,8 @@ struct sql_grid *sql_grid_create(struct sql_out *out, const struct vec_field *co
 void sql_grid_destroy(struct sql_grid *grid)
 {
     if (grid != NULL) {
-        sql_text_deinit(&grid->ahead);
-        sql_text_deinit(&grid->text);
+        format_text_deinit(&grid->ahead);
+        format_text_deinit(&grid->text);
         (void)pthread_mutex_destroy(&grid->lock);
         mem_free(MEM_CLI, grid->widths);
         mem_free(MEM_CLI, grid);
@@ -110,7 +110,7 @@ void sql_grid_destroy(struct sql_grid *grid)
 }
 
 /* For a line of a terminal: control bytes as escapes. */
-static void grid_put_safe(struct sql_text *text, const char *base, size_t len)
+static void grid_put_safe(struct format_text *text, const char *base, size_t len)
 {
     size_t clean = 0;
 
@@ -121,33 +121,33 @@ static void grid_put_safe(struct sql_text *text, const char *base, size_t len)
         if ((unsigned char)base[i] >= 0x20 && base[i] != 0x7f) {
             continue;
         }
-        sql_text_put(text, base + clean, i - clean);
+        format_text_put(text, base + clean, i - clean);
         few_len = base[i] == '\n'   ? snprintf(few, sizeof(few), "\\n")
                   : base[i] == '\t' ? snprintf(few, sizeof(few), "\\t")
                                     : snprintf(few, sizeof(few), "\\x%02x", (unsigned char)base[i]);
-        sql_text_put(text, few, (size_t)few_len);
+        format_text_put(text, few, (size_t)few_len);
         clean = i + 1;
     }
-    sql_text_put(text, base + clean, len - clean);
+    format_text_put(text, base + clean, len - clean);
 }
 
 /* Cells are escaped when they are made, so that lengths are final. */
-void sql_grid_cells(struct sql_text *text, const struct vec_chunk *chunk, size_t row)
+void sql_grid_cells(struct format_text *text, const struct vec_chunk *chunk, size_t row)
 {
-    struct sql_text raw = {0};
+    struct format_text raw = {0};
 
     for (uint32_t i = 0; i < chunk->column_count; i++) {
         size_t   head = text->len;
         uint32_t len = 0;
 
         raw.len = 0;
-        sql_text_put_value(&raw, &chunk->columns[i], row, SQL_STYLE_TABLE);
-        sql_text_put(text, &len, sizeof(len));
+        format_text_put_value(&raw, &chunk->columns[i], row, FORMAT_STYLE_TABLE);
+        format_text_put(text, &len, sizeof(len));
         grid_put_safe(text, raw.base, raw.len);
         len = (uint32_t)(text->len - head - sizeof(len));
         memcpy(text->base + head, &len, sizeof(len));
     }
-    sql_text_deinit(&raw);
+    format_text_deinit(&raw);
 }
 
 /* Characters, not bytes. */
@@ -180,15 +180,15 @@ static void grid_put_cell(struct sql_grid *grid, uint32_t column, struct view ce
     size_t   blanks = width < grid->widths[column] ? grid->widths[column] - width : 0;
 
     if (blanks > 0 && right) {
-        memset(sql_text_room(&grid->text, blanks), ' ', blanks);
+        memset(format_text_room(&grid->text, blanks), ' ', blanks);
         grid->text.len += blanks;
     }
-    sql_text_put(&grid->text, cell.base, cell.len);
+    format_text_put(&grid->text, cell.base, cell.len);
     if (blanks > 0 && !right && !last) {
-        memset(sql_text_room(&grid->text, blanks), ' ', blanks);
+        memset(format_text_room(&grid->text, blanks), ' ', blanks);
         grid->text.len += blanks;
     }
-    sql_text_put_string(&grid->text, last ? "\n" : "  ");
+    format_text_put_string(&grid->text, last ? "\n" : "  ");
 }
 
 static void grid_write(struct sql_grid *grid, size_t len_min)
@@ -229,15 +229,15 @@ static void grid_begin(struct sql_grid *grid)
     for (uint32_t i = 0; i < grid->column_count; i++) {
         size_t width = grid->widths[i];
 
-        memset(sql_text_room(&grid->text, width), '-', width);
+        memset(format_text_room(&grid->text, width), '-', width);
         grid->text.len += width;
-        sql_text_put_string(&grid->text, i + 1 == grid->column_count ? "\n" : "  ");
+        format_text_put_string(&grid->text, i + 1 == grid->column_count ? "\n" : "  ");
     }
     for (at = grid->ahead.base; at != NULL && at < end;) {
         at = grid_put_row(grid, at);
         grid_write(grid, GRID_BYTES_AT_ONCE);
     }
-    sql_text_deinit(&grid->ahead);
+    format_text_deinit(&grid->ahead);
 }
 
 void sql_grid_add(struct sql_grid *grid, struct view cells)
@@ -248,7 +248,7 @@ void sql_grid_add(struct sql_grid *grid, struct view cells)
         (void)grid_put_row(grid, (const char *)cells.base);
         grid_write(grid, GRID_BYTES_AT_ONCE);
     } else {
-        sql_text_put(&grid->ahead, cells.base, cells.len);
+        format_text_put(&grid->ahead, cells.base, cells.len);
         if (grid->row_count >= GRID_ROWS_AHEAD) {
             grid_begin(grid);
         }

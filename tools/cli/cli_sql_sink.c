@@ -22,8 +22,8 @@ enum sink_kind {
 
 struct sink_worker {
     struct format_encoder *encoder;
-    struct sql_text        text; /* to be written */
-    struct sql_text        row, key;
+    struct format_text     text; /* to be written */
+    struct format_text     row, key;
     struct vec            *columns; /* those that are encoded */
     atomic_uint_fast64_t   rows[4]; /* by enum vec_change; others look */
     uint64_t               digest;  /* of what SINK_COUNT has taken */
@@ -193,18 +193,19 @@ static void sink_plan_table(struct sql_session *session, struct sql_sink *sink)
 static void sink_show_csv_head(struct sql_sink *sink)
 {
     const struct exec_node *node = sink->plan->node;
-    struct sql_text        *text = &sink->workers->text;
+    struct format_text     *text = &sink->workers->text;
 
     for (uint32_t i = 0; i < node->column_count; i++) {
         struct view name = node->columns[i].name;
         bool        quoted = memchr(name.base, ',', name.len) != NULL || memchr(name.base, '"', name.len) != NULL;
 
-        sql_text_put(text, quoted ? "\"" : "", quoted);
+        format_text_put(text, quoted ? "\"" : "", quoted);
         for (size_t k = 0; k < name.len; k++) {
-            sql_text_put(text, name.base[k] == '"' ? "\"\"" : (const char *)&name.base[k], name.base[k] == '"' ? 2 : 1);
+            format_text_put(text, name.base[k] == '"' ? "\"\"" : (const char *)&name.base[k],
+                            name.base[k] == '"' ? 2 : 1);
         }
-        sql_text_put(text, quoted ? "\"" : "", quoted);
-        sql_text_put_string(text, i + 1 == node->column_count ? "\n" : ",");
+        format_text_put(text, quoted ? "\"" : "", quoted);
+        format_text_put_string(text, i + 1 == node->column_count ? "\n" : ",");
     }
 }
 
@@ -262,9 +263,9 @@ static void sink_destroy(struct sql_sink *sink, uint32_t worker_count)
         struct sink_worker *worker = &sink->workers[w];
 
         format_encoder_destroy(worker->encoder);
-        sql_text_deinit(&worker->text);
-        sql_text_deinit(&worker->row);
-        sql_text_deinit(&worker->key);
+        format_text_deinit(&worker->text);
+        format_text_deinit(&worker->row);
+        format_text_deinit(&worker->key);
     }
     sql_fold_deinit(&sink->fold);
     sql_grid_destroy(sink->grid);
@@ -286,9 +287,9 @@ static void sink_fold(struct sql_sink *sink, struct sink_worker *worker, const s
     uint32_t count = sink->key == NULL ? chunk->column_count : sink->key_count;
 
     worker->key.len = 0;
-    (void)sql_text_room(&worker->key, 1);
+    (void)format_text_room(&worker->key, 1);
     for (uint32_t i = 0; i < count; i++) {
-        sql_text_put_key(&worker->key, &chunk->columns[sink->key == NULL ? i : sink->key[i]], row);
+        format_text_put_key(&worker->key, &chunk->columns[sink->key == NULL ? i : sink->key[i]], row);
     }
     sql_fold_change(&sink->fold, view_of(worker->key.base, worker->key.len), bytes, vec_chunk_change(chunk, row));
 }
@@ -353,24 +354,24 @@ static void sink_print(struct sql_sink *sink, struct sink_worker *worker, const 
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         size_t row = vec_chunk_row(chunk, i);
 
-        sql_text_put_string(&worker->text, sink->print_prefix);
-        sql_text_put_string(&worker->text, sql_change_name(vec_chunk_change(chunk, row)));
-        sql_text_put(&worker->text, "[", 1);
+        format_text_put_string(&worker->text, sink->print_prefix);
+        format_text_put_string(&worker->text, format_change_name(vec_chunk_change(chunk, row)));
+        format_text_put(&worker->text, "[", 1);
         for (uint32_t k = 0; k < chunk->column_count; k++) {
-            sql_text_put(&worker->text, ", ", k > 0 ? 2 : 0);
-            sql_text_put_value(&worker->text, &chunk->columns[k], row, SQL_STYLE_PRINT);
+            format_text_put(&worker->text, ", ", k > 0 ? 2 : 0);
+            format_text_put_value(&worker->text, &chunk->columns[k], row, FORMAT_STYLE_PRINT);
         }
-        sql_text_put(&worker->text, "]\n", 2);
+        format_text_put(&worker->text, "]\n", 2);
     }
 }
 
 static void sink_stream_record(struct sql_sink *sink, struct sink_worker *worker, enum vec_change change,
                                struct view bytes)
 {
-    char *to = sql_text_room(&worker->text, bytes.len + 4);
+    char *to = format_text_room(&worker->text, bytes.len + 4);
 
     if (sink->with_change) {
-        memcpy(to, sql_change_name(change), 2);
+        memcpy(to, format_change_name(change), 2);
         to[2] = ' ';
         to += 3;
         worker->text.len += 3;

@@ -1,8 +1,8 @@
 /* Values as text, and as keys that sort bytewise. */
 #include "tests/support/unit.h"
 
+#include "compute/format/format_text.h"
 #include "compute/vec/vec_time.h"
-#include "tools/cli/cli_sql_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,15 +43,15 @@ static struct vec one_text(enum vec_kind kind, const char *text)
 
 static void check_value(struct vec vec, const char *table, const char *print)
 {
-    struct sql_text text = {0};
+    struct format_text text = {0};
 
-    sql_text_put_value(&text, &vec, 0, SQL_STYLE_TABLE);
-    sql_text_put(&text, "|", 1);
-    sql_text_put_value(&text, &vec, 0, SQL_STYLE_PRINT);
-    sql_text_put(&text, "", 1);
+    format_text_put_value(&text, &vec, 0, FORMAT_STYLE_TABLE);
+    format_text_put(&text, "|", 1);
+    format_text_put_value(&text, &vec, 0, FORMAT_STYLE_PRINT);
+    format_text_put(&text, "", 1);
     assert_int_equal(strncmp(text.base, table, strlen(table)), 0);
     assert_string_equal(text.base + strlen(table) + 1, print);
-    sql_text_deinit(&text);
+    format_text_deinit(&text);
 }
 
 static void test_numbers_and_texts(void **state)
@@ -124,21 +124,21 @@ static void test_rows_and_arrays(void **state)
 /* Keys of ascending values ascend. */
 static void check_keys(const struct vec *vecs, size_t count)
 {
-    struct sql_text a = {0}, b = {0};
+    struct format_text a = {0}, b = {0};
 
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < count; k++) {
             int order;
 
             a.len = b.len = 0;
-            sql_text_put_key(&a, &vecs[i], 0);
-            sql_text_put_key(&b, &vecs[k], 0);
+            format_text_put_key(&a, &vecs[i], 0);
+            format_text_put_key(&b, &vecs[k], 0);
             order = view_compare(view_of(a.base, a.len), view_of(b.base, b.len));
             assert_int_equal((order > 0) - (order < 0), (i > k) - (i < k));
         }
     }
-    sql_text_deinit(&a);
-    sql_text_deinit(&b);
+    format_text_deinit(&a);
+    format_text_deinit(&b);
 }
 
 static void test_keys_sort_as_values_do(void **state)
