@@ -76,6 +76,11 @@ int64_t io_now_ns(struct io *io)
     return io->backend->now_ns(io);
 }
 
+int64_t io_clock_ns(struct io *io)
+{
+    return io->backend->clock_ns == NULL ? io->backend->now_ns(io) : io->backend->clock_ns(io);
+}
+
 int64_t io_wall_ms(struct io *io)
 {
     return io->backend->wall_ms(io);

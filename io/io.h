@@ -171,6 +171,7 @@ struct io_backend {
     void (*submit)(struct io *io, struct io_op *op);
     int (*run)(struct io *io, int64_t deadline_ns);
     int64_t (*now_ns)(struct io *io);
+    int64_t (*clock_ns)(struct io *io); /* NULL: as now_ns */
     int64_t (*wall_ms)(struct io *io);
     void (*random)(struct io *io, struct span out_bytes);
     void (*wake)(struct io *io);
@@ -207,6 +208,9 @@ void io_wake(struct io *io);
 
 /* Monotonic; cached per turn of the loop. */
 int64_t io_now_ns(struct io *io);
+/* The same clock, read now: for work that is cut by time within a turn. In simulation it stands still meanwhile, so
+ * such work has a limit by count as well. */
+int64_t io_clock_ns(struct io *io);
 /* Wall clock, for timestamps and retention only. It may jump. */
 int64_t  io_wall_ms(struct io *io);
 void     io_random(struct io *io, struct span out_bytes);

@@ -99,6 +99,15 @@ struct sql_plan {
 
 void sql_plan_release(struct sql_plan *plan);
 
+/* The columns of the plan that stand in the record's value (of_key false) or only in its key, in their order, as a
+ * decoder's schema. What it points to lies in the arena, the plan and the table. False: no room. */
+MUST_USE bool sql_source_schema(const struct sql_source_plan *source, bool of_key, struct arena *arena,
+                                struct format_schema *out_schema);
+bool          sql_source_is_key(const struct sql_source_plan *source, uint32_t column);
+/* 'partition:0,offset:42;partition:1,offset:300': the offset of a partition, -1 when it is not named. False: the text is
+ * not of that form. */
+MUST_USE bool sql_specific_offset(struct view text, int32_t partition, int64_t *out_offset);
+
 /* --- statements ----------------------------------------------------------------------------------------------------
  */
 

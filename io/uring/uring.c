@@ -354,6 +354,11 @@ static int64_t uring_now_ns(struct io *io)
     return uring__of(io)->now_ns;
 }
 
+static int64_t uring_clock_ns(struct io *io UNUSED)
+{
+    return uring__clock_ns(CLOCK_MONOTONIC);
+}
+
 static int64_t uring_wall_ms(struct io *io UNUSED)
 {
     return uring__clock_ns(CLOCK_REALTIME) / NS_PER_MS;
@@ -494,6 +499,7 @@ const struct io_backend uring__backend = {
     .submit = uring_submit,
     .run = uring_run,
     .now_ns = uring_now_ns,
+    .clock_ns = uring_clock_ns,
     .wall_ms = uring_wall_ms,
     .random = uring_random,
     .wake = uring_wake,

@@ -1,0 +1,342 @@
+/* A worker's turns in its shard's loop.
+ *
+ * A turn is a few units of work: a step of the engine, a chunk from a source, a flush. It ends when its slice is over,
+ * and posts the next one, so that requests, reads and writes of the shard come between; what a chunk may cost is
+ * learned from the ones before, so that it fits the slice. With nothing to do the worker sleeps until a partition has
+ * more, a worker has sent something, the sinks have room, or a clock says so. */
+#include "compute/job/job_worker.h"
+
+#define TURN_NS        (300 * NS_PER_US)
+#define TURN_UNITS_MAX 64                /* where the clock stands still */
+#define TURN_ROWS_MIN  128               /* fewer waste what vectors are for */
+#define TURN_TICK_NS   (100 * NS_PER_MS) /* time goes on without rows */
+#define TURN_LINGER_NS (20 * NS_PER_MS)  /* rows wait so long for a fuller batch */
+
+enum unit { UNIT_BUSY, UNIT_IDLE, UNIT_BLOCKED, UNIT_FULL, UNIT_FAILED };
+
+static void worker_turn(struct io_op *op);
+
+/* --- mail among workers ---------------------------------------------------------------------------------------------
+ */
+
+static void wake_send(struct job_wake *wake);
+
+static void wake_back(struct io_mail *mail, struct io_shard *to UNUSED)
+{
+    struct job_wake   *wake = CONTAINER_OF(mail, struct job_wake, mail);
+    struct job_worker *worker = wake->from;
+
+    wake->away = false;
+    worker->wakes_away--;
+    if (worker->state == WORKER_STOPPING) {
+        job__worker_drain(worker);
+    } else if (wake->again) {
+        wake->again = false;
+        wake_send(wake);
+    }
+}
+
+static void wake_deliver(struct io_mail *mail, struct io_shard *to)
+{
+    struct job_wake *wake = CONTAINER_OF(mail, struct job_wake, mail);
+
+    job__worker_wake(wake->to);
+    io_shard_send(to, wake->from->index, mail, wake_back);
+}
+
+static void wake_send(struct job_wake *wake)
+{
+    if (wake->away) {
+        wake->again = true;
+        return;
+    }
+    wake->away = true;
+    wake->from->wakes_away++;
+    io_shard_send(wake->from->jobs->options.shard, wake->to->index, &wake->mail, wake_deliver);
+}
+
+/* The others look at their rings once more after they have said that they sleep; here the rings come first, then the
+ * look at who sleeps. So one of the two sees the other. */
+void job__worker_wake_others(struct job_worker *worker)
+{
+    uint64_t sent;
+
+    if (worker->run->worker_count == 1) {
+        return;
+    }
+    sent = exec_worker_take_sent(worker->exec);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < worker->run->worker_count; i++) {
+        uint32_t asleep =
+            i == worker->index ? WORKER_AWAKE : __atomic_load_n(&worker->run->workers[i]->asleep, __ATOMIC_RELAXED);
+
+        if (asleep == WORKER_BLOCKED || (asleep == WORKER_ASLEEP && (sent >> i & 1) != 0)) {
+            wake_send(&worker->wakes[i]);
+        }
+    }
+}
+
+void job__worker_wake(struct job_worker *worker)
+{
+    if (worker->state != WORKER_RUNNING || worker->posted || worker->is_resting) {
+        return;
+    }
+    worker->posted = true;
+    io_post(job__io(worker->jobs), &worker->turn, worker_turn);
+}
+
+/* --- clocks ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool tell_time(struct job_worker *worker)
+{
+    int64_t now_ms = io_wall_ms(job__io(worker->jobs));
+
+    if (now_ms <= worker->told_ms) { /* the wall clock may jump: time does not go back */
+        return true;
+    }
+    worker->told_ms = now_ms;
+    return exec_worker_time(worker->exec, now_ms);
+}
+
+static int64_t flush_due_ns(const struct job_worker *worker)
+{
+    return worker->has_pushed ? worker->flushed_ns + worker->run->flush_interval_ms * NS_PER_MS : INT64_MAX;
+}
+
+static int64_t send_due_ns(const struct job_worker *worker)
+{
+    return worker->has_written ? worker->sent_ns + TURN_LINGER_NS : INT64_MAX;
+}
+
+/* What clocks ask for, between two barriers. False: failed. */
+static bool do_due(struct job_worker *worker)
+{
+    int64_t now_ns = io_now_ns(job__io(worker->jobs));
+
+    if (now_ns >= flush_due_ns(worker)) {
+        worker->has_pushed = false;
+        worker->flushed_ns = now_ns;
+        if (!exec_worker_flush(worker->exec)) {
+            return false;
+        }
+    }
+    if (now_ns >= send_due_ns(worker)) {
+        worker->has_written = false;
+        worker->sent_ns = now_ns;
+        job__sinks_flush(worker->sinks);
+    }
+    return !worker->wants_time || tell_time(worker);
+}
+
+static void timer_fired(struct timer *timer)
+{
+    struct job_worker *worker = CONTAINER_OF(timer, struct job_worker, timer);
+
+    worker->is_resting = false;
+    job__worker_wake(worker);
+}
+
+/* Asleep: when a clock has to wake it. */
+static void arm_timer(struct job_worker *worker)
+{
+    struct io_shard *shard = worker->jobs->options.shard;
+    int64_t          due_ns = MIN(flush_due_ns(worker), send_due_ns(worker));
+
+    if (worker->wants_time) {
+        due_ns = MIN(due_ns, io_now_ns(shard->io) + TURN_TICK_NS);
+    }
+    if (due_ns == INT64_MAX) {
+        timer_disarm(shard->timers, &worker->timer);
+    } else {
+        timer_arm(shard->timers, &worker->timer, due_ns, timer_fired);
+    }
+}
+
+/* --- units of work --------------------------------------------------------------------------------------------------
+ */
+
+static enum unit unit_failed(struct job_worker *worker, const char *message)
+{
+    const struct exec_failure *failure = exec_job_failure(worker->run->exec);
+
+    if (message == NULL) {
+        message = failure == NULL ? "the job has failed" : failure->message;
+    }
+    job__worker_fail(worker, message);
+    return UNIT_FAILED;
+}
+
+static size_t rows_wanted(const struct job_worker *worker)
+{
+    return worker->row_ns == 0 ? VEC_ROWS_MAX : (size_t)MIN(MAX(TURN_NS / worker->row_ns, TURN_ROWS_MIN), VEC_ROWS_MAX);
+}
+
+static void learn_cost(struct job_worker *worker, uint64_t rows, int64_t took_ns)
+{
+    if (rows >= TURN_ROWS_MIN && took_ns > 0) {
+        int64_t row_ns = took_ns / (int64_t)rows + 1;
+
+        worker->row_ns = worker->row_ns == 0 ? row_ns : (worker->row_ns * 7 + row_ns) / 8;
+    }
+}
+
+static enum unit pull(struct job_worker *worker)
+{
+    struct io *io = job__io(worker->jobs);
+    uint64_t   before = worker->sources->records_in;
+    int64_t    began_ns = io_clock_ns(io);
+
+    if (!tell_time(worker)) {
+        return unit_failed(worker, NULL);
+    }
+    switch (job__sources_pull(worker->sources, rows_wanted(worker))) {
+    case JOB_PULLED_ROWS:
+        worker->has_pushed = true;
+        learn_cost(worker, worker->sources->records_in - before, io_clock_ns(io) - began_ns);
+        if (worker->run->flush_interval_ms == 0 && !exec_worker_flush(worker->exec)) {
+            return unit_failed(worker, NULL);
+        }
+        return UNIT_BUSY;
+    case JOB_PULLED_FAILED:
+        return unit_failed(worker, job__sources_failure(worker->sources));
+    default:
+        return UNIT_IDLE;
+    }
+}
+
+static enum unit begin_barrier(struct job_worker *worker)
+{
+    worker->barrier_asked = false;
+    worker->in_barrier = true;
+    return exec_worker_barrier(worker->exec, worker->barrier_epoch) ? UNIT_BUSY : unit_failed(worker, NULL);
+}
+
+static enum unit finish(struct job_worker *worker)
+{
+    if (!worker->finished) {
+        worker->finished = true;
+        job__worker_report(worker, JOB_REPORT_ENDED, worker->run->epoch, NULL);
+    }
+    return UNIT_IDLE;
+}
+
+static enum unit do_unit(struct job_worker *worker)
+{
+    if (job__sinks_failure(worker->sinks) != NULL) {
+        return unit_failed(worker, job__sinks_failure(worker->sinks));
+    }
+    if (job__sinks_full(worker->sinks)) {
+        return UNIT_FULL;
+    }
+    if (worker->barrier_asked) {
+        return begin_barrier(worker);
+    }
+    switch (exec_worker_step(worker->exec)) {
+    case EXEC_BUSY:
+        return UNIT_BUSY;
+    case EXEC_BLOCKED:
+        return UNIT_BLOCKED;
+    case EXEC_FINISHED:
+        return finish(worker);
+    case EXEC_IDLE:
+        if (worker->in_barrier || worker->barrier_asked) {
+            return UNIT_IDLE;
+        }
+        return do_due(worker) ? pull(worker) : unit_failed(worker, NULL);
+    default:
+        return unit_failed(worker, NULL);
+    }
+}
+
+/* --- turns ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Says that it sleeps, and looks once more: what others sent before they could see that. False: there is something. */
+static bool fall_asleep(struct job_worker *worker, enum unit unit)
+{
+    enum exec_progress progress;
+
+    arm_timer(worker);
+    if (unit == UNIT_FULL || worker->run->worker_count == 1) {
+        return true; /* the sinks call */
+    }
+    __atomic_store_n(&worker->asleep, unit == UNIT_BLOCKED ? WORKER_BLOCKED : WORKER_ASLEEP, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    progress = exec_worker_step(worker->exec);
+    if (progress == EXEC_FAILED) {
+        (void)unit_failed(worker, NULL);
+        return true;
+    }
+    if (progress == EXEC_BUSY || (unit == UNIT_BLOCKED && progress != EXEC_BLOCKED)) {
+        return false;
+    }
+    if (progress == EXEC_FINISHED) {
+        (void)finish(worker);
+    }
+    return true;
+}
+
+/* A job that may have p percent of a core sleeps between its turns for what they took times (100 - p) / p. */
+static bool rest(struct job_worker *worker, int64_t took_ns)
+{
+    uint32_t percent = worker->run->cpu_percent;
+    int64_t  rest_ns = percent == 0 || percent >= 100 ? 0 : took_ns * (100 - (int64_t)percent) / (int64_t)percent;
+
+    if (rest_ns <= 0) {
+        return false;
+    }
+    worker->is_resting = true;
+    timer_arm(worker->jobs->options.shard->timers, &worker->timer, io_now_ns(job__io(worker->jobs)) + took_ns + rest_ns,
+              timer_fired);
+    return true;
+}
+
+static void note_figures(struct job_worker *worker, int64_t took_ns)
+{
+    job__figure_set(&worker->figures.records_in, worker->sources->records_in);
+    job__figure_set(&worker->figures.bytes_in, worker->sources->bytes_in);
+    job__figure_set(&worker->figures.cpu_ns, worker->figures.cpu_ns + (uint64_t)took_ns);
+}
+
+static void worker_turn(struct io_op *op)
+{
+    struct job_worker *worker = CONTAINER_OF(op, struct job_worker, turn);
+    struct io         *io = job__io(worker->jobs);
+    enum unit          unit = UNIT_BUSY;
+    int64_t            took_ns;
+
+    worker->posted = false;
+    if (worker->state != WORKER_RUNNING) {
+        job__worker_drain(worker);
+        return;
+    }
+    worker->began_ns = io_clock_ns(io);
+    __atomic_store_n(&worker->asleep, WORKER_AWAKE, __ATOMIC_RELAXED);
+    for (int i = 0; i < TURN_UNITS_MAX && unit == UNIT_BUSY && io_clock_ns(io) - worker->began_ns < TURN_NS; i++) {
+        unit = do_unit(worker);
+    }
+    took_ns = io_clock_ns(io) - worker->began_ns;
+    note_figures(worker, took_ns);
+    if (unit != UNIT_BUSY && unit != UNIT_FAILED && !fall_asleep(worker, unit)) {
+        unit = UNIT_BUSY;
+    }
+    job__worker_wake_others(worker);
+    if (unit == UNIT_BUSY && worker->state == WORKER_RUNNING && !rest(worker, took_ns)) {
+        job__worker_wake(worker);
+    }
+}
+
+bool job__worker_write(void *context, uint32_t index, uint32_t sink, const struct vec_chunk *chunk, char *message,
+                       size_t message_capacity)
+{
+    struct job_run    *run = context;
+    struct job_worker *worker = run->workers[index];
+
+    if (!worker->has_written) {
+        worker->has_written = true;
+        worker->sent_ns = io_now_ns(job__io(worker->jobs));
+    }
+    job__figure_set(&worker->figures.rows_out, worker->figures.rows_out + chunk->selected_count);
+    return job__sinks_write(worker->sinks, sink, chunk, message, message_capacity);
+}
