@@ -7,7 +7,11 @@
  * Every session has one timer at an end it once had; when that comes, the timer moves to the end it has by then. A
  * session that another took in stays as a shell until its timer comes. Sessions of a key that are alive never touch.
  *
- * Rows are added to the aggregates by the chunk; before sessions are joined, the rows that wait are added. */
+ * Rows are added to the aggregates by the chunk; before sessions are joined, the rows that wait are added.
+ *
+ * Saved is, of each key that changed, the list of its sessions with their places in the order of firing. Shells and
+ * timers are not: a timer at a session's end does what an earlier one would. */
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_timers.h"
 #include "compute/exec/exec_window.h"
 
@@ -22,6 +26,11 @@ struct session {
 #define SESSION_STATE_OFFSET 32
 STATIC_CHECK(sizeof(struct session) <= SESSION_STATE_OFFSET);
 
+#define TABLE_KEYS 1
+
+/* Times that come from disk stay far enough from the ends of what can be counted. */
+#define TIME_MS_MAX (INT64_MAX / 4)
+
 /* In the key's entry. */
 struct session_list {
     struct session *latest;
@@ -31,6 +40,7 @@ struct exec_sessions {
     struct exec_window_group_op *group;
     int64_t                      gap_ms;
     size_t                       session_bytes;
+    bool                         keeps_changes; /* sessions then end with the sequence of their timer */
     struct exec_heap            *heap;
     struct exec_table           *table;
     struct exec_aggregate_store *store;
@@ -50,7 +60,9 @@ struct exec_sessions *exec_sessions_create(struct exec_window_group_op *group)
 
     sessions->group = group;
     sessions->gap_ms = group->op.node->window_group.window.size_ms;
-    sessions->session_bytes = SESSION_STATE_OFFSET + exec_aggregates_bytes(group->aggregates);
+    sessions->keeps_changes = exec__keeps_changes(&group->op);
+    sessions->session_bytes = SESSION_STATE_OFFSET + exec_aggregates_bytes(group->aggregates) +
+                              (sessions->keeps_changes ? sizeof(uint64_t) : 0);
     sessions->heap = exec_heap_create(&group->op);
     if (sessions->heap != NULL) {
         sessions->table = exec_table_create(sessions->heap, &group->key, sizeof(struct session_list));
@@ -61,6 +73,9 @@ struct exec_sessions *exec_sessions_create(struct exec_window_group_op *group)
         return NULL;
     }
     exec_timers_init(&sessions->timers, sessions->heap);
+    if (sessions->keeps_changes) {
+        exec_table_track(sessions->table);
+    }
     return sessions;
 }
 
@@ -75,6 +90,14 @@ void exec_sessions_destroy(struct exec_sessions *sessions)
 static void *state_of(struct session *session)
 {
     return (uint8_t *)session + SESSION_STATE_OFFSET;
+}
+
+/* NULL: it is not known. */
+static uint64_t *sequence_of(const struct exec_sessions *sessions, struct session *session)
+{
+    return sessions->keeps_changes
+               ? (uint64_t *)(void *)((uint8_t *)session + sessions->session_bytes - sizeof(uint64_t))
+               : NULL;
 }
 
 static struct session_list *list_of(const struct exec_sessions *sessions, void *entry)
@@ -110,6 +133,9 @@ static struct session *session_new(struct exec_sessions *sessions, void *entry, 
     session->entry = entry;
     session->start_ms = time_ms;
     session->end_ms = time_ms + sessions->gap_ms;
+    if (sessions->keeps_changes) {
+        *sequence_of(sessions, session) = sessions->timers.next_sequence;
+    }
     if (!exec_timers_add(&sessions->timers, session->end_ms, session)) {
         exec_heap_give(sessions->heap, session, sessions->session_bytes);
         return NULL;
@@ -212,6 +238,7 @@ bool exec_sessions_push(struct exec_sessions *sessions, const struct vec_chunk *
             return false;
         }
         if (session != NULL) {
+            exec_table_touch(sessions->table, sessions->entries[i]);
             sessions->waiting_rows[sessions->waiting] = (uint16_t)vec_chunk_row(chunk, i);
             sessions->waiting_states[sessions->waiting] = state_of(session);
             sessions->waiting++;
@@ -236,6 +263,7 @@ static void forget(struct exec_sessions *sessions, struct session *session)
         link = &(*link)->next;
     }
     *link = session->next;
+    exec_table_touch(sessions->table, session->entry);
     if (list->latest == NULL) {
         exec_table_remove(sessions->table, session->entry);
     }
@@ -297,4 +325,116 @@ bool exec_sessions_advance(struct exec_sessions *sessions, int64_t progress_ms)
                                (struct exec_window_span){session->start_ms, session->end_ms});
     }
     return send_fired(sessions);
+}
+
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+static void put_sessions(struct exec_operator *op, const struct exec_table *table, void *entry,
+                         struct exec_bytes *bytes)
+{
+    const struct exec_sessions *sessions = ((const struct exec_window_group_op *)op)->sessions;
+    struct session_list        *list = exec_table_payload(table, entry);
+
+    for (struct session *session = list->latest; session != NULL; session = session->next) {
+        exec_bytes_put_i64(bytes, session->start_ms);
+        exec_bytes_put_i64(bytes, session->end_ms);
+        exec_bytes_put_u64(bytes, sessions->keeps_changes ? *sequence_of(sessions, session) : 0);
+        exec_aggregates_put(sessions->store, state_of(session), bytes);
+    }
+}
+
+bool exec_sessions_save(struct exec_sessions *sessions, struct exec_save *save)
+{
+    return exec_save_table(save, TABLE_KEYS, view_text(""), sessions->table, put_sessions);
+}
+
+static void drop_list(struct exec_sessions *sessions, struct session_list *list)
+{
+    while (list->latest != NULL) {
+        struct session *session = list->latest;
+
+        list->latest = session->next;
+        exec_aggregates_drop(sessions->store, state_of(session));
+        exec_heap_give(sessions->heap, session, sessions->session_bytes);
+    }
+}
+
+/* Sessions of a key end one before the other begins. */
+static bool load_session(struct exec_sessions *sessions, void *entry, struct session **link,
+                         const struct session *later, struct exec_reader *value)
+{
+    struct exec_operator *op = &sessions->group->op;
+    struct session       *session = exec_heap_take(sessions->heap, sessions->session_bytes);
+    uint64_t              sequence;
+
+    if (session == NULL) {
+        return false;
+    }
+    memset(session, 0, sessions->session_bytes);
+    session->entry = entry;
+    session->start_ms = exec_reader_i64(value);
+    session->end_ms = exec_reader_i64(value);
+    sequence = exec_reader_u64(value);
+    if (sessions->keeps_changes) {
+        *sequence_of(sessions, session) = sequence;
+    }
+    *link = session;
+    if (!exec_aggregates_take(sessions->store, value, state_of(session)) || session->start_ms < -TIME_MS_MAX ||
+        session->end_ms > TIME_MS_MAX || session->start_ms >= session->end_ms ||
+        (later != NULL && session->end_ms >= later->start_ms)) {
+        return exec_load_damaged(op);
+    }
+    return true;
+}
+
+bool exec_sessions_load(struct exec_sessions *sessions, uint32_t table, struct exec_reader *key,
+                        struct exec_reader *value)
+{
+    struct exec_operator *op = &sessions->group->op;
+    struct session_list  *list;
+    struct session      **link;
+    struct session       *later = NULL;
+    void                 *entry;
+    bool                  is_new;
+
+    if (table != TABLE_KEYS) {
+        return exec_load_damaged(op);
+    }
+    if (!exec_load_entry(op, sessions->table, key, value != NULL, &entry, &is_new)) {
+        return false;
+    }
+    if (entry == NULL) {
+        return true; /* came and went in one epoch */
+    }
+    list = list_of(sessions, entry);
+    drop_list(sessions, list);
+    if (value == NULL) {
+        exec_table_remove(sessions->table, entry);
+        return true;
+    }
+    link = &list->latest;
+    do {
+        if (!load_session(sessions, entry, link, later, value)) {
+            return false;
+        }
+        later = *link;
+        link = &later->next;
+    } while (value->left > 0);
+    return true;
+}
+
+bool exec_sessions_loaded(struct exec_sessions *sessions)
+{
+    for (void *entry = NULL; (entry = exec_table_next(sessions->table, entry)) != NULL;) {
+        for (struct session *session = list_of(sessions, entry)->latest; session != NULL; session = session->next) {
+            uint64_t sequence = sessions->keeps_changes ? *sequence_of(sessions, session) : 0;
+
+            if (!exec_timers_restore(&sessions->timers, session->end_ms, sequence, session)) {
+                return false;
+            }
+        }
+    }
+    exec_table_saved(sessions->table);
+    return true;
 }

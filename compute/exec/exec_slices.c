@@ -8,19 +8,29 @@
  * still added: only those that have not will show it. A CUMULATE merges what it fired into the first of the window's
  * slices, as later windows of the same start contain all of it.
  *
- * Windows fire in the order of their ends, keys in the order in which their first row came. */
+ * Windows fire in the order of their ends, keys in the order in which their first row came.
+ *
+ * Saved are the states of the keys that changed, by slice, whole: a state with a large set of DISTINCT values is
+ * written again with each of its changes. That a slice went is one record, not one for each of its keys. */
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_window.h"
 
 #include "core/base/check.h"
 
-#define MERGE_ROWS 256
+#define MERGE_ROWS   256
+#define TABLE_STATES 1 /* start, end, key: state */
+#define TABLE_SLICES 2 /* start, end: nothing; gone */
+
+/* Times that come from disk stay far enough from the ends of what can be counted. */
+#define TIME_MS_MAX (INT64_MAX / 4)
 
 struct slice {
     int64_t                      start_ms, end_ms; /* WINDOWED: of the window */
     struct exec_heap            *heap;
     struct exec_table           *table;
     struct exec_aggregate_store *store;
-    uint32_t                     pending; /* rows of the chunk at hand; then where the next of them goes */
+    bool                         is_saved; /* some record speaks of it */
+    uint32_t                     pending;  /* rows of the chunk at hand; then where the next of them goes */
 };
 
 struct exec_slices {
@@ -30,6 +40,10 @@ struct exec_slices {
     struct slice                *items; /* by (end, start) */
     uint32_t                     count, capacity;
     int64_t                      fired_end_ms; /* while firing: ends up to here are through */
+    bool                         keeps_changes;
+    struct exec_window_span     *gone; /* slices that records speak of, until the next save */
+    size_t                       gone_count, gone_capacity;
+    const struct slice          *saving;
     /* Of the chunk at hand. */
     uint32_t row_slice[VEC_ROWS_MAX];
     uint16_t rows[VEC_ROWS_MAX];
@@ -42,6 +56,7 @@ struct exec_slices *exec_slices_create(struct exec_window_group_op *group)
 
     slices->group = group;
     slices->window = &group->op.node->window_group.window;
+    slices->keeps_changes = exec__keeps_changes(&group->op);
     slices->slice_ms = slices->window->kind == EXEC_WINDOWED ? 0 : exec_window_slice_ms(slices->window);
     return slices;
 }
@@ -60,6 +75,7 @@ void exec_slices_destroy(struct exec_slices *slices)
     for (uint32_t i = 0; i < slices->count; i++) {
         slice_close(&slices->items[i]);
     }
+    mem_free(MEM_COMPUTE, slices->gone);
     mem_free(MEM_COMPUTE, slices->items);
     mem_free(MEM_COMPUTE, slices);
 }
@@ -80,8 +96,20 @@ static bool slice_open(struct exec_slices *slices, struct slice *slice)
 /* --- finding slices ------------------------------------------------------------------------------------------------
  */
 
+static void note_gone(struct exec_slices *slices, const struct slice *slice)
+{
+    if (slices->gone_count == slices->gone_capacity) {
+        slices->gone_capacity = MAX((size_t)16, slices->gone_capacity * 2);
+        slices->gone = mem_realloc(MEM_COMPUTE, slices->gone, slices->gone_capacity * sizeof(*slices->gone));
+    }
+    slices->gone[slices->gone_count++] = (struct exec_window_span){slice->start_ms, slice->end_ms};
+}
+
 static void remove_slice(struct exec_slices *slices, uint32_t at)
 {
+    if (slices->keeps_changes && slices->items[at].is_saved) {
+        note_gone(slices, &slices->items[at]);
+    }
     slice_close(&slices->items[at]);
     memmove(slices->items + at, slices->items + at + 1, (slices->count - at - 1) * sizeof(*slices->items));
     slices->count--;
@@ -124,6 +152,9 @@ static uint32_t need_slice(struct exec_slices *slices, int64_t start_ms, int64_t
     if (!slice_open(slices, &slices->items[at])) {
         remove_slice(slices, at);
         return slices->count;
+    }
+    if (slices->keeps_changes) {
+        exec_table_track(slices->items[at].table);
     }
     return at;
 }
@@ -246,6 +277,9 @@ static bool add_rows(struct exec_slices *slices, struct slice *slice, const stru
     if (!exec_table_find(slice->table, group->key_vecs, chunk, group->hashes, true, slices->entries, NULL)) {
         return false;
     }
+    for (uint32_t i = 0; i < chunk->selected_count && slices->keeps_changes; i++) {
+        exec_table_touch(slice->table, slices->entries[i]);
+    }
     for (uint32_t i = 0; i < chunk->selected_count; i++) {
         slices->entries[i] = exec_table_payload(slice->table, slices->entries[i]);
     }
@@ -307,6 +341,7 @@ static bool merge_slice(struct slice *into, const struct slice *from)
         for (uint32_t i = 0; i < count; i++) {
             const void *state = exec_table_payload(from->table, (void *)(uintptr_t)keys[i]);
 
+            exec_table_touch(into->table, targets[i]);
             if (!exec_aggregates_merge(into->store, exec_table_payload(into->table, targets[i]), from->store, state)) {
                 return false;
             }
@@ -432,5 +467,103 @@ bool exec_slices_advance(struct exec_slices *slices, int64_t progress_ms)
         }
         slices->fired_end_ms = span.end_ms;
     }
+    return true;
+}
+
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+static void put_span(struct exec_bytes *bytes, int64_t start_ms, int64_t end_ms)
+{
+    exec_bytes_put_i64(bytes, start_ms);
+    exec_bytes_put_i64(bytes, end_ms);
+}
+
+static void put_state(struct exec_operator *op, const struct exec_table *table, void *entry, struct exec_bytes *bytes)
+{
+    const struct exec_slices *slices = ((const struct exec_window_group_op *)op)->slices;
+
+    exec_aggregates_put(slices->saving->store, exec_table_payload(table, entry), bytes);
+}
+
+static bool save_slice(struct exec_slices *slices, struct exec_save *save, struct slice *slice)
+{
+    struct exec_bytes span = {0};
+    bool              good;
+
+    slices->saving = slice;
+    put_span(&span, slice->start_ms, slice->end_ms);
+    good = exec_save_table(save, TABLE_STATES, view_of(span.base, span.len), slice->table, put_state);
+    slice->is_saved = true;
+    exec_bytes_free(&span);
+    return good;
+}
+
+bool exec_slices_save(struct exec_slices *slices, struct exec_save *save)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < slices->gone_count && !save->all && good; i++) {
+        exec_save_begin(save);
+        put_span(&save->key, slices->gone[i].start_ms, slices->gone[i].end_ms);
+        good = exec_save_remove(save, TABLE_SLICES);
+    }
+    slices->gone_count = 0;
+    for (uint32_t i = 0; i < slices->count && good; i++) {
+        good = save_slice(slices, save, &slices->items[i]);
+    }
+    return good;
+}
+
+/* What rows of such windows can lead to. */
+static bool span_is_sound(const struct exec_slices *slices, struct exec_window_span span)
+{
+    if (span.start_ms < -TIME_MS_MAX || span.end_ms > TIME_MS_MAX || span.start_ms >= span.end_ms) {
+        return false;
+    }
+    return slices->window->kind == EXEC_WINDOWED ||
+           (span.end_ms - span.start_ms == slices->slice_ms &&
+            exec_window_floor(span.start_ms, slices->window->offset_ms, slices->slice_ms) == span.start_ms);
+}
+
+static bool load_state(struct exec_slices *slices, struct exec_window_span span, struct exec_reader *key,
+                       struct exec_reader *value)
+{
+    struct exec_operator *op = &slices->group->op;
+    uint32_t              at = need_slice(slices, span.start_ms, span.end_ms);
+    struct slice         *slice = &slices->items[at];
+    void                 *entry;
+    void                 *state;
+    bool                  is_new;
+
+    if (at == slices->count || !exec_load_entry(op, slice->table, key, true, &entry, &is_new)) {
+        return false;
+    }
+    slice->is_saved = true;
+    state = exec_table_payload(slice->table, entry);
+    exec_aggregates_drop(slice->store, state);
+    return (exec_aggregates_take(slice->store, value, state) && exec_reader_is_done(value)) || exec_load_damaged(op);
+}
+
+bool exec_slices_load(struct exec_slices *slices, uint32_t table, struct exec_reader *key, struct exec_reader *value)
+{
+    struct exec_window_span span = {0};
+    uint32_t                at;
+
+    span.start_ms = exec_reader_i64(key);
+    span.end_ms = exec_reader_i64(key);
+    if (key->is_bad || !span_is_sound(slices, span)) {
+        return exec_load_damaged(&slices->group->op);
+    }
+    if (table == TABLE_STATES && value != NULL) {
+        return load_state(slices, span, key, value);
+    }
+    at = place_in_order(slices, span.start_ms, span.end_ms);
+    if (table != TABLE_SLICES || value != NULL || !exec_reader_is_done(key) || at == slices->count ||
+        slices->items[at].start_ms != span.start_ms || slices->items[at].end_ms != span.end_ms) {
+        return exec_load_damaged(&slices->group->op);
+    }
+    slices->items[at].is_saved = false;
+    remove_slice(slices, at);
     return true;
 }

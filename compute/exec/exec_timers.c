@@ -75,16 +75,21 @@ static bool grow(struct exec_timers *timers)
     return true;
 }
 
-bool exec_timers_add(struct exec_timers *timers, int64_t time, void *owner)
+bool exec_timers_restore(struct exec_timers *timers, int64_t time, uint64_t sequence, void *owner)
 {
     if (timers->count == timers->capacity && !grow(timers)) {
         return false;
     }
-    timers->items[timers->count] =
-        (struct exec_timer){.time = time, .sequence = timers->next_sequence++, .owner = owner};
+    timers->items[timers->count] = (struct exec_timer){.time = time, .sequence = sequence, .owner = owner};
     timers->count++;
+    timers->next_sequence = MAX(timers->next_sequence, sequence + 1);
     sift_up(timers, timers->count - 1);
     return true;
+}
+
+bool exec_timers_add(struct exec_timers *timers, int64_t time, void *owner)
+{
+    return exec_timers_restore(timers, time, timers->next_sequence, owner);
 }
 
 void exec_timers_postpone_first(struct exec_timers *timers, int64_t time)

@@ -23,6 +23,8 @@ struct exec_timers {
 void exec_timers_init(struct exec_timers *timers, struct exec_heap *heap);
 /* False: the heap is spent. */
 MUST_USE bool exec_timers_add(struct exec_timers *timers, int64_t time, void *owner);
+/* One that was saved, in its old place among those of the same time; what is added later stands behind it. */
+MUST_USE bool exec_timers_restore(struct exec_timers *timers, int64_t time, uint64_t sequence, void *owner);
 /* The first timer at a later time, its sequence kept. */
 void exec_timers_postpone_first(struct exec_timers *timers, int64_t time);
 /* NULL when there is none. */

@@ -137,11 +137,19 @@ void                exec_slices_destroy(struct exec_slices *slices);
 MUST_USE bool       exec_slices_push(struct exec_slices *slices, const struct vec_chunk *chunk);
 /* Fires what has ended by then. */
 MUST_USE bool exec_slices_advance(struct exec_slices *slices, int64_t progress_ms);
+MUST_USE bool exec_slices_save(struct exec_slices *slices, struct exec_save *save);
+MUST_USE bool exec_slices_load(struct exec_slices *slices, uint32_t table, struct exec_reader *key,
+                               struct exec_reader *value);
 
 struct exec_sessions *exec_sessions_create(struct exec_window_group_op *group);
 void                  exec_sessions_destroy(struct exec_sessions *sessions);
 MUST_USE bool         exec_sessions_push(struct exec_sessions *sessions, const struct vec_chunk *chunk);
 MUST_USE bool         exec_sessions_advance(struct exec_sessions *sessions, int64_t progress_ms);
+MUST_USE bool         exec_sessions_save(struct exec_sessions *sessions, struct exec_save *save);
+MUST_USE bool         exec_sessions_load(struct exec_sessions *sessions, uint32_t table, struct exec_reader *key,
+                                         struct exec_reader *value);
+/* Behind the last record. */
+MUST_USE bool exec_sessions_loaded(struct exec_sessions *sessions);
 
 /* The chunk's keys into key_vecs and hashes, its times into times_us. False: a time is null (the operator failed). */
 MUST_USE bool exec_window_group_read(struct exec_window_group_op *group, const struct vec_chunk *chunk);

@@ -3,6 +3,7 @@
  *
  * Results go out before the watermark that fired them, so they are in time for whoever groups them by the same window
  * again. In processing time there is no final watermark: windows still open at the end are not emitted, as in Flink. */
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_window.h"
 
 #include "core/base/check.h"
@@ -157,6 +158,44 @@ static bool group_time(struct exec_operator *op, int64_t now_ms)
     return !is_processing_time(group) || advance(group, now_ms - 1);
 }
 
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+static void group_save_scalars(struct exec_operator *op, struct exec_bytes *bytes)
+{
+    const struct exec_window_group_op *group = (const struct exec_window_group_op *)op;
+
+    exec_bytes_put_i64(bytes, exec_window_lasting(group->progress_ms));
+}
+
+static bool group_load_scalars(struct exec_operator *op, struct exec_reader *reader)
+{
+    ((struct exec_window_group_op *)op)->progress_ms = exec_reader_i64(reader);
+    return true;
+}
+
+static bool group_save(struct exec_operator *op, struct exec_save *save)
+{
+    struct exec_window_group_op *group = (struct exec_window_group_op *)op;
+
+    return group->sessions != NULL ? exec_sessions_save(group->sessions, save) : exec_slices_save(group->slices, save);
+}
+
+static bool group_load(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value)
+{
+    struct exec_window_group_op *group = (struct exec_window_group_op *)op;
+
+    return group->sessions != NULL ? exec_sessions_load(group->sessions, table, key, value)
+                                   : exec_slices_load(group->slices, table, key, value);
+}
+
+static bool group_loaded(struct exec_operator *op)
+{
+    struct exec_window_group_op *group = (struct exec_window_group_op *)op;
+
+    return group->sessions == NULL || exec_sessions_loaded(group->sessions);
+}
+
 const struct exec_operator_class exec__window_group_class = {
     .name = "WindowAggregate",
     .bytes = sizeof(struct exec_window_group_op),
@@ -165,4 +204,9 @@ const struct exec_operator_class exec__window_group_class = {
     .watermark = group_watermark,
     .time = group_time,
     .close = group_close,
+    .save_scalars = group_save_scalars,
+    .load_scalars = group_load_scalars,
+    .save = group_save,
+    .load = group_load,
+    .loaded = group_loaded,
 };

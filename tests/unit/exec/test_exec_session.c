@@ -100,6 +100,7 @@ static void run(uint64_t seed)
     model_options(&options, &window);
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
+    options.keeps_changes = seed % 2 == 0;
     rig_start(&rig, &options);
     for (int step = 0; step < 30; step++) {
         struct rig_row rows[40];
@@ -117,6 +118,10 @@ static void run(uint64_t seed)
 
             model_advance(&model, exec_window_progress(watermark_us));
             assert_true(rig_watermark(&rig, 0, watermark_us));
+        }
+        rig_perhaps_restart(&rig, &prng);
+        if (options.keeps_changes && step == 20 && seed % 10 == 0) {
+            rig_load_damaged(&rig, &prng, 60);
         }
     }
     model_advance(&model, EXEC_PROGRESS_END);
@@ -255,18 +260,33 @@ static void test_processing_time(void **state)
 
     (void)state;
     model_options(&options, &window);
+    options.keeps_changes = true;
     rig_start(&rig, &options);
     assert_true(exec_worker_time(rig.worker, 1000));
+    rig_save(&rig, false);
+    rig_restart(&rig);
     push_at(&rig, 1);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_true(exec_worker_time(rig.worker, 1009));
+    rig_save(&rig, false);
+    rig_restart(&rig);
     push_at(&rig, 1);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_true(exec_worker_time(rig.worker, 1018));
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_int_equal(rig.out.count, 0);
     assert_true(exec_worker_time(rig.worker, 1019));
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_int_equal(rig.out.count, 1);
     assert_int_equal(rig.out.items[0].cells[2], 2);
     assert_int_equal(rig.out.items[0].cells[7], 1019000);
     push_at(&rig, 1);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_true(rig_watermark(&rig, 0, EXEC_WATERMARK_END));
     assert_int_equal(rig.out.count, 1);
     rig_stop(&rig);

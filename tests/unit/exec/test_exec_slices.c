@@ -102,6 +102,7 @@ static void run(const struct setting *setting)
     model_options(&options, &setting->window);
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
+    options.keeps_changes = prng_chance(&prng, 1, 2);
     rig_start(&rig, &options);
     for (int step = 0; step < 40; step++) {
         struct rig_row rows[64];
@@ -120,6 +121,10 @@ static void run(const struct setting *setting)
             assert_true(rig_watermark(&rig, 0, watermark_us));
         }
         assert_int_equal(rig_late(&rig), model.late);
+        rig_perhaps_restart(&rig, &prng);
+        if (options.keeps_changes && step == 20 && prng_chance(&prng, 1, 10)) {
+            rig_load_damaged(&rig, &prng, 60);
+        }
     }
     model_advance(&model, EXEC_PROGRESS_END);
     assert_true(rig_watermark(&rig, 0, EXEC_WATERMARK_END));
@@ -252,7 +257,7 @@ static void test_null_time_fails(void **state)
     rig_stop(&rig);
 }
 
-/* The clock assigns and fires; what is open at the end is not emitted. */
+/* The clock assigns and fires; what is open at the end is not emitted. Whatever happens comes from saved state. */
 static void test_processing_time(void **state)
 {
     struct exec_window window = {.kind = EXEC_TUMBLE, .size_ms = 10, .is_processing_time = true};
@@ -261,20 +266,35 @@ static void test_processing_time(void **state)
 
     (void)state;
     model_options(&options, &window);
+    options.keeps_changes = true;
     rig_start(&rig, &options);
     assert_true(exec_worker_time(rig.worker, 1005));
+    rig_save(&rig, false);
+    rig_restart(&rig);
     push_at(&rig, 77);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     push_at(&rig, RIG_NULL / 1000);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_true(exec_worker_time(rig.worker, 1009));
+    rig_save(&rig, false);
+    rig_restart(&rig);
     push_at(&rig, 0);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_int_equal(rig.out.count, 0);
     assert_true(rig_watermark(&rig, 0, 5000 * 1000));
     assert_int_equal(rig.out.count, 0);
     assert_true(exec_worker_time(rig.worker, 1010));
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_int_equal(rig.out.count, 1);
     assert_int_equal(rig.out.items[0].cells[2], 3);
     assert_int_equal(rig.out.items[0].cells[6], 1000 * 1000);
     push_at(&rig, 3);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     assert_true(rig_watermark(&rig, 0, EXEC_WATERMARK_END));
     assert_int_equal(rig.out.count, 1);
     assert_int_equal(rig_late(&rig), 0);

@@ -65,6 +65,17 @@ static void step(struct exec_timers *timers, struct model *model, struct prng *p
     }
 }
 
+/* New timers from what is known of the old ones, in no order. */
+static void rebuild(struct exec_timers *timers, struct exec_heap *heap, const struct model *model)
+{
+    exec_timers_init(timers, heap);
+    for (size_t i = 0; i < model->count; i++) {
+        const struct exec_timer *timer = &model->items[i];
+
+        assert_true(exec_timers_restore(timers, timer->time, timer->sequence, timer->owner));
+    }
+}
+
 static void any_order_comes_out_sorted(void **state)
 {
     static struct model model;
@@ -80,6 +91,11 @@ static void any_order_comes_out_sorted(void **state)
     for (int i = 0; i < STEPS; i++) {
         step(&timers, &model, &prng, &sequence);
         check_first(&timers, &model);
+        if (prng_chance(&prng, 1, 2000)) {
+            rebuild(&timers, heap, &model);
+            sequence = timers.next_sequence;
+            check_first(&timers, &model);
+        }
     }
     assert_true(sequence > STEPS / 3);
     while (model.count > 0) {
