@@ -49,4 +49,18 @@ void exec_aggregates_put(const struct exec_aggregate_store *store, const void *s
  * case. */
 MUST_USE bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader *reader, void *state);
 
+/* The same in two parts, so that a group with millions of DISTINCT values need not be written whole when one comes: the
+ * state with the number that its values go by, and the values of all states of the store as records of tables first,
+ * first + 1, .., one per set (exec_aggregate_store_tables()). What is loaded is put together by _link(): the states
+ * are at the beginning of the payloads of the table's entries. */
+void exec_aggregates_put_alone(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out);
+MUST_USE bool exec_aggregates_take_alone(struct exec_aggregate_store *store, struct exec_reader *reader, void *state);
+uint32_t      exec_aggregate_store_tables(const struct exec_aggregate_store *store);
+/* From now on changes of sets are noted, for _save(). */
+void          exec_aggregate_store_track(struct exec_aggregate_store *store);
+MUST_USE bool exec_aggregate_store_save(struct exec_aggregate_store *store, struct exec_save *save, uint32_t first);
+MUST_USE bool exec_aggregate_store_load(struct exec_aggregate_store *store, uint32_t set, struct exec_reader *key,
+                                        struct exec_reader *value);
+MUST_USE bool exec_aggregate_store_link(struct exec_aggregate_store *store, const struct exec_table *table);
+
 #endif

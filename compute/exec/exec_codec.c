@@ -145,7 +145,15 @@ static void blank(const struct exec_aggregates *aggregates, uint8_t *state)
     }
 }
 
-void exec_aggregates_put(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out)
+/* The number of the state's DISTINCT values; nothing when there are no sets. */
+static void copy_id(const struct exec_aggregates *aggregates, void *to, const void *from)
+{
+    if (aggregates->set_count > 0) {
+        memcpy((uint8_t *)to + aggregates->group_id, (const uint8_t *)from + aggregates->group_id, sizeof(uint64_t));
+    }
+}
+
+void exec_aggregates_put_alone(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out)
 {
     const struct exec_aggregates *aggregates = store->aggregates;
     size_t                        at = out->len;
@@ -153,6 +161,7 @@ void exec_aggregates_put(const struct exec_aggregate_store *store, const void *s
     exec_bytes_put(out, state, aggregates->state_bytes);
     if (aggregates->state_bytes > 0) {
         blank(aggregates, out->base + at);
+        copy_id(aggregates, out->base + at, state);
     }
     for (uint32_t i = 0; i < aggregates->count && aggregates->owns_texts; i++) {
         const struct exec_accumulator *accumulator = &aggregates->accumulators[i];
@@ -160,6 +169,17 @@ void exec_aggregates_put(const struct exec_aggregate_store *store, const void *s
         if (owns_text(accumulator, state)) {
             put_text(out, (const struct vec_string *)(const void *)((const uint8_t *)state + accumulator->slot));
         }
+    }
+}
+
+void exec_aggregates_put(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out)
+{
+    const struct exec_aggregates *aggregates = store->aggregates;
+    size_t                        at = out->len;
+
+    exec_aggregates_put_alone(store, state, out);
+    if (aggregates->set_count > 0) {
+        memset(out->base + at + aggregates->group_id, 0, sizeof(uint64_t));
     }
     for (uint32_t i = 0; i < aggregates->set_count; i++) {
         exec__distinct_put(store, i, state, out);
@@ -213,7 +233,7 @@ static bool accumulator_is_sound(const struct exec_accumulator *accumulator, con
            base[accumulator->slot] <= 1;
 }
 
-bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader *reader, void *state)
+bool exec_aggregates_take_alone(struct exec_aggregate_store *store, struct exec_reader *reader, void *state)
 {
     const struct exec_aggregates *aggregates = store->aggregates;
     const void                   *base = exec_reader_take(reader, aggregates->state_bytes);
@@ -224,6 +244,7 @@ bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader
     if (aggregates->state_bytes > 0) {
         memcpy(state, base, aggregates->state_bytes);
         blank(aggregates, state);
+        copy_id(aggregates, state, base);
     }
     for (uint32_t i = 0; i < aggregates->count; i++) {
         const struct exec_accumulator *accumulator = &aggregates->accumulators[i];
@@ -232,6 +253,19 @@ bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader
             (owns_text(accumulator, state) && !accumulator_take_text(store, accumulator, reader, state))) {
             return false;
         }
+    }
+    return true;
+}
+
+bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader *reader, void *state)
+{
+    const struct exec_aggregates *aggregates = store->aggregates;
+
+    if (!exec_aggregates_take_alone(store, reader, state)) {
+        return false;
+    }
+    if (aggregates->set_count > 0) {
+        memset((uint8_t *)state + aggregates->group_id, 0, sizeof(uint64_t));
     }
     for (uint32_t i = 0; i < aggregates->set_count; i++) {
         if (!exec__distinct_take(store, i, reader, state)) {

@@ -93,6 +93,9 @@ static bool enter(struct exec_aggregate_store *store, uint32_t set_index, const 
         }
         fresh[i] = masks[i] & ~value->mask;
         value->mask |= masks[i];
+        if (fresh[i] != 0) {
+            exec_table_touch(table, work->entries[i]);
+        }
     }
     return true;
 }
@@ -316,4 +319,143 @@ bool exec__distinct_take(struct exec_aggregate_store *store, uint32_t set_index,
         }
     }
     return !reader->is_bad;
+}
+
+/* --- as records -----------------------------------------------------------------------------------------------------
+ */
+
+uint32_t exec_aggregate_store_tables(const struct exec_aggregate_store *store)
+{
+    return store->aggregates->set_count;
+}
+
+void exec_aggregate_store_track(struct exec_aggregate_store *store)
+{
+    for (uint32_t i = 0; i < store->aggregates->set_count; i++) {
+        exec_table_track(store->tables[i]);
+    }
+}
+
+static void put_mask(struct exec_operator *op UNUSED, const struct exec_table *table, void *entry,
+                     struct exec_bytes *bytes)
+{
+    exec_bytes_put_u64(bytes, ((const struct value *)exec_table_payload(table, entry))->mask);
+}
+
+bool exec_aggregate_store_save(struct exec_aggregate_store *store, struct exec_save *save, uint32_t first)
+{
+    for (uint32_t i = 0; i < store->aggregates->set_count; i++) {
+        if (!exec_save_table(save, first + i, view_text(""), store->tables[i], put_mask)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool exec_aggregate_store_load(struct exec_aggregate_store *store, uint32_t set_index, struct exec_reader *key,
+                               struct exec_reader *value)
+{
+    const struct exec_distinct_set *set = &store->aggregates->sets[set_index];
+    struct exec_operator           *op = exec__heap_operator(store->heap);
+    struct exec_table              *table = store->tables[set_index];
+    struct arena                   *arena = exec__load_arena(op);
+    struct vec_chunk                one = {.row_count = 1, .selected_count = 1};
+    uint64_t                        mask = value == NULL ? 0 : exec_reader_u64(value);
+    const void                     *row;
+    struct vec                      argument;
+    uint64_t                        id, value_hash, hash;
+    void                           *entry;
+
+    arena_reset(arena);
+    row = exec_row_take(key, &set->layout, arena);
+    if (row == NULL || !exec_reader_is_done(key) || (value != NULL && !exec_reader_is_done(value))) {
+        return exec_load_damaged(op);
+    }
+    memcpy(&id, (const uint8_t *)row + set->layout.leaves[0].offset, sizeof(id));
+    exec_rows_read(&set->layout, &row, 1, 1, 1, arena, &argument);
+    vec_hash(&argument, &one, &value_hash, false);
+    hash = key_hash(id, value_hash);
+    if (!exec_table_find_rows(table, &row, &hash, 1, value != NULL, &entry, NULL)) {
+        return false;
+    }
+    if (value == NULL && entry != NULL) {
+        exec_table_remove(table, entry);
+    } else if (value != NULL) {
+        *(struct value *)exec_table_payload(table, entry) = (struct value){.mask = mask, .hash = value_hash};
+    }
+    store->last_group_id = MAX(store->last_group_id, id);
+    return true;
+}
+
+/* A table from groups' numbers to their states. */
+static struct exec_table *number_states(struct exec_aggregate_store *store, const struct exec_layout *layout,
+                                        const struct exec_table *table)
+{
+    struct exec_table *states = exec_table_create(store->heap, layout, sizeof(void *) * 2);
+    uint64_t           row[2] = {0};
+    const void        *rows[1] = {row};
+    void              *numbered;
+
+    for (void *entry = NULL; states != NULL && (entry = exec_table_next(table, entry)) != NULL;) {
+        void    *state = exec_table_payload(table, entry);
+        uint64_t hash;
+
+        memcpy((uint8_t *)row + layout->leaves[0].offset, group_id(store->aggregates, state), sizeof(uint64_t));
+        if (row[0] == 0) {
+            continue;
+        }
+        store->last_group_id = MAX(store->last_group_id, row[0]);
+        hash = hash_u64(row[0]);
+        if (!exec_table_find_rows(states, rows, &hash, 1, true, &numbered, NULL)) {
+            return NULL;
+        }
+        *(void **)exec_table_payload(states, numbered) = state;
+    }
+    return states;
+}
+
+static bool link_values(struct exec_aggregate_store *store, uint32_t set_index, struct exec_table *states)
+{
+    const struct exec_distinct_set *set = &store->aggregates->sets[set_index];
+    struct exec_table              *table = store->tables[set_index];
+    uint64_t                        row[2] = {0};
+    const void                     *rows[1] = {row};
+
+    for (void *entry = NULL; (entry = exec_table_next(table, entry)) != NULL;) {
+        struct value *value = exec_table_payload(table, entry);
+        void         *numbered;
+        void        **first;
+        uint64_t      hash;
+
+        memcpy(row, (const uint8_t *)entry + set->layout.leaves[0].offset, sizeof(row[0]));
+        hash = hash_u64(row[0]);
+        if (!exec_table_find_rows(states, rows, &hash, 1, false, &numbered, NULL) || numbered == NULL) {
+            return exec_load_damaged(exec__heap_operator(store->heap)); /* a value of no group */
+        }
+        first = first_of(set, *(void **)exec_table_payload(states, numbered));
+        value->next = *first;
+        *first = entry;
+    }
+    return true;
+}
+
+bool exec_aggregate_store_link(struct exec_aggregate_store *store, const struct exec_table *table)
+{
+    struct vec_type    type = vec_type_of(VEC_BIGINT);
+    struct exec_layout layout;
+    struct exec_table *states;
+    bool               good = true;
+
+    if (store->aggregates->set_count == 0) {
+        return true;
+    }
+    layout = exec_layout_make(exec__arena(exec__heap_operator(store->heap)), &type, 1);
+    states = number_states(store, &layout, table);
+    for (uint32_t i = 0; i < store->aggregates->set_count && states != NULL && good; i++) {
+        good = link_values(store, i, states);
+    }
+    if (states != NULL) {
+        exec_table_destroy(states);
+    }
+    return states != NULL && good;
 }

@@ -12,6 +12,7 @@
  * state above alive (Flink: GroupAggFunction). Flink lets values of DISTINCT expire each by itself; here they go with
  * their group. */
 #include "compute/exec/exec_aggregate.h"
+#include "compute/exec/exec_state.h"
 #include "core/base/check.h"
 
 #define RESULT_BLOCK  ((size_t)256 * KIB)
@@ -117,7 +118,14 @@ static bool open(struct exec_operator *op)
                              : exec_table_create(aggregation->heap, &aggregation->key,
                                                  aggregation->state_bytes + sizeof(struct group) +
                                                      (plan->state_ttl_ms > 0 ? sizeof(int64_t) : 0));
-    return aggregation->table != NULL;
+    if (aggregation->table == NULL) {
+        return false;
+    }
+    if (exec__keeps_changes(op)) {
+        exec_table_track(aggregation->table);
+        exec_aggregate_store_track(aggregation->store);
+    }
+    return true;
 }
 
 static void close(struct exec_operator *op)
@@ -278,9 +286,11 @@ static bool push_distinct(struct aggregation *aggregation, const struct vec_chun
 
         if (aggregation->is_new[i] || is_expired(aggregation, group)) {
             rows[out.selected_count++] = (uint16_t)vec_chunk_row(chunk, i);
+            exec_table_touch(aggregation->table, aggregation->entries[i]);
         }
         if (plan->state_ttl_ms > 0) {
             *written_ms_of(group) = exec__now_ms(op);
+            exec_table_touch(aggregation->table, aggregation->entries[i]);
         }
     }
     for (uint32_t i = 0; i < plan->key_count; i++) {
@@ -333,6 +343,7 @@ static void collect(struct aggregation *aggregation, struct emission *emission, 
         aggregation->changed_first = group->next_changed == LAST ? NULL : group->next_changed;
         group->next_changed = NULL;
         group->before = has_copy(group) ? group->before : EMITTED;
+        exec_table_touch(aggregation->table, entry); /* every change comes by here before its epoch ends */
     }
     if (aggregation->changed_first == NULL) {
         aggregation->changed_last = NULL;
@@ -427,6 +438,81 @@ static bool flush(struct exec_operator *op)
     return true;
 }
 
+/* --- state -----------------------------------------------------------------------------------------------------------
+ */
+
+#define TABLE_GROUPS 1
+#define TABLE_SETS   2 /* and on: values of DISTINCT */
+
+/* After a flush: every group was emitted as it is. */
+static void put_group(struct exec_operator *op, const struct exec_table *table, void *entry, struct exec_bytes *bytes)
+{
+    struct aggregation *aggregation = aggregation_of(op);
+    struct group       *group = group_of(aggregation, entry);
+
+    CHECK(group->next_changed == NULL && !has_copy(group));
+    if (op->node->group.state_ttl_ms > 0) {
+        exec_bytes_put_i64(bytes, *written_ms_of(group));
+    }
+    exec_aggregates_put_alone(aggregation->store, exec_table_payload(table, entry), bytes);
+}
+
+static bool save(struct exec_operator *op, struct exec_save *save)
+{
+    struct aggregation *aggregation = aggregation_of(op);
+
+    return exec_save_table(save, TABLE_GROUPS, view_text(""), aggregation->table, put_group) &&
+           exec_aggregate_store_save(aggregation->store, save, TABLE_SETS);
+}
+
+/* The state's values of DISTINCT are not linked to it here: they come and go by records of their own. */
+static bool load_group(struct aggregation *aggregation, struct exec_reader *key, struct exec_reader *value)
+{
+    struct exec_operator *op = &aggregation->op;
+    void                 *entry;
+
+    if (!exec_load_entry(op, aggregation->table, key, value != NULL, &entry, NULL)) {
+        return false;
+    }
+    if (entry == NULL) {
+        return true;
+    }
+    exec_aggregates_drop(aggregation->store, exec_table_payload(aggregation->table, entry));
+    if (value == NULL) {
+        exec_table_remove(aggregation->table, entry);
+        return true;
+    }
+    if (op->node->group.state_ttl_ms > 0) {
+        *written_ms_of(group_of(aggregation, entry)) = exec_reader_i64(value);
+    }
+    group_of(aggregation, entry)->before = op->node->group.aggregate_count > 0 ? EMITTED : NULL;
+    if (!exec_aggregates_take_alone(aggregation->store, value, exec_table_payload(aggregation->table, entry)) ||
+        !exec_reader_is_done(value)) {
+        return exec_load_damaged(op);
+    }
+    return true;
+}
+
+static bool load(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value)
+{
+    struct aggregation *aggregation = aggregation_of(op);
+
+    if (table == TABLE_GROUPS) {
+        return load_group(aggregation, key, value);
+    }
+    if (table >= TABLE_SETS && table - TABLE_SETS < exec_aggregate_store_tables(aggregation->store)) {
+        return exec_aggregate_store_load(aggregation->store, table - TABLE_SETS, key, value);
+    }
+    return exec_load_damaged(op);
+}
+
+static bool loaded(struct exec_operator *op)
+{
+    struct aggregation *aggregation = aggregation_of(op);
+
+    return exec_aggregate_store_link(aggregation->store, aggregation->table);
+}
+
 const struct exec_operator_class exec__group_class = {
     .name = "group",
     .bytes = sizeof(struct aggregation),
@@ -435,4 +521,7 @@ const struct exec_operator_class exec__group_class = {
     .flush = flush,
     .time = time_passed,
     .close = close,
+    .save = save,
+    .load = load,
+    .loaded = loaded,
 };

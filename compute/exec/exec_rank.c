@@ -62,6 +62,15 @@ void exec_rank_free(struct exec_rank_op *rank, struct exec_rank_row *row)
     exec_heap_give(rank->heap, row, sizeof(*row) + rank->row.row_bytes);
 }
 
+struct exec_rank_row *exec_rank_take(struct exec_rank_op *rank, struct exec_reader *reader)
+{
+    const void *row;
+
+    arena_reset(&rank->loading);
+    row = exec_row_take(reader, &rank->row, &rank->loading);
+    return row == NULL ? NULL : exec_rank_keep(rank, row);
+}
+
 bool exec_rank_send(struct exec_rank_op *rank)
 {
     struct exec_rank_output *output = &rank->output;
@@ -187,6 +196,9 @@ static bool rank_open(struct exec_operator *op)
     rank->table = exec_table_create(rank->heap, &rank->key,
                                     rank->way == EXEC_RANK_BEST ? exec_rank_best_bytes() : exec_rank_first_bytes());
     exec_timers_init(&rank->timers, rank->heap);
+    if (rank->table != NULL && exec__keeps_changes(op)) {
+        exec_table_track(rank->table);
+    }
     return rank->table != NULL && orders_fit(rank);
 }
 
@@ -255,6 +267,65 @@ static bool rank_time(struct exec_operator *op, int64_t now_ms)
     return true;
 }
 
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+#define TABLE_KEYS 1
+
+static void put_entry(struct exec_operator *op, const struct exec_table *table UNUSED, void *entry,
+                      struct exec_bytes *bytes)
+{
+    const struct exec_rank_op *rank = (const struct exec_rank_op *)op;
+
+    if (rank->way == EXEC_RANK_BEST) {
+        exec_rank_best_put(rank, entry, bytes);
+    } else {
+        exec_rank_first_put(rank, entry, bytes);
+    }
+}
+
+static bool rank_save(struct exec_operator *op, struct exec_save *save)
+{
+    return exec_save_table(save, TABLE_KEYS, view_text(""), ((struct exec_rank_op *)op)->table, put_entry);
+}
+
+static bool rank_load(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value)
+{
+    struct exec_rank_op *rank = (struct exec_rank_op *)op;
+    void                *entry;
+    bool                 good;
+
+    if (table != TABLE_KEYS) {
+        return exec_load_damaged(op);
+    }
+    if (!exec_load_entry(op, rank->table, key, value != NULL, &entry, NULL)) {
+        return false;
+    }
+    if (entry == NULL) {
+        return true;
+    }
+    if (rank->way == EXEC_RANK_BEST) {
+        exec_rank_best_clear(rank, entry);
+    } else {
+        exec_rank_first_clear(rank, entry);
+    }
+    if (value == NULL) {
+        exec_table_remove(rank->table, entry);
+        return true;
+    }
+    good = rank->way == EXEC_RANK_BEST ? exec_rank_best_take(rank, entry, value)
+                                       : exec_rank_first_take(rank, entry, value);
+    return (good && exec_reader_is_done(value)) || exec_load_damaged(op);
+}
+
+static bool rank_loaded(struct exec_operator *op)
+{
+    struct exec_rank_op *rank = (struct exec_rank_op *)op;
+
+    rank->watermark_ms = exec_window_progress(op->combined_us);
+    return rank->way != EXEC_RANK_FIRST_IN_TIME || exec_rank_first_loaded(rank);
+}
+
 const struct exec_operator_class exec__rank_class = {
     .name = "Rank",
     .bytes = sizeof(struct exec_rank_op),
@@ -264,4 +335,7 @@ const struct exec_operator_class exec__rank_class = {
     .flush = rank_flush,
     .time = rank_time,
     .close = rank_close,
+    .save = rank_save,
+    .load = rank_load,
+    .loaded = rank_loaded,
 };

@@ -10,6 +10,7 @@
 #ifndef MILLRACE_EXEC_RANK_H
 #define MILLRACE_EXEC_RANK_H
 
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_timers.h"
 
 enum exec_rank_way { EXEC_RANK_BEST, EXEC_RANK_FIRST_COME, EXEC_RANK_FIRST_IN_TIME };
@@ -66,6 +67,8 @@ const uint8_t *exec_rank_load(struct exec_rank_op *rank, const struct vec_chunk 
 /* NULL: the heap is spent. */
 struct exec_rank_row *exec_rank_keep(struct exec_rank_op *rank, const void *loaded);
 void                  exec_rank_free(struct exec_rank_op *rank, struct exec_rank_row *row);
+/* A row out of a record. NULL: damaged, or the heap is spent. */
+struct exec_rank_row *exec_rank_take(struct exec_rank_op *rank, struct exec_reader *reader);
 /* Frees a row after the next sending: rows that were added must stay until then. */
 static inline void exec_rank_leave(struct exec_rank_op *rank, struct exec_rank_row *row)
 {
@@ -81,6 +84,11 @@ size_t        exec_rank_best_bytes(void); /* of a key's entry */
 MUST_USE bool exec_rank_best_push(struct exec_rank_op *rank, const struct vec_chunk *chunk);
 MUST_USE bool exec_rank_best_flush(struct exec_rank_op *rank);
 void          exec_rank_best_sweep(struct exec_rank_op *rank, int64_t now_ms);
+/* A key's entry as bytes, and back into one that may hold something already. */
+void          exec_rank_best_put(const struct exec_rank_op *rank, void *entry, struct exec_bytes *bytes);
+MUST_USE bool exec_rank_best_take(struct exec_rank_op *rank, void *entry, struct exec_reader *reader);
+/* What the entry owns goes. */
+void exec_rank_best_clear(struct exec_rank_op *rank, void *entry);
 
 /* FIRST_COME and FIRST_IN_TIME. */
 size_t        exec_rank_first_bytes(void);
@@ -88,6 +96,11 @@ MUST_USE bool exec_rank_come_push(struct exec_rank_op *rank, const struct vec_ch
 MUST_USE bool exec_rank_time_push(struct exec_rank_op *rank, const struct vec_chunk *chunk);
 MUST_USE bool exec_rank_time_advance(struct exec_rank_op *rank, int64_t watermark_ms);
 /* Forgets the keys whose time to live is over. */
-void exec_rank_first_sweep(struct exec_rank_op *rank, int64_t now_ms);
+void          exec_rank_first_sweep(struct exec_rank_op *rank, int64_t now_ms);
+void          exec_rank_first_put(const struct exec_rank_op *rank, void *entry, struct exec_bytes *bytes);
+MUST_USE bool exec_rank_first_take(struct exec_rank_op *rank, void *entry, struct exec_reader *reader);
+void          exec_rank_first_clear(struct exec_rank_op *rank, void *entry);
+/* Behind the last record: timers of the rows that wait. */
+MUST_USE bool exec_rank_first_loaded(struct exec_rank_op *rank);
 
 #endif

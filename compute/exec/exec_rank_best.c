@@ -457,6 +457,7 @@ bool exec_rank_best_flush(struct exec_rank_op *rank)
             return false;
         }
         make_clean(rank, key);
+        exec_table_touch(rank->table, rank->dirty[i]); /* every change comes by here before its epoch ends */
     }
     rank->dirty_count = 0;
     return exec_rank_send(rank);
@@ -474,4 +475,56 @@ void exec_rank_best_sweep(struct exec_rank_op *rank, int64_t now_ms)
             exec_table_remove(rank->table, entry);
         }
     }
+}
+
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+/* All rows of the key: as many as the query asks for. After a flush, all of them were shown. */
+void exec_rank_best_put(const struct exec_rank_op *rank, void *entry, struct exec_bytes *bytes)
+{
+    const struct best_key *key = key_of(rank, entry);
+
+    CHECK(!key->is_dirty);
+    exec_bytes_put_i64(bytes, key->written_ms);
+    exec_bytes_put_u32(bytes, key->count);
+    for (uint32_t i = 0; i < key->count; i++) {
+        exec_row_put(bytes, &rank->row, exec_rank_row_of(key->rows[i]));
+    }
+}
+
+bool exec_rank_best_take(struct exec_rank_op *rank, void *entry, struct exec_reader *reader)
+{
+    struct best_key *key = key_of(rank, entry);
+    uint32_t         count;
+
+    key->written_ms = exec_reader_i64(reader);
+    count = exec_reader_u32(reader);
+    if (count > rank->op.node->rank.last) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct exec_rank_row *row = exec_rank_take(rank, reader);
+
+        if (row == NULL) {
+            return false;
+        }
+        if (!make_room(rank, key)) {
+            exec_rank_free(rank, row);
+            return false;
+        }
+        row->is_best = true;
+        row->is_shown = true;
+        key->rows[key->count++] = row;
+    }
+    return true;
+}
+
+void exec_rank_best_clear(struct exec_rank_op *rank, void *entry)
+{
+    struct best_key *key = key_of(rank, entry);
+
+    clear_key(rank, key);
+    free_rows(rank, key);
+    *key = (struct best_key){0};
 }

@@ -93,6 +93,7 @@ bool exec_rank_come_push(struct exec_rank_op *rank, const struct vec_chunk *chun
         }
         key->sent++;
         key->sent_ms = now_ms;
+        exec_table_touch(rank->table, rank->entries[i]);
         if (key->sent >= spec->first) {
             rows[count++] = (uint16_t)row;
             numbers[row] = (int64_t)key->sent;
@@ -125,6 +126,7 @@ static bool consider(struct exec_rank_op *rank, void *entry, const void *loaded,
     key->timers++;
     key->waiting = row;
     key->waiting_ms = time_ms;
+    exec_table_touch(rank->table, entry);
     return true;
 }
 
@@ -176,8 +178,71 @@ bool exec_rank_time_advance(struct exec_rank_op *rank, int64_t watermark_ms)
             key->waiting = NULL;
             key->sent = 1;
             key->sent_ms = now_ms;
+            exec_table_touch(rank->table, timer->owner);
         }
         exec_timers_drop_first(&rank->timers);
     }
     return exec_rank_send(rank);
+}
+
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+void exec_rank_first_put(const struct exec_rank_op *rank, void *entry, struct exec_bytes *bytes)
+{
+    const struct first_key *key = key_of(rank, entry);
+
+    exec_bytes_put_u64(bytes, key->sent);
+    exec_bytes_put_i64(bytes, key->sent_ms);
+    exec_bytes_put_u8(bytes, key->waiting != NULL);
+    if (key->waiting != NULL) {
+        exec_bytes_put_i64(bytes, key->waiting_ms);
+        exec_row_put(bytes, &rank->row, exec_rank_row_of(key->waiting));
+    }
+}
+
+bool exec_rank_first_take(struct exec_rank_op *rank, void *entry, struct exec_reader *reader)
+{
+    struct first_key *key = key_of(rank, entry);
+
+    key->sent = exec_reader_u64(reader);
+    key->sent_ms = exec_reader_i64(reader);
+    if (key->sent > rank->op.node->rank.last) {
+        return false;
+    }
+    if (exec_reader_u8(reader) == 0) {
+        return true;
+    }
+    if (rank->way != EXEC_RANK_FIRST_IN_TIME || key->sent > 0) {
+        return false;
+    }
+    key->waiting_ms = exec_reader_i64(reader);
+    key->waiting = exec_rank_take(rank, reader);
+    return key->waiting != NULL;
+}
+
+void exec_rank_first_clear(struct exec_rank_op *rank, void *entry)
+{
+    struct first_key *key = key_of(rank, entry);
+
+    if (key->waiting != NULL) {
+        exec_rank_free(rank, key->waiting);
+    }
+    *key = (struct first_key){0};
+}
+
+/* Only the timer that a waiting row goes out by is of use. */
+bool exec_rank_first_loaded(struct exec_rank_op *rank)
+{
+    for (void *entry = NULL; (entry = exec_table_next(rank->table, entry)) != NULL;) {
+        struct first_key *key = key_of(rank, entry);
+
+        if (key->waiting != NULL) {
+            if (!exec_timers_add(&rank->timers, key->waiting_ms, entry)) {
+                return false;
+            }
+            key->timers = 1;
+        }
+    }
+    return true;
 }

@@ -318,7 +318,7 @@ static bool load_worker(struct exec_worker *worker, struct exec_reader *reader)
     uint32_t worker_count = exec_reader_u32(reader);
 
     worker->now_ms = exec_reader_i64(reader);
-    if (!exec_reader_is_done(reader) || version != STATE_VERSION) {
+    if (!exec_reader_is_done(reader) || version != STATE_VERSION || worker->now_ms < 0) {
         return fail_load(worker, "a record of saved state is damaged, or of another version");
     }
     return worker_count == worker->job->options.worker_count ||
@@ -341,13 +341,13 @@ bool exec_worker_load(struct exec_worker *worker, uint32_t node, uint32_t table,
     if (op == NULL) {
         return fail_load(worker, "a record of saved state is of an operator that is not there");
     }
+    worker->has_loaded = true;
     if (table == TABLE_SCALARS) {
         return value.base == NULL || key.len > 0 ? exec_load_damaged(op) : load_scalars(op, &value_reader);
     }
     if (!op->is_loaded || op->class->load == NULL) {
         return exec_load_damaged(op);
     }
-    worker->has_loaded = true;
     return op->class->load(op, table, &key_reader, value.base == NULL ? NULL : &value_reader);
 }
 
