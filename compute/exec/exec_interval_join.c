@@ -10,12 +10,26 @@
  * + 1. They go when a row of the other side passes by, or when the key's timer comes: one per side, set for the row
  * that was kept first, then for the earliest that remains.
  *
- * Watermarks leave late by the longer reach: a pair may be that much older than the row that completed it. */
+ * Watermarks leave late by the longer reach: a pair may be that much older than the row that completed it.
+ *
+ * Saved are rows as they are kept, and for each key whose timers moved or whose rows expired where its rows begin and
+ * when its timers come: rows expire from the front, all of a time at once. */
 #include "compute/exec/exec_join.h"
+#include "compute/exec/exec_journal.h"
+#include "compute/exec/exec_state.h"
 #include "compute/exec/exec_timers.h"
 #include "compute/exec/exec_window.h"
 
 #include "core/base/check.h"
+
+#define TABLE_KEYS  1
+#define TABLE_ROWS  2
+#define TIMER_NONE  INT64_MIN
+#define TIME_MS_MAX (INT64_MAX / 4) /* of what comes from disk: far enough from the ends of what can be counted */
+
+/* In place of a kept row's next: it was not saved so far; it expired before it was, and the journal still names it. */
+#define FRESH ((struct exec_match *)(uintptr_t)1)
+#define GONE  ((struct exec_match *)(uintptr_t)2)
 
 /* The rows of a side of a key, by (time, arrival). */
 struct interval_side {
@@ -23,7 +37,7 @@ struct interval_side {
     struct exec_match **items; /* begin .. end - 1 */
     uint32_t            begin, end, capacity;
     uint32_t            side;
-    bool                has_timer;
+    int64_t             timer_ms; /* TIMER_NONE: there is none */
 };
 
 struct interval_key {
@@ -39,6 +53,9 @@ struct interval_op {
     int64_t             expired_ms[2];
     int64_t             time_ms; /* the operator's */
     struct exec_match  *dead[2]; /* gone, but pairs of this call may still show them */
+    bool                keeps_changes;
+    struct exec_journal journal;
+    uint64_t            saved_count; /* rows that were ever saved: each has a key of its own */
     int64_t             times_us[VEC_ROWS_MAX];
     bool                nulls[VEC_ROWS_MAX];
     void               *entries[VEC_ROWS_MAX];
@@ -59,6 +76,10 @@ static bool interval_open(struct exec_operator *op)
         interval->table = exec_table_create(interval->heap, &interval->join.key, sizeof(struct interval_key));
     }
     exec_timers_init(&interval->timers, interval->heap);
+    interval->keeps_changes = exec__keeps_changes(op);
+    if (interval->table != NULL && interval->keeps_changes) {
+        exec_table_track(interval->table);
+    }
     return interval->table != NULL;
 }
 
@@ -120,34 +141,54 @@ static bool make_room(struct interval_op *interval, struct interval_side *side)
     return true;
 }
 
-static bool keep_row(struct interval_op *interval, struct interval_side *side, const void *loaded, int64_t time_ms)
+/* NULL: the heap is spent. */
+static struct exec_match *insert_row(struct interval_op *interval, struct interval_side *side, const void *loaded,
+                                     int64_t time_ms)
 {
     const struct exec_layout *layout = &interval->join.rows[side->side];
     struct exec_match        *match;
     uint32_t                  at;
 
     if (!make_room(interval, side)) {
-        return false;
+        return NULL;
     }
     match = exec_heap_take(interval->heap, sizeof(*match) + layout->row_bytes);
     if (match == NULL) {
-        return false;
+        return NULL;
     }
     memcpy(exec_match_row(match), loaded, layout->row_bytes);
     if (layout->text_count > 0 && !exec_row_keep(layout, interval->heap, exec_match_row(match))) {
-        return false;
+        return NULL;
     }
+    match->next = NULL;
     match->time = time_ms;
     for (at = side->end; at > side->begin && side->items[at - 1]->time > time_ms; at--) {
         side->items[at] = side->items[at - 1];
     }
     side->items[at] = match;
     side->end++;
-    if (side->has_timer) {
+    return match;
+}
+
+static bool keep_row(struct interval_op *interval, struct interval_side *side, const void *loaded, int64_t time_ms)
+{
+    struct exec_match *match = insert_row(interval, side, loaded, time_ms);
+
+    if (match == NULL) {
+        return false;
+    }
+    if (interval->keeps_changes) {
+        match->next = FRESH;
+        if (!exec_journal_add(&interval->journal, interval->heap, match, side->side)) {
+            return false;
+        }
+    }
+    if (side->timer_ms != TIMER_NONE) {
         return true;
     }
-    side->has_timer = true;
-    return exec_timers_add(&interval->timers, time_ms + interval->reach_ms[side->side] + 1, side);
+    side->timer_ms = time_ms + interval->reach_ms[side->side] + 1;
+    exec_table_touch(interval->table, side->entry);
+    return exec_timers_add(&interval->timers, side->timer_ms, side);
 }
 
 /* The first item at or after a time. */
@@ -174,28 +215,48 @@ static int64_t expired_by_now(const struct interval_op *interval, uint32_t side)
     return interval->time_ms == INT64_MAX ? INT64_MAX : interval->time_ms - interval->reach_ms[side] - 1;
 }
 
-static void remove_expired(struct interval_op *interval, struct interval_side *side)
+/* Rows up to a time go, those that the journal names when it is gone through. */
+static void remove_until(struct interval_op *interval, struct interval_side *side, int64_t time_ms)
 {
-    while (side->begin < side->end && side->items[side->begin]->time <= interval->expired_ms[side->side]) {
+    uint32_t begin = side->begin;
+
+    while (side->begin < side->end && side->items[side->begin]->time <= time_ms) {
         struct exec_match *match = side->items[side->begin++];
 
-        match->next = interval->dead[side->side];
-        interval->dead[side->side] = match;
+        if (match->next == FRESH) {
+            match->next = GONE;
+        } else {
+            match->next = interval->dead[side->side];
+            interval->dead[side->side] = match;
+        }
+    }
+    if (side->begin > begin) {
+        exec_table_touch(interval->table, side->entry);
     }
     if (side->begin == side->end) {
         free_items(interval, side);
     }
 }
 
+static void remove_expired(struct interval_op *interval, struct interval_side *side)
+{
+    remove_until(interval, side, interval->expired_ms[side->side]);
+}
+
+static void free_row(struct interval_op *interval, uint32_t side, struct exec_match *match)
+{
+    const struct exec_layout *layout = &interval->join.rows[side];
+
+    exec_row_drop(layout, interval->heap, exec_match_row(match));
+    exec_heap_give(interval->heap, match, sizeof(*match) + layout->row_bytes);
+}
+
 static void free_dead(struct interval_op *interval)
 {
     for (uint32_t side = 0; side < 2; side++) {
-        const struct exec_layout *layout = &interval->join.rows[side];
-
         for (struct exec_match *match = interval->dead[side], *next; match != NULL; match = next) {
             next = match->next;
-            exec_row_drop(layout, interval->heap, exec_match_row(match));
-            exec_heap_give(interval->heap, match, sizeof(*match) + layout->row_bytes);
+            free_row(interval, side, match);
         }
         interval->dead[side] = NULL;
     }
@@ -206,7 +267,8 @@ static bool is_empty(const struct interval_op *interval, void *entry)
     const struct interval_side *left = side_of(interval, entry, EXEC_LEFT);
     const struct interval_side *right = side_of(interval, entry, EXEC_RIGHT);
 
-    return left->begin == left->end && right->begin == right->end && !left->has_timer && !right->has_timer;
+    return left->begin == left->end && right->begin == right->end && left->timer_ms == TIMER_NONE &&
+           right->timer_ms == TIMER_NONE;
 }
 
 /* --- rows in -------------------------------------------------------------------------------------------------------
@@ -240,6 +302,7 @@ static void name_sides(struct interval_op *interval, void *entry)
     for (uint32_t side = 0; side < 2; side++) {
         side_of(interval, entry, side)->entry = entry;
         side_of(interval, entry, side)->side = side;
+        side_of(interval, entry, side)->timer_ms = TIMER_NONE;
     }
 }
 
@@ -300,10 +363,13 @@ static void on_timer(struct interval_op *interval, struct interval_side *side)
         /* What has not expired is due later than what has. */
         CHECK(due_ms > interval->time_ms);
         exec_timers_postpone_first(&interval->timers, due_ms);
+        side->timer_ms = due_ms;
+        exec_table_touch(interval->table, side->entry);
         return;
     }
     exec_timers_drop_first(&interval->timers);
-    side->has_timer = false;
+    side->timer_ms = TIMER_NONE;
+    exec_table_touch(interval->table, side->entry);
     if (is_empty(interval, side->entry)) {
         exec_table_remove(interval->table, side->entry);
     }
@@ -334,6 +400,185 @@ static bool interval_watermark(struct exec_operator *op, uint32_t input, int64_t
     return exec__emit_watermark(op, lowest_us);
 }
 
+/* --- state ---------------------------------------------------------------------------------------------------------
+ */
+
+static void interval_save_scalars(struct exec_operator *op, struct exec_bytes *bytes)
+{
+    const struct interval_op *interval = (const struct interval_op *)op;
+
+    exec_bytes_put_i64(bytes, interval->time_ms);
+    exec_bytes_put_i64(bytes, interval->expired_ms[EXEC_LEFT]);
+    exec_bytes_put_i64(bytes, interval->expired_ms[EXEC_RIGHT]);
+}
+
+/* The end of time does not last: whoever had it comes to it again. */
+static bool interval_load_scalars(struct exec_operator *op, struct exec_reader *reader)
+{
+    struct interval_op *interval = (struct interval_op *)op;
+
+    interval->time_ms = exec_reader_i64(reader);
+    interval->expired_ms[EXEC_LEFT] = exec_reader_i64(reader);
+    interval->expired_ms[EXEC_RIGHT] = exec_reader_i64(reader);
+    if (interval->time_ms == INT64_MAX) {
+        interval->time_ms = 0;
+        interval->expired_ms[EXEC_LEFT] = 0;
+        interval->expired_ms[EXEC_RIGHT] = 0;
+    }
+    return (interval->time_ms >= 0 && interval->time_ms <= TIME_MS_MAX) || exec_load_damaged(op);
+}
+
+static void put_sides(struct exec_operator *op, const struct exec_table *table UNUSED, void *entry,
+                      struct exec_bytes *bytes)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct interval_side *side = side_of((const struct interval_op *)op, entry, i);
+
+        exec_bytes_put_i64(bytes, side->begin < side->end ? side->items[side->begin]->time : TIME_MS_MAX);
+        exec_bytes_put_i64(bytes, side->timer_ms);
+    }
+}
+
+static bool save_row(struct interval_op *interval, struct exec_save *save, uint32_t side, struct exec_match *match)
+{
+    exec_save_begin(save);
+    exec_bytes_put_u64(&save->key, interval->saved_count++);
+    exec_bytes_put_u8(&save->value, (uint8_t)side);
+    exec_row_put(&save->value, &interval->join.rows[side], exec_match_row(match));
+    return exec_save_write(save, TABLE_ROWS);
+}
+
+static bool save_all_rows(struct interval_op *interval, struct exec_save *save)
+{
+    for (void *entry = NULL; (entry = exec_table_next(interval->table, entry)) != NULL;) {
+        for (uint32_t i = 0; i < 2; i++) {
+            const struct interval_side *side = side_of(interval, entry, i);
+
+            for (uint32_t at = side->begin; at < side->end; at++) {
+                if (!save_row(interval, save, i, side->items[at])) {
+                    return false;
+                }
+            }
+        }
+    }
+    return true;
+}
+
+/* Goes through the journal: writes what is there, unless all was written, and forgets what is gone. */
+static bool save_journal(struct interval_op *interval, struct exec_save *save)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < exec_journal_count(&interval->journal); i++) {
+        struct exec_journal_item item = exec_journal_at(&interval->journal, i);
+
+        if (item.match->next == GONE) {
+            free_row(interval, item.side, item.match);
+        } else {
+            good = good && (save->all || save_row(interval, save, item.side, item.match));
+            item.match->next = NULL;
+        }
+    }
+    exec_journal_clear(&interval->journal, interval->heap);
+    return good;
+}
+
+static bool interval_save(struct exec_operator *op, struct exec_save *save)
+{
+    struct interval_op *interval = (struct interval_op *)op;
+
+    return exec_save_table(save, TABLE_KEYS, view_text(""), interval->table, put_sides) &&
+           (!save->all || save_all_rows(interval, save)) && save_journal(interval, save);
+}
+
+static bool load_key(struct interval_op *interval, struct exec_reader *key, struct exec_reader *value)
+{
+    struct exec_operator *op = &interval->join.op;
+    void                 *entry;
+    bool                  is_new;
+
+    if (!exec_load_entry(op, interval->table, key, value != NULL, &entry, &is_new)) {
+        return false;
+    }
+    if (entry == NULL) {
+        return true; /* came and went in one epoch */
+    }
+    if (is_new) {
+        name_sides(interval, entry);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        struct interval_side *side = side_of(interval, entry, i);
+        int64_t               first_ms = value == NULL ? TIME_MS_MAX : exec_reader_i64(value);
+
+        side->timer_ms = value == NULL ? TIMER_NONE : exec_reader_i64(value);
+        if (first_ms > -TIME_MS_MAX) {
+            remove_until(interval, side, first_ms - 1);
+        }
+    }
+    free_dead(interval);
+    if (value == NULL) {
+        exec_table_remove(interval->table, entry);
+        return true;
+    }
+    return exec_reader_is_done(value) || exec_load_damaged(op);
+}
+
+static bool load_row(struct interval_op *interval, struct exec_reader *key, struct exec_reader *value)
+{
+    struct exec_operator   *op = &interval->join.op;
+    const struct exec_join *spec = &op->node->join;
+    uint64_t                number = exec_reader_u64(key);
+    uint8_t                 side = exec_reader_u8(value);
+    struct exec_join_rows   rows;
+    const struct vec       *times;
+
+    if (side > 1 || !exec_reader_is_done(key) || !exec_join_take(&interval->join, side, value, &rows) ||
+        !exec_reader_is_done(value)) {
+        return exec_load_damaged(op);
+    }
+    interval->saved_count = number + 1;
+    times = &rows.chunk.columns[side == EXEC_LEFT ? spec->left_time : spec->right_time];
+    if (exec_window_times(times, &rows.chunk, interval->times_us, interval->nulls) ||
+        !exec_table_find(interval->table, interval->join.vecs, &rows.chunk, interval->join.hashes, false,
+                         interval->entries, NULL) ||
+        interval->entries[0] == NULL) {
+        return exec_load_damaged(op);
+    }
+    return insert_row(interval, side_of(interval, interval->entries[0], side),
+                      exec_join_loaded(&interval->join, &rows, side, 0),
+                      exec_floor_div(interval->times_us[0], 1000)) != NULL;
+}
+
+static bool interval_load(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value)
+{
+    struct interval_op *interval = (struct interval_op *)op;
+
+    if (table == TABLE_KEYS) {
+        return load_key(interval, key, value);
+    }
+    return table == TABLE_ROWS && value != NULL ? load_row(interval, key, value) : exec_load_damaged(op);
+}
+
+static bool interval_loaded(struct exec_operator *op)
+{
+    struct interval_op *interval = (struct interval_op *)op;
+
+    for (void *entry = NULL; (entry = exec_table_next(interval->table, entry)) != NULL;) {
+        for (uint32_t i = 0; i < 2; i++) {
+            struct interval_side *side = side_of(interval, entry, i);
+
+            if (side->timer_ms == TIMER_NONE && side->begin < side->end) {
+                return exec_load_damaged(op); /* rows that nothing would end */
+            }
+            if (side->timer_ms != TIMER_NONE && !exec_timers_add(&interval->timers, side->timer_ms, side)) {
+                return false;
+            }
+        }
+    }
+    exec_table_saved(interval->table);
+    return true;
+}
+
 const struct exec_operator_class exec__interval_join_class = {
     .name = "IntervalJoin",
     .bytes = sizeof(struct interval_op),
@@ -341,4 +586,9 @@ const struct exec_operator_class exec__interval_join_class = {
     .push = interval_push,
     .watermark = interval_watermark,
     .close = interval_close,
+    .save_scalars = interval_save_scalars,
+    .load_scalars = interval_load_scalars,
+    .save = interval_save,
+    .load = interval_load,
+    .loaded = interval_loaded,
 };

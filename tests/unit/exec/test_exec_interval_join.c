@@ -165,6 +165,7 @@ static void run(const struct setting *setting)
     options.node.join.upper_ms = setting->upper_ms;
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
+    options.keeps_changes = setting->seed % 4 < 2;
     rig_start(&rig, &options);
     for (int step = 0; step < 60; step++) {
         struct rig_row rows[20];
@@ -183,6 +184,10 @@ static void run(const struct setting *setting)
         model_advance(&model, MIN(watermark_ms[0], watermark_ms[1]));
         assert_true(rig_watermark(&rig, side, watermark_ms[side] * 1000 + 999));
         assert_int_equal(rig.out.count, model.out.count);
+        rig_perhaps_restart(&rig, &prng);
+        if (options.keeps_changes && step == 40 && setting->seed % 5 == 0) {
+            rig_load_damaged(&rig, &prng, 100);
+        }
     }
     assert_true(rig.out.count > 0);
     assert_true(rig_watermark(&rig, 0, EXEC_WATERMARK_END));
@@ -203,7 +208,7 @@ static void test_random_rows(void **state)
 
     (void)state;
     prng_init(&prng, 5);
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= 80; seed++) {
         struct setting setting = {.seed = seed, .has_condition = seed % 2 == 0};
 
         setting.lower_ms = (int64_t)prng_below(&prng, 80) - 40;
