@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 # Objects that may: io/uring is the production back end, core/base/mem.c the allocator; of net/broker the files around
-# main(), which read the command line, the settings and the machine before anything starts.
+# main(), which read the command line, the settings and the machine before anything starts; of net/http the thread that
+# is no core and what it shares with one.
 DOORS = (
     ("io/uring", None),
     ("core/base", "mem.c.o"),
@@ -20,6 +21,8 @@ DOORS = (
     ("net/broker", "broker_config.c.o"),
     ("net/broker", "broker_machine.c.o"),
     ("net/broker", "broker_main.c.o"),
+    ("net/http", "http_call.c.o"),
+    ("net/http", "http_listener.c.o"),
     ("tests", None),
     ("tools", None),
     ("bench", None),

@@ -44,7 +44,9 @@ PURE = ("compute/vec", "compute/expr", "compute/exec", "compute/format", "comput
 
 PROGRAM = ("net/broker/broker_banner.c", "net/broker/broker_config.c", "net/broker/broker_machine.c",
            "net/broker/broker_main.c")
-KERNEL = ("io/uring/", *PROGRAM, "tests/", "tools/", "bench/")
+# The HTTP thread and what it shares with the shards.
+HTTP_THREAD = ("net/http/http_call.c", "net/http/http_listener.c")
+KERNEL = ("io/uring/", *PROGRAM, *HTTP_THREAD, "tests/", "tools/", "bench/")
 CODEC = ("core/record/",)
 # Header (or its beginning) -> where it may be included. "one" = additionally in one file only.
 DOORS = {
@@ -61,6 +63,9 @@ DOORS = {
     "zlib.h": (CODEC, "one"),
     "pcre2.h": (("core/coord/group_regex.c", "compute/expr/expr_regex.c"), ""),
     "cmocka.h": (("tests/",), ""),
+    "microhttpd.h": (("net/http/",), ""),
+    "jansson.h": (("net/http/", "tests/unit/http/", "tools/cli/cli_sql_answer.c"), ""),
+    "histedit.h": (("tools/cli/cli_sql_line.c",), ""),
     "librdkafka/": (("tests/", "tools/", "bench/"), ""),
     "openssl/": (("net/", "compute/expr/expr_digest.c"), ""),
     "pthread.h": (KERNEL, ""),
