@@ -516,6 +516,25 @@ struct io_core *broker_core(struct broker *broker, uint32_t core)
     return io_host_core(broker->host, core);
 }
 
+struct io_host *broker_host(const struct broker *broker)
+{
+    return broker->host;
+}
+
+struct broker_rooms broker_rooms(const struct broker *broker, uint32_t shard)
+{
+    const struct broker_shard *of = &broker->shards[shard];
+
+    CHECK(shard < broker->format.shard_count);
+    return (struct broker_rooms){.shard = of->shard, .store = of->store, .parts = of->parts, .server = of->server};
+}
+
+struct job_shard *broker_jobs(const struct broker *broker, uint32_t shard)
+{
+    CHECK(shard < broker->format.shard_count);
+    return broker->jobs[shard];
+}
+
 void broker_facts(const struct broker *broker, struct broker_facts *out_facts)
 {
     *out_facts = (struct broker_facts){

@@ -18,6 +18,7 @@
 #define BROKER_TEXT_BYTES 512
 
 struct broker;
+struct job_shard;
 
 struct broker_options {
     const struct meta_static *statics;   /* outlives the broker, as all texts here do */
@@ -33,6 +34,14 @@ struct broker_options {
     void (*ready)(void *context, int result);
     void (*stopped)(void *context, int result);
     void *context;
+};
+
+/* What a shard is made of, for figures. */
+struct broker_rooms {
+    struct io_shard   *shard;
+    struct store      *store;
+    struct part_table *parts;
+    struct net_server *server;
 };
 
 /* What the banner shows. */
@@ -59,6 +68,10 @@ void broker_stop(struct broker *broker);
 /* After `stopped` (or a failed `ready`) and when no core runs any more. */
 void                          broker_destroy(struct broker *broker);
 struct io_core               *broker_core(struct broker *broker, uint32_t core);
+struct job_shard             *broker_jobs(const struct broker *broker, uint32_t shard);
+struct io_host               *broker_host(const struct broker *broker);
+/* On the shard's core. */
+struct broker_rooms broker_rooms(const struct broker *broker, uint32_t shard);
 void                          broker_facts(const struct broker *broker, struct broker_facts *out_facts);
 uint32_t                      broker_listener_count(const struct broker *broker);
 const struct broker_listener *broker_listener(const struct broker *broker, uint32_t listener);

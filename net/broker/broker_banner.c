@@ -28,7 +28,8 @@ static void banner_storage(const struct broker_facts *facts, FILE *out)
                   volume->direct_align_bytes > 0 ? "direct" : "buffered", volume->block_bytes, promise);
 }
 
-void broker_banner_print(const struct broker *broker, struct io *io, const struct machine *machine, FILE *out)
+void broker_banner_print(const struct broker *broker, struct io *io, const struct machine *machine,
+                         const char *http_url, FILE *out)
 {
     struct broker_facts facts;
     char                text[IO_ADDRESS_TEXT_BYTES];
@@ -42,6 +43,7 @@ void broker_banner_print(const struct broker *broker, struct io *io, const struc
     (void)fprintf(out, "millrace %s, cluster %s, node %d%s\n", MILLRACE_VERSION, cluster_id, facts.first_node_id,
                   facts.formatted ? " (new data directory)" : "");
     banner_listeners(broker, &facts, out);
+    (void)fprintf(out, "  %-10s %s\n", "sql", http_url[0] != '\0' ? http_url : "no HTTP listener");
     (void)fprintf(out, "  %-10s %u on %u core%s; %zu partitions\n", "shards", facts.shard_count, facts.core_count,
                   facts.core_count == 1 ? "" : "s", facts.partition_count);
     (void)fprintf(out, "  %-10s %s, kernel %s\n", "i/o", path, machine->kernel);

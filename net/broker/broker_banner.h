@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 /* The last line, "millrace: ready", is stable: programs wait for it. */
-void broker_banner_print(const struct broker *broker, struct io *io, const struct machine *machine, FILE *out);
+void broker_banner_print(const struct broker *broker, struct io *io, const struct machine *machine,
+                         const char *http_url, FILE *out);
 
 #endif

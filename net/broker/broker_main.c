@@ -8,6 +8,7 @@
 #include "net/broker/broker.h"
 #include "net/broker/broker_banner.h"
 #include "net/broker/broker_config.h"
+#include "net/broker/broker_http.h"
 #include "net/broker/broker_machine.h"
 
 #include <pthread.h>
@@ -32,6 +33,7 @@ struct main_state {
     struct broker_config config;
     struct machine       machine;
     struct broker       *broker;
+    struct broker_http   http;
     struct io           *ios[IO_CORES_MAX];
     struct main_core     cores[IO_CORES_MAX];
     uint32_t             core_count;
@@ -128,6 +130,7 @@ static int main_serve(struct main_state *state, const sigset_t *signals)
                 _exit(EXIT_FAILED);
             }
             (void)fprintf(stderr, "millrace: stopping\n");
+            broker_http_stop(&state->http);
             __atomic_store_n(&state->stop_asked, true, __ATOMIC_RELEASE);
             io_wake(state->ios[0]);
         }
@@ -137,7 +140,12 @@ static int main_serve(struct main_state *state, const sigset_t *signals)
                 (void)fprintf(stderr, "millrace: the broker could not start: %s\n", err_text(state->result));
                 return EXIT_DATA;
             }
-            broker_banner_print(state->broker, state->ios[0], &state->machine, stdout);
+            if (!main_is(&state->stop_asked)) {
+                broker_http_start(&state->http, state->broker,
+                                  broker_config_get(&state->config, "millrace.http.listener"), MILLRACE_VERSION,
+                                  machine_resolve);
+            }
+            broker_banner_print(state->broker, state->ios[0], &state->machine, state->http.url, stdout);
         }
         if (main_is(&state->stopped)) {
             (void)fprintf(stderr, state->result < 0 ? "millrace: stopped, not cleanly: %s\n" : "millrace: stopped\n",

@@ -121,7 +121,8 @@ class Broker:
 
     def command(self):
         settings = {"listeners": f"PLAINTEXT://127.0.0.1:{self.port}", "log.dirs": self.data,
-                    "millrace.shards": self.shards, "millrace.memory.bytes": 256 << 20, **self.settings}
+                    "millrace.shards": self.shards, "millrace.memory.bytes": 256 << 20,
+                    "millrace.http.listener": "none", **self.settings}
         words = list(self.wrapper)
         if self.limits:
             words += ["prlimit"] + [f"--{name}={value}:{value}" for name, value in self.limits.items()]
