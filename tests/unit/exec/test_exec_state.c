@@ -302,6 +302,110 @@ static void increments_are_small(void **state)
     test_free(rig);
 }
 
+/* --- time to live, and other scalars -------------------------------------------------------------------------------
+ */
+
+/* Rows at 10,000 ms; what was saved then is loaded, and more rows come at a later time. Returns how many were shown. */
+static size_t shown_after(const struct plan *plan, int64_t ttl_ms, int64_t later_ms)
+{
+    struct state_rig   *rig = test_calloc(1, sizeof(*rig));
+    struct exec_worker *worker;
+    struct exec_node   *scan;
+    size_t              shown;
+
+    make_rows(5);
+    init_graph(&rig->graph, plan, &scan);
+    for (uint32_t i = 0; i < rig->graph.plan.node_count; i++) {
+        struct exec_node *node = rig->graph.nodes[i];
+
+        if (node->kind == EXEC_GROUP) {
+            node->group.state_ttl_ms = ttl_ms;
+        } else if (node->kind == EXEC_RANK) {
+            node->rank.state_ttl_ms = ttl_ms;
+        }
+    }
+    state_input(rig, scan, 0, input[0], 10);
+    input[0][0].cells[TEXT] = 7;
+    for (uint32_t i = 1; i < 10; i++) {
+        input[0][i] = input[0][0];
+    }
+    state_init(rig, 1, (struct exec_options){.worker_count = 1});
+    rig->epochs.chance = UINT32_MAX;
+    assert_true(state_start(rig));
+    worker = exec_job_worker(rig->graph.job, 0);
+    assert_true(exec_worker_time(worker, 10000));
+    assert_true(graph_push(&rig->graph, &rig->graph.inputs[0], 5));
+    rig->epochs.waits[0] = true;
+    assert_true(exec_worker_barrier(worker, 0));
+    state_crash(rig);
+    assert_true(state_start(rig));
+    worker = exec_job_worker(rig->graph.job, 0);
+    assert_true(exec_worker_time(worker, 9000)); /* a clock that went back does not */
+    assert_true(exec_worker_time(worker, later_ms));
+    shown = rig->graph.out[0].count;
+    assert_true(shown > 0);
+    assert_true(graph_push(&rig->graph, &rig->graph.inputs[0], 5));
+    assert_true(exec_worker_flush(worker));
+    shown = rig->graph.out[0].count - shown;
+    state_free(rig);
+    test_free(rig);
+    return shown;
+}
+
+static void time_to_live_goes_on(void **state)
+{
+    const struct plan distinct = {plan_distinct}, come = {plan_first_come};
+
+    (void)state;
+    assert_int_equal(shown_after(&distinct, 1000, 10999), 0);
+    assert_int_equal(shown_after(&distinct, 1000, 11000), 1);
+    assert_int_equal(shown_after(&come, 1000, 10999), 0);
+    assert_int_equal(shown_after(&come, 1000, 11000), 3);
+}
+
+/* LIMIT goes on counting, VALUES says nothing twice. */
+static void limits_and_values(void **state)
+{
+    struct state_rig   *rig = test_calloc(1, sizeof(*rig));
+    struct graph       *graph = &rig->graph;
+    struct exec_node   *scan, *values;
+    struct exec_worker *worker;
+    struct expr       **exprs;
+
+    (void)state;
+    make_rows(5);
+    graph_init(graph);
+    scan = make_scan(graph);
+    graph_sink(graph, graph_add(graph, (struct exec_node){.kind = EXEC_LIMIT, .limit = {.row_count = 12}}, scan, NULL));
+    exprs = arena_alloc_array(&graph->arena, 3, sizeof(struct expr *));
+    for (int64_t i = 0; i < 3; i++) {
+        exprs[i] = graph_number(graph, i);
+    }
+    values = graph_add(graph,
+                       (struct exec_node){.kind = EXEC_VALUES,
+                                          .column_count = 1,
+                                          .columns = graph_columns(graph, (struct vec_field[]){RIG_NUMBER}, 1),
+                                          .values = {.row_count = 3, .exprs = exprs}},
+                       NULL, NULL);
+    graph_sink(graph, values);
+    state_input(rig, scan, 0, input[0], 100);
+    state_init(rig, 1, (struct exec_options){.worker_count = 1});
+    rig->epochs.chance = UINT32_MAX;
+    assert_true(state_start(rig));
+    for (uint32_t run = 0; run < 3; run++) {
+        worker = exec_job_worker(graph->job, 0);
+        assert_true(graph_push(graph, &graph->inputs[0], 5));
+        assert_int_equal(exec_worker_step(worker), EXEC_BUSY);
+        assert_int_equal(graph->out[0].count, 3 + MIN(12, 5 * (run + 1)));
+        rig->epochs.waits[0] = true;
+        assert_true(exec_worker_barrier(worker, run));
+        state_crash(rig);
+        assert_true(state_start(rig));
+    }
+    state_free(rig);
+    test_free(rig);
+}
+
 /* --- damage --------------------------------------------------------------------------------------------------------
  */
 
@@ -422,10 +526,9 @@ static void other_plans_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crashes_do_not_show),
-        cmocka_unit_test(increments_are_small),
-        cmocka_unit_test(damage_is_refused),
-        cmocka_unit_test(other_plans_are_refused),
+        cmocka_unit_test(crashes_do_not_show),  cmocka_unit_test(increments_are_small),
+        cmocka_unit_test(time_to_live_goes_on), cmocka_unit_test(limits_and_values),
+        cmocka_unit_test(damage_is_refused),    cmocka_unit_test(other_plans_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,13 +224,64 @@ static void hashes_may_collide(void **state)
     rig_stop(&rig);
 }
 
+/* What changed is remembered, once and in order; what went is, too, until somebody has written it. */
+static void changes_are_remembered(void **state)
+{
+    struct rig         rig = {0};
+    struct exec_heap  *heap = exec_heap_create(holder_start(&rig, 0));
+    struct vec_type    type = vec_type_of(VEC_BIGINT);
+    struct exec_layout layout = exec_layout_make(&rig.arena, &type, 1);
+    struct exec_table *table = exec_table_create(heap, &layout, 16);
+    int64_t            numbers[] = {1, 2, 3, 4};
+    struct vec         keys = {.type = type, .form = VEC_FLAT, .data = numbers};
+    const struct vec  *list = &keys;
+    struct vec_chunk   chunk = holder_rows(4, NULL, 0);
+    uint64_t           hashes[] = {11, 22, 33, 44};
+    void              *entries[4], *again[4];
+
+    (void)state;
+    assert_true(exec_table_find(table, &list, &chunk, hashes, true, entries, NULL));
+    exec_table_touch(table, entries[0]);
+    assert_null(exec_table_next_changed(table, NULL)); /* nobody asked for it */
+    exec_table_track(table);
+    exec_table_touch(table, entries[2]);
+    exec_table_touch(table, entries[0]);
+    exec_table_touch(table, entries[2]);
+    exec_table_touch(table, entries[3]);
+    exec_table_remove(table, entries[0]);
+    exec_table_remove(table, entries[1]);
+    assert_int_equal(exec_table_count(table), 2);
+    assert_ptr_equal(exec_table_next_changed(table, NULL), entries[2]);
+    assert_ptr_equal(exec_table_next_changed(table, entries[2]), entries[3]);
+    assert_null(exec_table_next_changed(table, entries[3]));
+    assert_ptr_equal(exec_table_next_removed(table, NULL), entries[0]);
+    assert_ptr_equal(exec_table_next_removed(table, entries[0]), entries[1]);
+    assert_null(exec_table_next_removed(table, entries[1]));
+    assert_int_equal(*(const int64_t *)exec_row_slot(&layout, entries[1], 0), 2);
+
+    /* A key that comes again is another entry. */
+    assert_true(exec_table_find(table, &list, &chunk, hashes, true, again, NULL));
+    assert_ptr_not_equal(again[0], entries[0]);
+    assert_ptr_equal(again[2], entries[2]);
+    exec_table_touch(table, again[0]);
+    assert_ptr_equal(exec_table_next_changed(table, entries[3]), again[0]);
+    exec_table_saved(table);
+    assert_null(exec_table_next_changed(table, NULL));
+    assert_null(exec_table_next_removed(table, NULL));
+    exec_table_touch(table, again[1]);
+    assert_ptr_equal(exec_table_next_changed(table, NULL), again[1]);
+    exec_table_remove(table, again[1]);
+    exec_table_destroy(table);
+    exec_heap_destroy(heap);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_agrees_with_a_map),
-        cmocka_unit_test(it_grows_and_is_emptied),
-        cmocka_unit_test(keys_without_columns_are_one),
-        cmocka_unit_test(hashes_may_collide),
+        cmocka_unit_test(it_agrees_with_a_map),         cmocka_unit_test(it_grows_and_is_emptied),
+        cmocka_unit_test(keys_without_columns_are_one), cmocka_unit_test(hashes_may_collide),
+        cmocka_unit_test(changes_are_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
