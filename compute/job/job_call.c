@@ -3,13 +3,19 @@
 
 #include <stdio.h>
 
-enum answer_kind { ANSWER_STATEMENT, ANSWER_COLUMNS, ANSWER_ROWS, ANSWER_JOB, ANSWER_DONE };
+#define ANSWER_PAUSE_NS NS_PER_MS
+
+enum answer_kind { ANSWER_STATEMENT, ANSWER_COLUMNS, ANSWER_ROWS, ANSWER_JOB, ANSWER_PROGRESS, ANSWER_DONE };
 
 struct answer {
     struct io_mail   mail;
     struct job_call *call;
     enum answer_kind kind;
+    struct timer     pause; /* ROWS: the client is slow */
     size_t           index; /* STATEMENT, DONE */
+    int              error;
+    uint64_t         records_in; /* PROGRESS */
+    int64_t          watermark_us;
     bool             is_table, has_job_id, failed, more;
     char             job_id[JOB_ID_TEXT_BYTES];
     struct job_facts facts;
@@ -44,6 +50,8 @@ void job_submit(struct job_shard *jobs, struct job_request *request)
     request->failed = false;
     request->canceled = false;
     request->message[0] = '\0';
+    request->error = ERR_OK;
+    request->watermark_us = INT64_MIN;
     io_shard_send(jobs->options.shard, call->at->options.shard->index, &call->submit, call_deliver);
 }
 
@@ -101,6 +109,7 @@ static void answer_finish(struct job_call *call, const struct answer *answer)
 
     request->failed = answer->failed;
     request->failed_statement = answer->index;
+    request->error = answer->error;
     if (answer->failed) {
         (void)snprintf(request->message, sizeof(request->message), "%.*s", (int)answer->text.len,
                        (const char *)answer->text.base);
@@ -135,8 +144,41 @@ static void answer_show(struct job_request *request, struct answer *answer)
             request->job(request, &answer->facts);
         }
         break;
+    case ANSWER_PROGRESS:
+        request->records_in = answer->records_in;
+        request->watermark_us = answer->watermark_us;
+        break;
     case ANSWER_DONE:
         break;
+    }
+}
+
+static void answer_send_back(struct answer *answer)
+{
+    struct job_call *call = answer->call;
+
+    io_shard_send(call->from->options.shard, call->at->options.shard->index, &answer->mail, answer_back);
+}
+
+/* Until the client has room again, or is gone; done() cannot come meanwhile: the controller waits for these rows. */
+static void answer_look(struct answer *answer);
+
+static void answer_paused(struct timer *timer)
+{
+    answer_look(CONTAINER_OF(timer, struct answer, pause));
+}
+
+static void answer_look(struct answer *answer)
+{
+    struct job_shard   *from = answer->call->from;
+    struct job_request *request = answer->call->request;
+
+    if (!request->canceled && request->full(request)) {
+        timer_arm(from->options.shard->timers, &answer->pause, io_now_ns(job__io(from)) + ANSWER_PAUSE_NS,
+                  answer_paused);
+    } else {
+        answer->more = !request->canceled;
+        answer_send_back(answer);
     }
 }
 
@@ -151,8 +193,10 @@ static void answer_deliver(struct io_mail *mail, struct io_shard *to)
     } else {
         answer_show(call->request, answer);
     }
-    if (answer->taken != NULL) {
-        io_shard_send(to, call->at->options.shard->index, mail, answer_back);
+    if (answer->taken != NULL && answer->more && call->request->full != NULL) {
+        answer_look(answer);
+    } else if (answer->taken != NULL) {
+        answer_send_back(answer);
     } else {
         mem_free(MEM_JOB, answer);
     }
@@ -253,11 +297,21 @@ void job__answer_job(struct job_call *call, const struct job_facts *facts)
     answer_send(answer);
 }
 
-void job__answer_done(struct job_call *call, size_t failed_statement, const char *message)
+void job__answer_progress(struct job_call *call, uint64_t records_in, int64_t watermark_us)
+{
+    struct answer *answer = answer_new(call, ANSWER_PROGRESS, 0);
+
+    answer->records_in = records_in;
+    answer->watermark_us = watermark_us;
+    answer_send(answer);
+}
+
+void job__answer_done(struct job_call *call, size_t failed_statement, int error, const char *message)
 {
     struct answer *answer = answer_text(call, ANSWER_DONE, message == NULL ? (struct view){0} : view_text(message));
 
     answer->index = failed_statement;
+    answer->error = error;
     answer->failed = message != NULL;
     answer_send(answer);
 }

@@ -28,7 +28,9 @@ void job__answer_columns(struct job_call *call, const char *const *names, const 
 void job__answer_rows(struct job_call *call, struct view json_lines, void (*taken)(void *context, bool more),
                       void *context);
 void job__answer_job(struct job_call *call, const struct job_facts *facts);
+/* What a statement that runs has done so far: request->records_in and watermark_us. */
+void job__answer_progress(struct job_call *call, uint64_t records_in, int64_t watermark_us);
 /* The call is dead for the controller afterwards. message NULL: all well. */
-void job__answer_done(struct job_call *call, size_t failed_statement, const char *message);
+void job__answer_done(struct job_call *call, size_t failed_statement, int error, const char *message);
 
 #endif

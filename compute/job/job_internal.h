@@ -202,8 +202,8 @@ MUST_USE bool job__source_check(const struct sql_source_plan *plan, char *messag
 /* --- sinks (job_sink.c): all sinks of one worker ------------------------------------------------------------------ */
 
 /* Rows become record batches here, on the worker's shard; they are appended on the shard that leads the partition, in
- * the order of their mails. Exactly-once sinks write them under run->producers[worker][epoch & 1], so that one epoch may
- * be written while the one before waits for its markers. No callback runs inside the call that it was given to. */
+ * the order of their mails. Exactly-once sinks write them under run->producers[worker][epoch & 1], so that one epoch
+ * may be written while the one before waits for its markers. No callback runs inside the call that it was given to. */
 struct job_sinks;
 
 /* At submit: what a sink's options ask for and is not there is refused by name. */
@@ -236,7 +236,7 @@ void job__sinks_flush(struct job_sinks *sinks);
 void job__sinks_await(struct job_sinks *sinks, int64_t epoch, struct job_share *share,
                       void (*done)(void *context, bool good), void *context);
 /* Markers for everything of `epoch`, committed or aborted; done when they are durable. Not good: some partition takes
- * none for now, job__resolve() has to. */
+ * none, job__resolve() has to. */
 void job__sinks_mark(struct job_sinks *sinks, int64_t epoch, bool commit, void (*done)(void *context, bool good),
                      void *context);
 /* The end: what has gathered is dropped, epochs whose fate is not "commit" are aborted (abort false: nothing is said

@@ -116,6 +116,12 @@ void                sql_catalog_destroy(struct sql_catalog *catalog);
 /* A setting's value as SET gave it, else its default; base NULL: no such setting. */
 struct view sql_catalog_setting(const struct sql_catalog *catalog, const char *key);
 
+/* A setting that is a duration, in milliseconds; `otherwise` when it is not set. */
+int64_t sql_catalog_duration_ms(const struct sql_catalog *catalog, const char *key, int64_t otherwise);
+/* The statement with all that it needs before it, so that it means the same in an empty catalog: CREATE statements of
+ * every object that it may name, in the order of creation, then the settings. base NULL: over the arena's budget. */
+struct view sql_catalog_script(const struct sql_catalog *catalog, struct view statement, struct arena *arena);
+
 enum sql_outcome {
     SQL_DONE,  /* text may say something ("OK" is left to the driver) */
     SQL_TABLE, /* text is a table to show: lines, columns separated by tabs, the first line names them */

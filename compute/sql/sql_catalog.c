@@ -50,6 +50,121 @@ struct view sql_catalog_setting(const struct sql_catalog *catalog, const char *k
     return index < 0 ? (struct view){0} : view_text(sql__setting_default((size_t)index));
 }
 
+int64_t sql_catalog_duration_ms(const struct sql_catalog *catalog, const char *key, int64_t otherwise)
+{
+    const char *value = map_get(&catalog->settings, view_text(key));
+    int64_t     ms;
+
+    return value != NULL && sql__duration_ms(view_text(value), &ms) ? ms : otherwise;
+}
+
+/* --- scripts that stand for themselves ------------------------------------------------------------------------------
+ */
+
+struct needed {
+    const struct sql_object *object;
+    bool                     is_needed;
+};
+
+/* A name cannot be used without being written, except with a quote doubled inside; too many objects do no harm. */
+static bool may_name(struct view text, struct view name)
+{
+    if (memchr(name.base, '`', name.len) != NULL) {
+        return true;
+    }
+    for (size_t i = 0; i + name.len <= text.len; i++) {
+        if (view_equal(view_of(text.base + i, name.len), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_needed(struct needed *all, size_t count, struct view text)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!all[i].is_needed && may_name(text, all[i].object->name)) {
+            all[i].is_needed = true;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static void append(uint8_t **at, size_t *len, struct view text)
+{
+    if (*at != NULL) {
+        memcpy(*at, text.base, text.len);
+        *at += text.len;
+    }
+    *len += text.len;
+}
+
+static void append_quoted(uint8_t **at, size_t *len, struct view text)
+{
+    append(at, len, view_text("'"));
+    for (size_t i = 0; i < text.len; i++) {
+        append(at, len, text.base[i] == '\'' ? view_text("''") : view_of(text.base + i, 1));
+    }
+    append(at, len, view_text("'"));
+}
+
+static size_t write_script(const struct sql_catalog *catalog, const struct needed *all, size_t count,
+                           struct view statement, uint8_t *at)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].is_needed) {
+            append(&at, &len, all[i].object->text);
+            append(&at, &len, view_text("\n;\n"));
+        }
+    }
+    MAP_EACH(&catalog->settings, entry) {
+        append(&at, &len, view_text("SET "));
+        append_quoted(&at, &len, view_of(entry->key, entry->key_len));
+        append(&at, &len, view_text(" = "));
+        append_quoted(&at, &len, view_text(entry->value));
+        append(&at, &len, view_text(";\n"));
+    }
+    append(&at, &len, statement);
+    append(&at, &len, view_text("\n;\n"));
+    return len;
+}
+
+struct view sql_catalog_script(const struct sql_catalog *catalog, struct view statement, struct arena *arena)
+{
+    size_t         count = 0, len;
+    struct needed *all;
+    uint8_t       *base;
+    bool           more;
+
+    LIST_EACH(&catalog->objects, node) {
+        (void)node;
+        count++;
+    }
+    all = arena_alloc_array(arena, count, sizeof(*all));
+    if (all == NULL) {
+        return (struct view){0};
+    }
+    count = 0;
+    LIST_EACH(&catalog->objects, node) {
+        all[count++].object = LIST_ENTRY(node, struct sql_object, link);
+    }
+    more = find_needed(all, count, statement);
+    while (more) {
+        more = false;
+        for (size_t i = 0; i < count; i++) {
+            more = (all[i].is_needed && find_needed(all, count, all[i].object->text)) || more;
+        }
+    }
+    len = write_script(catalog, all, count, statement, NULL);
+    base = arena_alloc(arena, len);
+    return base == NULL ? (struct view){0} : view_of(base, write_script(catalog, all, count, statement, base));
+}
+
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
 struct sql_object *sql__find_object(const struct sql_catalog *catalog, struct view name)
