@@ -57,6 +57,40 @@ def cli_bench(current):
     cli.run("bench", "latency", "-C", "0", expected=USAGE)
 
 
+@case("cli-bench-mixed")
+def cli_bench_mixed(current):
+    """bench: idempotent producers, keys by Zipf's law, consumers and re-readers beside producers, presets."""
+    cli = Client(current)
+    for words in ((), ("-C", 2, "-i", 20), ("--fresh", "-z", "snappy"), ("-k", 1000, "--skew", "zipf:1.1")):
+        found = cli.json("bench", "produce", *SHORT, "--verify", "-p", 4, "--idempotent", *words)
+        check(found["verified"]["good"] and found["run"]["errors"] == 0, f"idempotent, {words}: {found}")
+        check(found["run"]["idempotent"], "idempotent is reported")
+    cli.run("bench", "produce", "--idempotent", "-a", 1, expected=USAGE)
+
+    # One key is most of all: one partition gets most of all.
+    cli.json("bench", "produce", "tilted", *SHORT, "-p", 8, "-k", 100000, "--skew", "zipf:2", "-B", "4K")
+    ends = [row["offset"] for row in cli.json("topic", "offsets", "tilted")]
+    check(max(ends) > 0.5 * sum(ends) and min(ends) < max(ends) / 4, f"how full partitions are: {ends}")
+    cli.json("bench", "produce", "level", *SHORT, "-p", 8, "-k", 100000, "--skew", "zipf:0.1", "-B", "4K")
+    ends = [row["offset"] for row in cli.json("topic", "offsets", "level")]
+    check(min(ends) > 0.5 * max(ends), f"how full partitions are: {ends}")
+    for skew in ("zipf:0", "zipf:x", "pareto"):
+        cli.run("bench", "produce", "-k", 10, "--skew", skew, expected=USAGE)
+    cli.run("bench", "produce", "--skew", "zipf:1", expected=USAGE)
+
+    found = cli.json("bench", "mixed", *SHORT, "--verify", "-p", 4, "--consumers", 2, "--rereaders", 1, "--rate", "20M")
+    check(found["verified"]["good"], f"verified: {found}")
+    check_equal(found["read"]["bytes"], found["verified"]["bytes"], "consumers had everything")
+    check(found["read"]["reread_bytes_per_s"] > found["run"]["bytes_per_s"] / 4, "the re-reader got something")
+    check(found["read"]["bytes_per_s"] > found["run"]["bytes_per_s"] / 2, "consumers kept up")
+
+    found = cli.json("bench", "mixed", *SHORT, "--preset", "1-topic-100-partitions-1kb-4p-2c-5k", "--verify")
+    check_equal([found["run"][name] for name in ("partitions", "connections")], [100, 6], "the preset")
+    check(3500 < found["run"]["records_per_s"] < 6500 and found["verified"]["good"], f"the preset's rate: {found}")
+    for preset in ("2-topic-1-partition-1kb", "1-topic-1kb", "1-topic-4-partitions", "1-topic-x", "fast"):
+        cli.run("bench", "produce", "--preset", preset, expected=USAGE)
+
+
 @case("cli-bench-ends")
 def cli_bench_ends(current):
     """bench: a broker of its own leaves nothing behind; Ctrl-C reports; a broker that dies is said."""

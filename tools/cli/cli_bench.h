@@ -1,10 +1,15 @@
 /* cli_bench.h: what the files of `millrace bench` share. One thread, one poll(), any number of connections.
  *
- * cli_bench.c        options, the topic, the report
+ * cli_bench.c        the commands, and what each does in which order
+ * cli_bench_plan.c   options and presets
+ * cli_bench_topic.c  the topic that is made or used, and its partitions
  * cli_bench_run.c    the course of a run: who sends when, what is counted, the live line
+ * cli_bench_read.c   consumers: what they take out of answers, and their runs
+ * cli_bench_keys.c   which keys there are, how often, and what that does to partitions
  * cli_bench_conn.c   a connection: requests out of pieces, answers in order
  * cli_bench_make.c   batches and requests
  * cli_bench_check.c  reading back what was acknowledged
+ * cli_bench_report.c what is printed at the end
  * cli_bench_self.c   a broker of its own
  *
  * Open loop: requests have times at which they are due, whatever became of the ones before; latency counts from there,
@@ -30,6 +35,9 @@
 #define BENCH_IN_FLIGHT_MAX 256
 #define BENCH_STAMP_BYTES   16 /* of a record whose way is timed: the run's id, when it was due */
 #define BENCH_PARTS_MAX     3
+#define BENCH_TOPIC         "millrace-bench" /* made when no other is named */
+
+enum bench_mode { BENCH_PRODUCE, BENCH_CONSUME, BENCH_LATENCY, BENCH_MIXED };
 
 struct bench;
 struct bench_conn;
@@ -39,13 +47,18 @@ struct bench_plan {
     int32_t        partitions; /* of a topic that is made */
     int32_t        connections, in_flight;
     size_t         batch_bytes, record_bytes;
-    int64_t        keys; /* how many there are; 0: records have none */
+    int64_t        keys;      /* how many there are; 0: records have none */
+    double         skew;      /* exponent of Zipf's law; 0: all keys are as frequent */
+    int32_t        consumers; /* mixed: connections that read along */
+    int32_t        rereaders; /* mixed: connections that read everything again and again */
     enum rec_codec codec;
     int16_t        acks;
     double         requests_per_s; /* 0: closed loop */
     bool           poisson;        /* else at even distances */
     bool           fresh;          /* every batch is made and compressed anew */
     bool           stamped;        /* one record a batch, with the time it was due */
+    bool           idempotent;     /* each connection is a producer with an id, batches have sequences */
+    double         records_per_s;  /* asked for by a preset, and no other rate; else 0 */
     bool           verify, progress;
     int64_t        warm_ms, duration_ms;
     size_t         fetch_bytes;
@@ -62,7 +75,11 @@ struct bench_place {
     uint64_t sent, acked; /* batches */
     uint64_t acked_records;
     uint64_t checked_batches, checked_records;
-    bool     in_doubt; /* a batch of it was refused or never answered: what stands there cannot be foretold */
+    int64_t  producer_id; /* of its connection; -1: not idempotent */
+    int16_t  producer_epoch;
+    uint64_t sent_records; /* the next sequence, without its limit of 31 bits */
+    int32_t  producer;     /* place of its connection in bench->conns */
+    bool     in_doubt;     /* a batch of it was refused or never answered: what stands there cannot be foretold */
 };
 
 /* One request on its way. */
@@ -103,9 +120,12 @@ struct bench_counts {
 struct bench {
     struct cli           *cli;
     struct bench_plan     plan;
+    enum bench_mode       mode;
     struct bench_place   *places;
     int32_t               place_count;
-    struct bench_conn    *conns; /* the producers, then the consumers */
+    uint64_t             *weights; /* of places, each with those before it; NULL: they are served in turn */
+    struct bench_place   *picked;  /* by weight: its connection was busy */
+    struct bench_conn    *conns;   /* the producers, then the consumers */
     int32_t               producer_count, conn_count, conn_at;
     struct prng           prng;
     struct arena          slot_arenas[BENCH_SLOTS];
@@ -116,17 +136,46 @@ struct bench {
     int64_t               next_ns;                      /* the next request is due */
     int64_t               last_ns;                      /* the latest answer that counts */
     struct bench_counts   counts, read;                 /* measured; `read` is what consumers got */
+    struct bench_counts   read_measured, reread;        /* mixed: within the measured time */
     struct bench_counts   live_counts;                  /* since the last line */
-    struct cli_histogram *latency, *way, *live;         /* answers; from due to read (stamped); since the last line */
-    uint64_t              late;                         /* requests that were sent 1 ms or more after they were due */
+    int64_t               last_read_ns;
+    struct cli_histogram *latency, *way, *live; /* answers; from due to read (stamped); since the last line */
+    uint64_t              late;                 /* requests that were sent 1 ms or more after they were due */
     int16_t               first_error;
     double                own_cpu_s, broker_cpu_s;
-    pid_t                 broker; /* started by us; 0: none */
+    pid_t                 broker;  /* started by us; 0: none */
+    pid_t                 watched; /* whose CPU is reported; 0: none */
     char                 *broker_folder;
 };
 
 int64_t bench_now_ns(void);
 double  bench_cpu_s(pid_t pid); /* of a process, 0 when it is gone; 0: of this one */
+
+/* --- cli_bench_plan.c -------------------------------------------------------------------------------------------- */
+
+void bench_plan_fill(struct bench *bench);
+/* Requests a second, when a rate was asked for; the batches are made. */
+void bench_plan_rate(struct bench *bench);
+
+/* --- cli_bench_topic.c ------------------------------------------------------------------------------------------- */
+
+void bench_topic_make(struct bench *bench);
+/* Waits until every partition has a leader. */
+void bench_topic_look(struct bench *bench);
+/* bench->places: where each partition begins (`reads`) and ends. */
+void bench_topic_places(struct bench *bench, bool reads);
+void bench_topic_delete(struct bench *bench);
+
+/* --- cli_bench_keys.c -------------------------------------------------------------------------------------------- */
+
+/* A key's number, from 0; small ones are the frequent ones. */
+uint64_t bench_key(struct bench *bench);
+/* Its text; the length. */
+size_t bench_key_text(uint64_t key, char *out_text, size_t text_bytes);
+/* bench->weights: how often Kafka's partitioner would choose each partition for these keys. */
+void bench_keys_weigh(struct bench *bench);
+/* One of the places, by weight. */
+struct bench_place *bench_keys_place(struct bench *bench);
 
 /* --- cli_bench_conn.c -------------------------------------------------------------------------------------------- */
 
@@ -147,6 +196,8 @@ void bench_answer_open(struct bench_conn *conn, int16_t api_key, struct view fra
 
 /* --- cli_bench_make.c -------------------------------------------------------------------------------------------- */
 
+/* Writes producer id, epoch and sequence into a copy of a batch's first REC_HEADER_BYTES and corrects the CRC there. */
+void bench_stamp_producer(uint8_t *header, size_t batch_bytes, const struct bench_place *place, uint64_t sequence);
 void bench_make_slots(struct bench *bench);
 void bench_slots_free(struct bench *bench);
 /* A Produce request with the place's next batch into conn->parts. */
@@ -158,12 +209,27 @@ void bench_make_fetch(struct bench_conn *conn, int32_t wait_ms);
 /* --- cli_bench_run.c --------------------------------------------------------------------------------------------- */
 
 void bench_run_produce(struct bench *bench);
+
+/* Gives each of the places to one of `count` connections to its leader, from bench->conns[first] on; returns how many
+ * were opened. */
+int32_t bench_connect(struct bench *bench, struct bench_place *places, int32_t first, int32_t count, int16_t api_key,
+                      bench_answer_fn *answered);
+void    bench_begin(struct bench *bench);
+/* Until everything that was due is sent and answered; `until_read` (may be NULL): and consumers have all of it. */
+void bench_loop(struct bench *bench, const char *doing, bool (*until_read)(const struct bench *bench));
+/* Opens the producers' connections, all of them from bench->conns[0] on; `more`: room for so many others behind. */
+void bench_producers_open(struct bench *bench, int32_t more);
+bool bench_sends_more(const struct bench *bench);
+/* Counts what is due then? */
+bool bench_measures(const struct bench *bench, int64_t due_ns);
+void bench_count(struct bench_counts *counts, const struct bench_flight *flight);
+
+/* --- cli_bench_read.c -------------------------------------------------------------------------------------------- */
+
 void bench_run_consume(struct bench *bench);
 void bench_run_latency(struct bench *bench);
+void bench_run_mixed(struct bench *bench);
 
-/* Gives each place to one of `count` connections to its leader, from bench->conns[first] on; returns how many were
- * opened. */
-int32_t bench_connect(struct bench *bench, int32_t first, int32_t count, int16_t api_key, bench_answer_fn *answered);
 /* Walks the answer to a Fetch: moves each place's next_offset behind what came and calls `each` (may be NULL) for the
  * batches. */
 typedef void bench_batch_fn(struct bench_conn *conn, struct bench_place *place, const struct rec_batch *batch);
@@ -184,6 +250,11 @@ struct bench_check {
 };
 /* Reads everything from from_offset to the end of each partition and holds it against what was sent. */
 void bench_check(struct bench *bench, struct bench_check *out_check);
+
+/* --- cli_bench_report.c ------------------------------------------------------------------------------------------ */
+
+/* check: NULL when nothing was read back. */
+void bench_report(struct bench *bench, int32_t conn_count, const struct bench_check *check);
 
 /* --- cli_bench_self.c -------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,18 @@ static bool check_compares(const struct bench *bench, const struct bench_place *
     return !bench->plan.fresh && !bench->plan.stamped && !place->in_doubt;
 }
 
+/* What the CRC of the batch that stands next must be. */
+static uint32_t check_crc(const struct bench_place *place, struct view sent)
+{
+    uint8_t header[REC_HEADER_BYTES];
+
+    memcpy(header, sent.base, sizeof(header));
+    if (place->producer_id >= 0) {
+        bench_stamp_producer(header, sent.len, place, place->checked_records);
+    }
+    return load_be32(header + CHECK_CRC_PLACE);
+}
+
 static void check_batch(struct bench_conn *conn, struct bench_place *place, const struct rec_batch *batch)
 {
     struct bench_check *check = check_current;
@@ -27,7 +39,7 @@ static void check_batch(struct bench_conn *conn, struct bench_place *place, cons
     check->damaged += !rec_batch_crc_ok(batch);
     check->gaps += batch->base_offset != place->next_offset;
     if (check_compares(bench, place)) {
-        check->strange += batch->crc != load_be32(sent.base + CHECK_CRC_PLACE);
+        check->strange += batch->crc != check_crc(place, sent);
     }
     check->batches++;
     check->records += (uint64_t)batch->record_count;
@@ -68,7 +80,7 @@ void bench_check(struct bench *bench, struct bench_check *out_check)
     }
     bench_conns_close(bench);
     bench->conns = cli_alloc_array(bench->cli, (size_t)(1 + bench->place_count), sizeof(*bench->conns));
-    bench->conn_count = bench_connect(bench, 0, 1, KP_FETCH_KEY, check_answered);
+    bench->conn_count = bench_connect(bench, bench->places, 0, 1, KP_FETCH_KEY, check_answered);
     for (int32_t i = 0; i < bench->conn_count; i++) {
         bench_fetch(&bench->conns[i], CHECK_WAIT_MS);
     }

@@ -7,6 +7,10 @@
 #define MAKE_WORD_BYTES  8 /* values are made of such words, out of 512: they compress to about a half */
 #define MAKE_CLIENT      "millrace-bench"
 #define MAKE_TIMEOUT_MS  30000
+/* In a batch: the CRC; producer id, epoch and first sequence. */
+#define MAKE_CRC_PLACE      17
+#define MAKE_PRODUCER_PLACE 43
+#define MAKE_PRODUCER_BYTES 14
 
 /* --- records ----------------------------------------------------------------------------------------------------- */
 
@@ -29,10 +33,7 @@ static void make_record(struct bench *bench, struct rec_builder *builder, uint8_
     struct view key = {0};
 
     if (bench->plan.keys > 0) {
-        int len =
-            snprintf(text, sizeof(text), "key-%lld", (long long)prng_below(&bench->prng, (uint64_t)bench->plan.keys));
-
-        key = view_of((const uint8_t *)text, (size_t)len);
+        key = view_of((const uint8_t *)text, bench_key_text(bench_key(bench), text, sizeof(text)));
     }
     make_value(&bench->prng, value, bench->plan.record_bytes);
     rec_builder_add(builder, cli_now_ms(), key, view_of(value, bench->plan.record_bytes), NULL, 0);
@@ -55,6 +56,23 @@ static struct view make_batch(struct bench *bench, struct arena *arena, int32_t 
         cli_die(bench->cli, CLI_FAILED, "no memory for a batch of %zu bytes", bench->plan.batch_bytes);
     }
     return batch;
+}
+
+void bench_stamp_producer(uint8_t *header, size_t batch_bytes, const struct bench_place *place, uint64_t sequence)
+{
+    uint8_t  before[MAKE_PRODUCER_BYTES], difference[MAKE_PRODUCER_BYTES];
+    uint8_t *producer = header + MAKE_PRODUCER_PLACE;
+    uint32_t crc = load_be32(header + MAKE_CRC_PLACE);
+
+    memcpy(before, producer, sizeof(before));
+    store_be64(producer, (uint64_t)place->producer_id);
+    store_be16(producer + 8, (uint16_t)place->producer_epoch);
+    store_be32(producer + 10, (uint32_t)(sequence & INT32_MAX)); /* behind the largest one comes 0 */
+    for (size_t i = 0; i < sizeof(before); i++) {
+        difference[i] = (uint8_t)(before[i] ^ producer[i]);
+    }
+    crc = crc32c_patch(crc, difference, sizeof(difference), batch_bytes - MAKE_PRODUCER_PLACE - MAKE_PRODUCER_BYTES);
+    store_be32(header + MAKE_CRC_PLACE, crc);
 }
 
 void bench_make_slots(struct bench *bench)
@@ -133,13 +151,26 @@ static struct view make_next(struct bench_conn *conn, struct bench_place *place,
     return bench->slots[slot];
 }
 
+/* Batches are shared by all connections: what only this producer's has is written into a copy of the first bytes. */
+static void make_sequenced(struct bench_conn *conn, const struct bench_place *place, struct view batch,
+                           struct view parts[2])
+{
+    uint8_t *header = arena_alloc(&conn->arena, REC_HEADER_BYTES);
+
+    CHECK(header != NULL && batch.len > REC_HEADER_BYTES);
+    memcpy(header, batch.base, REC_HEADER_BYTES);
+    bench_stamp_producer(header, batch.len, place, place->sent_records);
+    parts[0] = view_of(header, REC_HEADER_BYTES);
+    parts[1] = view_of(batch.base + REC_HEADER_BYTES, batch.len - REC_HEADER_BYTES);
+}
+
 void bench_make_produce(struct bench_conn *conn, struct bench_place *place, int64_t due_ns,
                         struct bench_flight *out_flight)
 {
     struct kp_produce_request                           request;
     struct kp_produce_request_topic_data                topic;
     struct kp_produce_request_topic_data_partition_data partition;
-    struct view                                         batch;
+    struct view                                         batch, pieces[2];
     int32_t                                             records = 0;
 
     arena_reset(&conn->arena);
@@ -149,6 +180,11 @@ void bench_make_produce(struct bench_conn *conn, struct bench_place *place, int6
     kp_produce_request_topic_data_partition_data_init(&partition);
     partition.index = place->partition;
     partition.records = batch;
+    if (place->producer_id >= 0) {
+        make_sequenced(conn, place, batch, pieces);
+        partition.records_parts = pieces;
+        partition.records_parts_count = 2;
+    }
     topic.name = view_text(conn->bench->plan.topic);
     topic.partition_data = &partition;
     topic.partition_data_count = 1;
@@ -158,6 +194,7 @@ void bench_make_produce(struct bench_conn *conn, struct bench_place *place, int6
     request.topic_data_count = 1;
     make_request(conn, KP_PRODUCE_KEY, &request);
     place->sent++;
+    place->sent_records += (uint64_t)records;
     *out_flight = (struct bench_flight){.due_ns = due_ns,
                                         .batch_bytes = batch.len,
                                         .records = records,

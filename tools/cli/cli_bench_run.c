@@ -8,7 +8,6 @@
 
 #include <math.h>
 
-#define RUN_WAIT_MS   500 /* a consumer's long poll */
 #define RUN_LIVE_NS   NS_PER_S
 #define RUN_LATE_NS   NS_PER_MS
 #define RUN_BURST_MAX 1000 /* requests started between two looks at the sockets */
@@ -16,7 +15,8 @@
 /* --- connections ------------------------------------------------------------------------------------------------- */
 
 /* The leaders, each once; ascending places of a leader go round robin to its connections. */
-int32_t bench_connect(struct bench *bench, int32_t first, int32_t count, int16_t api_key, bench_answer_fn *answered)
+int32_t bench_connect(struct bench *bench, struct bench_place *places, int32_t first, int32_t count, int16_t api_key,
+                      bench_answer_fn *answered)
 {
     int32_t  leader_count = 0;
     int32_t *leaders = cli_alloc_array(bench->cli, (size_t)bench->place_count, sizeof(*leaders));
@@ -25,10 +25,10 @@ int32_t bench_connect(struct bench *bench, int32_t first, int32_t count, int16_t
     for (int32_t i = 0; i < bench->place_count; i++) {
         int32_t at = 0;
 
-        while (at < leader_count && leaders[at] != bench->places[i].leader) {
+        while (at < leader_count && leaders[at] != places[i].leader) {
             at++;
         }
-        leaders[at] = bench->places[i].leader;
+        leaders[at] = places[i].leader;
         leader_count = MAX(leader_count, at + 1);
     }
     for (int32_t c = 0; c < MAX(count, leader_count); c++) {
@@ -39,8 +39,8 @@ int32_t bench_connect(struct bench *bench, int32_t first, int32_t count, int16_t
 
         conn->places = cli_alloc_array(bench->cli, (size_t)bench->place_count, sizeof(struct bench_place *));
         for (int32_t i = 0; i < bench->place_count; i++) {
-            if (bench->places[i].leader == leaders[c % leader_count] && seen++ % peers == mine) {
-                conn->places[conn->place_count++] = &bench->places[i];
+            if (places[i].leader == leaders[c % leader_count] && seen++ % peers == mine) {
+                conn->places[conn->place_count++] = &places[i];
             }
         }
         if (conn->place_count > 0) {
@@ -53,7 +53,7 @@ int32_t bench_connect(struct bench *bench, int32_t first, int32_t count, int16_t
 
 /* --- counting ---------------------------------------------------------------------------------------------------- */
 
-static bool run_measures(const struct bench *bench, int64_t due_ns)
+bool bench_measures(const struct bench *bench, int64_t due_ns)
 {
     return due_ns >= bench->measure_ns && due_ns < bench->end_ns;
 }
@@ -65,7 +65,7 @@ static void run_error(struct bench *bench, int16_t error)
     bench->live_counts.errors++;
 }
 
-static void run_count(struct bench_counts *counts, const struct bench_flight *flight)
+void bench_count(struct bench_counts *counts, const struct bench_flight *flight)
 {
     counts->requests++;
     counts->batches++;
@@ -80,20 +80,20 @@ static void run_produced(struct bench *bench, const struct bench_flight *flight,
 
     if (error != 0) {
         place->in_doubt = true;
-        if (run_measures(bench, flight->due_ns)) {
+        if (bench_measures(bench, flight->due_ns)) {
             run_error(bench, error);
         }
         return;
     }
     place->acked++;
     place->acked_records += (uint64_t)flight->records;
-    if (run_measures(bench, flight->due_ns)) {
+    if (bench_measures(bench, flight->due_ns)) {
         cli_histogram_add(bench->latency, now_ns - flight->due_ns);
-        run_count(&bench->counts, flight);
+        bench_count(&bench->counts, flight);
         bench->last_ns = now_ns;
     }
     cli_histogram_add(bench->live, now_ns - flight->due_ns);
-    run_count(&bench->live_counts, flight);
+    bench_count(&bench->live_counts, flight);
 }
 
 static void run_produce_answered(struct bench_conn *conn, const struct bench_flight *flight, struct view frame)
@@ -149,26 +149,44 @@ static int64_t run_next(struct bench *bench, int64_t due_ns)
     return due_ns + (int64_t)(bench->plan.poisson ? -log(random) * mean_ns : mean_ns);
 }
 
-/* The next connection in turn that may send, or NULL. */
-static struct bench_conn *run_free(struct bench *bench)
+static bool run_may_send(const struct bench *bench, const struct bench_conn *conn)
 {
+    return !bench_conn_sending(conn) && (int32_t)conn->flight_count < bench->plan.in_flight;
+}
+
+/* The next connection in turn that may send, or NULL. Where keys say which partition is next, nothing overtakes it: a
+ * partition that many records go to holds up the others, as it does in a client whose buffer is full. */
+static struct bench_conn *run_free(struct bench *bench, struct bench_place **out_place)
+{
+    struct bench_conn *owner;
+
+    if (bench->weights != NULL) {
+        bench->picked = bench->picked == NULL ? bench_keys_place(bench) : bench->picked;
+        owner = &bench->conns[bench->picked->producer];
+        if (!run_may_send(bench, owner)) {
+            return NULL;
+        }
+        *out_place = bench->picked;
+        bench->picked = NULL;
+        return owner;
+    }
     for (int32_t tried = 0; tried < bench->producer_count; tried++) {
         struct bench_conn *conn = &bench->conns[bench->conn_at];
 
         bench->conn_at = (bench->conn_at + 1) % bench->producer_count;
-        if (!bench_conn_sending(conn) && (int32_t)conn->flight_count < bench->plan.in_flight) {
+        if (run_may_send(bench, conn)) {
+            *out_place = conn->places[conn->place_at];
+            conn->place_at = (conn->place_at + 1) % conn->place_count;
             return conn;
         }
     }
     return NULL;
 }
 
-static void run_send(struct bench *bench, struct bench_conn *conn, int64_t due_ns)
+static void run_send(struct bench *bench, struct bench_conn *conn, struct bench_place *place, int64_t due_ns)
 {
-    struct bench_place *place = conn->places[conn->place_at];
     struct bench_flight flight;
 
-    conn->place_at = (conn->place_at + 1) % conn->place_count;
     bench_make_produce(conn, place, due_ns, &flight);
     if (bench->plan.acks == 0) { /* nobody will say anything: sent is all that can be known */
         bench_conn_send(conn, NULL);
@@ -184,8 +202,9 @@ static int64_t run_pace(struct bench *bench)
     bool open_loop = bench->plan.requests_per_s > 0;
 
     for (int i = 0; i < RUN_BURST_MAX; i++) {
-        int64_t            now_ns = bench_now_ns();
-        struct bench_conn *conn;
+        int64_t             now_ns = bench_now_ns();
+        struct bench_place *place = NULL;
+        struct bench_conn  *conn;
 
         if (now_ns >= bench->end_ns && (!open_loop || bench->next_ns >= bench->end_ns)) {
             return now_ns + NS_PER_MS;
@@ -193,20 +212,20 @@ static int64_t run_pace(struct bench *bench)
         if (open_loop && bench->next_ns > now_ns) {
             return bench->next_ns;
         }
-        conn = run_free(bench);
+        conn = run_free(bench, &place);
         if (conn == NULL) {
             return now_ns + NS_PER_S; /* an answer comes first */
         }
-        run_send(bench, conn, open_loop ? bench->next_ns : now_ns);
+        run_send(bench, conn, place, open_loop ? bench->next_ns : now_ns);
         if (open_loop) {
-            bench->late += now_ns - bench->next_ns >= RUN_LATE_NS && run_measures(bench, bench->next_ns);
+            bench->late += now_ns - bench->next_ns >= RUN_LATE_NS && bench_measures(bench, bench->next_ns);
             bench->next_ns = run_next(bench, bench->next_ns);
         }
     }
     return 0;
 }
 
-static void run_begin(struct bench *bench)
+void bench_begin(struct bench *bench)
 {
     bench->start_ns = bench->next_ns = bench_now_ns();
     bench->measure_ns = bench->start_ns + bench->plan.warm_ms * NS_PER_MS;
@@ -215,7 +234,7 @@ static void run_begin(struct bench *bench)
     cli_catch_signals();
 }
 
-static bool run_sends_more(const struct bench *bench)
+bool bench_sends_more(const struct bench *bench)
 {
     bool open_loop = bench->plan.requests_per_s > 0;
 
@@ -239,7 +258,7 @@ static void run_cpu_look(struct bench *bench, struct run_cpu *cpu, int64_t now_n
         return;
     }
     own_s = bench_cpu_s(0);
-    broker_s = bench->broker == 0 ? 0 : bench_cpu_s(bench->broker);
+    broker_s = bench->watched == 0 ? 0 : bench_cpu_s(bench->watched);
     if (!cpu->begun) {
         *cpu = (struct run_cpu){.own_s = own_s, .broker_s = broker_s, .begun = true};
     } else {
@@ -264,8 +283,7 @@ static void run_give_up(struct bench *bench)
     }
 }
 
-/* Until everything that was due is sent and answered; `until_read`: and consumers have all of it. */
-static void run_loop(struct bench *bench, const char *doing, bool (*until_read)(const struct bench *bench))
+void bench_loop(struct bench *bench, const char *doing, bool (*until_read)(const struct bench *bench))
 {
     struct cli_progress progress;
     struct run_cpu      cpu = {0};
@@ -273,7 +291,7 @@ static void run_loop(struct bench *bench, const char *doing, bool (*until_read)(
     int64_t             patience_ns = cli_timeout_ms(bench->cli) * NS_PER_MS;
 
     cli_progress_init(&progress, bench->plan.progress);
-    while (run_sends_more(bench) || bench_waiting(bench) > 0 || (until_read != NULL && !until_read(bench))) {
+    while (bench_sends_more(bench) || bench_waiting(bench) > 0 || (until_read != NULL && !until_read(bench))) {
         int64_t now_ns = bench_now_ns();
 
         run_cpu_look(bench, &cpu, now_ns, false);
@@ -285,7 +303,7 @@ static void run_loop(struct bench *bench, const char *doing, bool (*until_read)(
             run_give_up(bench);
             break;
         }
-        bench_turn(bench, run_sends_more(bench) ? run_pace(bench) : now_ns + NS_PER_MS);
+        bench_turn(bench, bench_sends_more(bench) ? run_pace(bench) : now_ns + NS_PER_MS);
         run_live(bench, &progress, &live_ns, doing);
         if (until_read != NULL && cli_stop_asked != 0 && bench_waiting(bench) == 0) {
             break;
@@ -295,220 +313,53 @@ static void run_loop(struct bench *bench, const char *doing, bool (*until_read)(
     cli_progress_end(&progress);
 }
 
+/* Each connection is a producer of its own. */
+static void run_identify(struct bench *bench)
+{
+    for (int32_t c = 0; c < bench->producer_count; c++) {
+        struct kp_init_producer_id_request *request =
+            CLI_NEW(bench->cli, kp_init_producer_id_request, kp_init_producer_id_request_init);
+        const struct kp_init_producer_id_response *response;
+
+        request->transactional_id = (struct view){0};
+        request->transaction_timeout_ms = INT32_MAX;
+        request->producer_id = -1;
+        request->producer_epoch = -1;
+        do {
+            response = cli_call(bench->cli, bench->conns[c].node, KP_INIT_PRODUCER_ID_KEY, request);
+        } while (cli_again(bench->cli, response->error_code));
+        if (response->error_code != 0) {
+            cli_die_kafka(bench->cli, response->error_code, (struct view){0}, "cannot get a producer id");
+        }
+        for (int32_t i = 0; i < bench->conns[c].place_count; i++) {
+            bench->conns[c].places[i]->producer_id = response->producer_id;
+            bench->conns[c].places[i]->producer_epoch = response->producer_epoch;
+        }
+    }
+}
+
+void bench_producers_open(struct bench *bench, int32_t more)
+{
+    bench->conns = cli_alloc_array(bench->cli, (size_t)(bench->plan.connections + bench->place_count + more),
+                                   sizeof(*bench->conns));
+    bench->producer_count = bench->conn_count =
+        bench_connect(bench, bench->places, 0, bench->plan.connections, KP_PRODUCE_KEY, run_produce_answered);
+    for (int32_t c = 0; c < bench->producer_count; c++) {
+        for (int32_t i = 0; i < bench->conns[c].place_count; i++) {
+            bench->conns[c].places[i]->producer = c;
+        }
+    }
+    if (bench->plan.idempotent) {
+        run_identify(bench);
+    }
+    if (bench->plan.skew > 0) {
+        bench_keys_weigh(bench);
+    }
+}
+
 void bench_run_produce(struct bench *bench)
 {
-    bench->conns =
-        cli_alloc_array(bench->cli, (size_t)(bench->plan.connections + bench->place_count), sizeof(*bench->conns));
-    bench->producer_count = bench->conn_count =
-        bench_connect(bench, 0, bench->plan.connections, KP_PRODUCE_KEY, run_produce_answered);
-    run_begin(bench);
-    run_loop(bench, "producing", NULL);
-}
-
-/* --- reading ----------------------------------------------------------------------------------------------------- */
-
-static struct bench_place *take_place(const struct bench_conn *conn, int32_t partition)
-{
-    for (int32_t i = 0; i < conn->place_count; i++) {
-        if (conn->places[i]->partition == partition) {
-            return conn->places[i];
-        }
-    }
-    cli_die(conn->bench->cli, CLI_REFUSED, "broker %d answers about partition %d, which nobody asked", conn->node,
-            partition);
-}
-
-/* Whole batches; one that is cut off at the end comes again. */
-static void take_records(struct bench_conn *conn, struct bench_place *place, struct view records, bench_batch_fn *each)
-{
-    while (records.len > 0) {
-        struct rec_batch batch;
-
-        if (rec_batch_parse(records, &batch) != ERR_OK) {
-            return;
-        }
-        if (rec_batch_last_offset(&batch) >= place->next_offset) {
-            if (each != NULL) {
-                each(conn, place, &batch);
-            }
-            place->next_offset = rec_batch_last_offset(&batch) + 1;
-        }
-        records = view_of(records.base + batch.bytes.len, records.len - batch.bytes.len);
-    }
-}
-
-void bench_take_fetch(struct bench_conn *conn, struct view frame, bench_batch_fn *each)
-{
-    struct kp_fetch_response response;
-    struct kp_reader         reader;
-
-    bench_answer_open(conn, KP_FETCH_KEY, frame, &reader);
-    kp_fetch_response_init(&response);
-    if (kp_fetch_response_decode(&reader, conn->version, &response) != ERR_OK) {
-        cli_die(conn->bench->cli, CLI_REFUSED, "broker %d answers Fetch with something else", conn->node);
-    }
-    if (response.error_code != 0) {
-        cli_die_kafka(conn->bench->cli, response.error_code, (struct view){0}, "cannot read");
-    }
-    for (int32_t t = 0; t < response.responses_count; t++) {
-        for (int32_t p = 0; p < response.responses[t].partitions_count; p++) {
-            const struct kp_fetch_response_responses_partitions *from = &response.responses[t].partitions[p];
-
-            if (from->error_code != 0) {
-                cli_die_kafka(conn->bench->cli, from->error_code, (struct view){0}, "cannot read");
-            }
-            take_place(conn, from->partition_index)->high = from->high_watermark;
-            take_records(conn, take_place(conn, from->partition_index), from->records, each);
-        }
-    }
-}
-
-static bool fetch_wanted(const struct bench_conn *conn)
-{
-    for (int32_t i = 0; i < conn->place_count; i++) {
-        if (conn->places[i]->next_offset < conn->places[i]->end_offset) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void bench_fetch(struct bench_conn *conn, int32_t wait_ms)
-{
-    struct bench_flight flight = {.due_ns = bench_now_ns()};
-
-    if (fetch_wanted(conn)) {
-        bench_make_fetch(conn, wait_ms);
-        bench_conn_send(conn, &flight);
-    }
-}
-
-static void consume_batch(struct bench_conn *conn, struct bench_place *place, const struct rec_batch *batch)
-{
-    struct bench_flight flight = {.batch_bytes = batch->bytes.len, .records = batch->record_count};
-    struct bench       *bench = conn->bench;
-
-    if (bench->plan.verify && !rec_batch_crc_ok(batch)) {
-        cli_fail(bench->cli, CLI_DAMAGED, "partition %d, offset %lld: the CRC does not fit", place->partition,
-                 (long long)batch->base_offset);
-    }
-    if (bench->plan.verify && batch->base_offset > place->next_offset) {
-        cli_fail(bench->cli, CLI_DAMAGED, "partition %d: offsets %lld to %lld are missing", place->partition,
-                 (long long)place->next_offset, (long long)batch->base_offset - 1);
-    }
-    run_count(&bench->counts, &flight);
-    bench->counts.requests--;
-    run_count(&bench->live_counts, &flight);
-}
-
-static void consume_answered(struct bench_conn *conn, const struct bench_flight *flight, struct view frame)
-{
-    struct bench *bench = conn->bench;
-    int64_t       now_ns = bench_now_ns();
-
-    bench_take_fetch(conn, frame, consume_batch);
-    bench->counts.requests++;
-    cli_histogram_add(bench->latency, now_ns - flight->due_ns);
-    cli_histogram_add(bench->live, now_ns - flight->due_ns);
-    bench->last_ns = now_ns;
-    if (cli_stop_asked == 0) {
-        bench_fetch(conn, RUN_WAIT_MS);
-    }
-}
-
-static bool consume_over(const struct bench *bench)
-{
-    for (int32_t i = 0; i < bench->place_count; i++) {
-        if (bench->places[i].next_offset < bench->places[i].end_offset) {
-            return cli_stop_asked != 0;
-        }
-    }
-    return true;
-}
-
-/* All there is, as fast as it comes: the measured time ends with the last answer. */
-void bench_run_consume(struct bench *bench)
-{
-    bench->conns =
-        cli_alloc_array(bench->cli, (size_t)(bench->plan.connections + bench->place_count), sizeof(*bench->conns));
-    bench->conn_count = bench_connect(bench, 0, bench->plan.connections, KP_FETCH_KEY, consume_answered);
-    bench->plan.warm_ms = 0;
-    bench->plan.duration_ms = 0;
-    run_begin(bench);
-    bench->end_ns = INT64_MAX / 2; /* only the end of what there is ends it */
-    for (int32_t i = 0; i < bench->conn_count; i++) {
-        bench_fetch(&bench->conns[i], RUN_WAIT_MS);
-    }
-    run_loop(bench, "reading", consume_over);
-    bench->end_ns = bench->last_ns;
-}
-
-/* --- from end to end --------------------------------------------------------------------------------------------- */
-
-static void way_batch(struct bench_conn *conn, struct bench_place *place, const struct rec_batch *batch)
-{
-    struct bench       *bench = conn->bench;
-    int64_t             now_ns = bench_now_ns();
-    struct view         records = {0};
-    struct rec_iter     iter;
-    struct rec_record   record;
-    struct bench_flight flight = {.batch_bytes = batch->bytes.len, .records = batch->record_count};
-
-    MAYBE(place == NULL);
-    if (rec_inflate(batch, bench->plan.batch_bytes * 64 + MIB, &conn->answer_arena, &records) != ERR_OK) {
-        cli_die(bench->cli, CLI_DAMAGED, "a batch cannot be inflated");
-    }
-    rec_iter_init(&iter, batch, records);
-    while (rec_iter_next(&iter, &record) == 1) {
-        if (record.value.len >= BENCH_STAMP_BYTES && load_be64(record.value.base) == bench->run_id) {
-            int64_t due_ns = (int64_t)load_be64(record.value.base + 8);
-
-            if (run_measures(bench, due_ns)) {
-                cli_histogram_add(bench->way, now_ns - due_ns);
-            }
-        }
-    }
-    run_count(&bench->read, &flight);
-}
-
-/* All that was sent has been read; what was refused never will be. */
-static bool way_over(const struct bench *bench)
-{
-    uint64_t sent = 0;
-    bool     in_doubt = false;
-
-    for (int32_t i = 0; i < bench->place_count; i++) {
-        sent += bench->places[i].sent;
-        in_doubt = in_doubt || bench->places[i].in_doubt;
-    }
-    return bench->read.batches >= sent || in_doubt;
-}
-
-static void way_answered(struct bench_conn *conn, const struct bench_flight *flight, struct view frame)
-{
-    struct bench *bench = conn->bench;
-
-    MAYBE(flight->due_ns > 0);
-    bench_take_fetch(conn, frame, way_batch);
-    if (run_sends_more(bench) || !way_over(bench)) {
-        bench_fetch(conn, RUN_WAIT_MS);
-    }
-}
-
-/* A record is timed from when it was due to when a consumer that waits for it has it. */
-void bench_run_latency(struct bench *bench)
-{
-    int32_t producers;
-
-    bench->conns = cli_alloc_array(bench->cli, (size_t)(2 * (bench->plan.connections + bench->place_count)),
-                                   sizeof(*bench->conns));
-    producers = bench_connect(bench, 0, bench->plan.connections, KP_PRODUCE_KEY, run_produce_answered);
-    bench->producer_count = producers;
-    bench->conn_count =
-        producers + bench_connect(bench, producers, bench->plan.connections, KP_FETCH_KEY, way_answered);
-    run_begin(bench);
-    for (int32_t i = producers; i < bench->conn_count; i++) {
-        bench_fetch(&bench->conns[i], RUN_WAIT_MS);
-    }
-    run_loop(bench, "timing", way_over);
+    bench_producers_open(bench, 0);
+    bench_begin(bench);
+    bench_loop(bench, "producing", NULL);
 }
