@@ -116,6 +116,7 @@ struct job_run {
     int64_t             epoch;    /* of the newest commit; -1: none */
     int64_t             flush_interval_ms; /* changelogs come out so often ('table.exec.mini-batch.allow-latency') */
     uint32_t            cpu_percent;       /* of each core at most */
+    uint64_t            snapshot_bytes;    /* of increments in the job log before all is written anew; 0: 64 MiB */
     struct job_shard   *controller;
     struct job_worker **workers; /* by shard; each written by its own shard */
     /* a SELECT's rows, on the controller: NULL for jobs */

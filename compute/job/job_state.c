@@ -204,7 +204,9 @@ static bool save_record(void *context, uint32_t node, uint32_t table, struct vie
 
 static bool is_due_for_snapshot(const struct job_state *state)
 {
-    return state->increment_bytes > MAX((uint64_t)JOB_STATE_SNAPSHOT_BYTES, 2 * state->snapshot_bytes);
+    uint64_t floor = state->run->snapshot_bytes == 0 ? JOB_STATE_SNAPSHOT_BYTES : state->run->snapshot_bytes;
+
+    return state->increment_bytes > MAX(floor, 2 * state->snapshot_bytes);
 }
 
 static void save_posted(struct io_op *op)

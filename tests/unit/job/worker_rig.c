@@ -322,7 +322,7 @@ static bool has_failed(void *context UNUSED)
     return wr.failure[0] != '\0';
 }
 
-bool wr_start(void)
+void wr_start_only(void)
 {
     struct job_run *run = &wr.run;
 
@@ -343,6 +343,7 @@ bool wr_start(void)
     run->epoch = wr.has_from ? wr.from.epoch : -1;
     run->flush_interval_ms = wr.flush_interval_ms;
     run->cpu_percent = wr.cpu_percent;
+    run->snapshot_bytes = wr.snapshot_bytes;
     run->controller = &wr.jobs[0];
     run->workers = wr.workers;
     wr.started = wr.ended = wr.reached = wr.marked = wr.gone = 0;
@@ -352,8 +353,23 @@ bool wr_start(void)
     for (uint32_t i = 0; i < rig.shard_count; i++) {
         job__worker_start(run, i);
     }
+}
+
+bool wr_start(void)
+{
+    wr_start_only();
     rig_until(has_started, NULL);
     return wr.failure[0] == '\0';
+}
+
+static bool never(void *context UNUSED)
+{
+    return false;
+}
+
+void wr_pass(int64_t duration_ns)
+{
+    assert_false(sim_run_until(rig.sim, never, NULL, duration_ns));
 }
 
 void wr_stop(void)
@@ -501,6 +517,27 @@ const char *wr_committed(void)
     mem_free(MEM_TEST, texts);
     format_text_deinit(&all);
     return result;
+}
+
+int64_t wr_fold(const char *key)
+{
+    size_t  len = strlen(key);
+    int64_t value = INT64_MIN;
+
+    for (size_t i = 0; i < wr.row_count; i++) {
+        const char *text = wr.rows[i].text;
+
+        if (!wr.rows[i].committed || strncmp(text, "0 ", 2) != 0 || strncmp(text + 5, key, len) != 0 ||
+            strncmp(text + 5 + len, ", ", 2) != 0) {
+            continue;
+        }
+        if (strncmp(text + 2, "+I", 2) == 0 || strncmp(text + 2, "+U", 2) == 0) {
+            value = strtoll(text + 5 + len + 2, NULL, 10);
+        } else if (strncmp(text + 2, "-D", 2) == 0) {
+            value = INT64_MIN;
+        }
+    }
+    return value;
 }
 
 size_t wr_row_count(void)

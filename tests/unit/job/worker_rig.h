@@ -43,6 +43,7 @@ struct worker_rig {
     uint32_t cpu_percent;
     int64_t  flush_interval_ms;
     uint64_t memory_bytes_max;
+    uint64_t snapshot_bytes;
 };
 
 extern struct worker_rig wr;
@@ -57,6 +58,10 @@ void wr_destroy(void);
 void wr_plan(const char *script);
 /* Starts the run behind what is committed; true when all workers have started, false: wr.failure. */
 bool wr_start(void);
+/* The same without waiting. */
+void wr_start_only(void);
+/* The world goes on for so long. */
+void wr_pass(int64_t duration_ns);
 /* Stops it, as a failure would. */
 void wr_stop(void);
 /* Barrier and reports only; true: all reached. */
@@ -70,12 +75,15 @@ void wr_settle(void);
 bool wr_finish(void);
 void wr_until_failure(void);
 
+/* Rows "{key}, {number}" of sink 0 in committed epochs, folded: the number in force for the key; INT64_MIN: none. */
+int64_t wr_fold(const char *key);
+
 /* Rows in committed epochs, sorted, a line each; lives until the next call. */
 const char *wr_committed(void);
-/* All rows of this rig, as they came. */
+/* All rows there are, committed or not. */
 size_t wr_row_count(void);
 
-/* count records "{prefix}{number}" are not made here: one batch of the given values. Its first offset. */
+/* One batch; its first offset. */
 struct wr_record {
     const char *key, *value; /* NULL: null */
     int64_t     timestamp_ms;
