@@ -66,11 +66,260 @@ static void test_append_exactly_once(void **state)
     job_rig_expect("dear", "{\"auction\":2,\"price\":40}\n{\"auction\":3,\"price\":60}\n");
 }
 
+/* --- restarts
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void test_a_crash_does_not_show(void **state)
+{
+    char expected[4096] = "";
+
+    (void)state;
+    must(TABLES INSERT);
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < 3; i++) {
+            bid(i, 10 + round * 3 + i, 20);
+            (void)snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected),
+                           "{\"auction\":%d,\"price\":40}\n", 10 + round * 3 + i);
+            rig_run(&job_rig.broker, (int64_t)round * 17 * NS_PER_MS);
+        }
+        job_rig_restart((uint64_t)round + 1, round % 2 == 0);
+    }
+    job_rig_expect("dear", expected);
+    job_rig_stop_start();
+    job_rig_expect("dear", expected);
+    bid(0, 99, 20);
+    strcat(expected, "{\"auction\":99,\"price\":40}\n");
+    job_rig_expect("dear", expected);
+}
+
+static void test_the_catalogue_stands(void **state)
+{
+    (void)state;
+    must(TABLES "CREATE VIEW v AS SELECT auction FROM bids; CREATE TEMPORARY VIEW t AS SELECT price FROM bids;");
+    must("SHOW TABLES");
+    assert_string_equal(answers.text, "table name\nbids\ndear\nv\n");
+    job_rig_restart(7, true);
+    must("SHOW TABLES");
+    assert_string_equal(answers.text, "table name\nbids\ndear\nv\n");
+    must("DROP VIEW v; DROP TABLE IF EXISTS nothing");
+    job_rig_restart(8, true);
+    must("SHOW TABLES");
+    assert_string_equal(answers.text, "table name\nbids\ndear\n");
+    assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT, "SHOW TABLES; SELECT nothing FROM bids"));
+    assert_int_equal(answers.request.failed_statement, 1);
+    assert_non_null(strstr(answers.request.message, "no column 'nothing'"));
+    assert_int_equal(answers.request.error, ERR_INVALID);
+}
+
+static void test_sessions(void **state)
+{
+    static struct job_answers other;
+
+    (void)state;
+    must(TABLES);
+    job_rig_begin(&answers, 0, JOB_REQUEST_SCRIPT, "a", "CREATE TEMPORARY VIEW t AS SELECT price FROM bids");
+    assert_true(job_rig_wait(&answers));
+    job_rig_begin(&other, 1, JOB_REQUEST_SCRIPT, "b", "CREATE VIEW w AS SELECT auction FROM bids; SHOW VIEWS");
+    assert_true(job_rig_wait(&other));
+    assert_string_equal(other.text, "OK\nview name\nw\n");
+    job_rig_begin(&answers, 1, JOB_REQUEST_SCRIPT, "a", "SHOW VIEWS; DROP VIEW w; SHOW VIEWS");
+    assert_true(job_rig_wait(&answers));
+    assert_string_equal(answers.text, "view name\nt\nw\nOK\nview name\nt\n");
+    job_rig_begin(&other, 0, JOB_REQUEST_SCRIPT, "b", "SHOW VIEWS");
+    assert_true(job_rig_wait(&other));
+    assert_string_equal(other.text, "view name\n");
+}
+
+/* --- verbs
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static void test_pause_resume_stop_delete(void **state)
+{
+    char id[JOB_ID_TEXT_BYTES];
+
+    (void)state;
+    must(TABLES "SET 'pipeline.name' = 'mine';" INSERT);
+    memcpy(id, answers.job_id, sizeof(id));
+    bid(0, 1, 20);
+    job_rig_expect("dear", "{\"auction\":1,\"price\":40}\n");
+    assert_true(job_rig_status(id, JOB_RUNNING, &answers));
+    assert_string_equal(answers.facts_name, "mine");
+    assert_true(answers.facts.records_in > 0);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_PAUSE, id));
+    assert_true(job_rig_status(id, JOB_SUSPENDED, &answers));
+    bid(0, 2, 20);
+    rig_run(&job_rig.broker, 2 * NS_PER_S);
+    job_rig_expect("dear", "{\"auction\":1,\"price\":40}\n");
+    job_rig_restart(3, true);
+    assert_true(job_rig_status(id, JOB_SUSPENDED, &answers));
+    assert_false(job_rig_do(&answers, JOB_REQUEST_DELETE, id));
+    assert_int_equal(answers.request.error, ERR_INVALID);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_RESUME, id));
+    job_rig_expect("dear", "{\"auction\":1,\"price\":40}\n{\"auction\":2,\"price\":40}\n");
+    bid(1, 3, 20);
+    rig_run(&job_rig.broker, 20 * NS_PER_MS);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_STOP, id));
+    assert_true(job_rig_status(id, JOB_FINISHED, &answers));
+    assert_true(answers.facts.end_ms > 0);
+    must("SHOW JOBS");
+    assert_non_null(strstr(answers.text, "mine\tFINISHED"));
+    assert_false(job_rig_do(&answers, JOB_REQUEST_RESUME, id));
+    assert_true(job_rig_do(&answers, JOB_REQUEST_DELETE, id));
+    assert_true(job_rig_do(&answers, JOB_REQUEST_LIST, ""));
+    assert_int_equal(answers.jobs, 0);
+    job_rig_restart(4, true);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_LIST, ""));
+    assert_int_equal(answers.jobs, 0);
+}
+
+static void test_cancel_and_stop_job(void **state)
+{
+    char id[JOB_ID_TEXT_BYTES], script[128];
+
+    (void)state;
+    must(TABLES INSERT);
+    memcpy(id, answers.job_id, sizeof(id));
+    assert_true(job_rig_do(&answers, JOB_REQUEST_CANCEL, id));
+    assert_true(job_rig_status(id, JOB_CANCELED, &answers));
+    must(INSERT);
+    (void)snprintf(script, sizeof(script), "STOP JOB '%s'", answers.job_id);
+    must(script);
+    must("SHOW JOBS");
+    assert_non_null(strstr(answers.text, "CANCELED"));
+    assert_non_null(strstr(answers.text, "FINISHED"));
+    assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT, "STOP JOB 'nobody'"));
+}
+
+/* --- queries and bounded jobs
+ * ------------------------------------------------------------------------------------------ */
+
+#define BOUNDED                                                                                                       \
+    "CREATE TABLE part (auction BIGINT, price BIGINT) WITH ('connector' = 'kafka', 'topic' = 'bids', "                \
+    "'properties.bootstrap.servers' = 'localhost:9092', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json', " \
+    "'scan.bounded.mode' = 'latest-offset');"
+
+static void test_bounded(void **state)
+{
+    char id[JOB_ID_TEXT_BYTES];
+
+    (void)state;
+    for (int i = 0; i < 9; i++) {
+        bid(i % 3, i, 10 + i);
+    }
+    must(TABLES BOUNDED "SET 'table.dml-sync' = 'true';"
+                        "INSERT INTO dear SELECT auction, price FROM part WHERE price > 16");
+    assert_string_equal(job_rig_committed("dear"), "{\"auction\":7,\"price\":17}\n{\"auction\":8,\"price\":18}\n");
+    memcpy(id, answers.job_id, sizeof(id));
+    assert_true(job_rig_status(id, JOB_FINISHED, &answers));
+    must("SELECT COUNT(*) AS n, SUM(price) AS total FROM part WHERE auction >= 0");
+    assert_non_null(strstr(answers.text, "column n BIGINT"));
+    assert_non_null(strstr(answers.text, "[9,126]"));
+    must("SELECT auction FROM part WHERE price = 18");
+    assert_string_equal(answers.text, "column auction BIGINT\n{\"op\":\"+I\",\"row\":[8]}\nOK\n");
+    must("SELECT auction FROM part WHERE price = 1000");
+    assert_string_equal(answers.text, "column auction BIGINT\nOK\n");
+}
+
+static void test_the_client_of_a_query_goes(void **state)
+{
+    (void)state;
+    must(TABLES);
+    bid(0, 1, 20);
+    answers.rows_max = 1;
+    job_rig_begin(&answers, 1, JOB_REQUEST_SCRIPT, "", "SELECT auction FROM bids");
+    (void)job_rig_wait(&answers);
+    assert_string_equal(answers.text, "column auction BIGINT\n{\"op\":\"+I\",\"row\":[1]}\nOK\n");
+    answers.rows_max = 0;
+    job_rig_begin(&answers, 1, JOB_REQUEST_SCRIPT, "", "SELECT auction FROM bids");
+    rig_run(&job_rig.broker, NS_PER_S);
+    assert_false(answers.done);
+    assert_true(answers.request.records_in > 0);
+    job_request_cancel(broker_jobs(job_rig.broker.broker, 1), &answers.request);
+    (void)job_rig_wait(&answers);
+    job_rig_begin(&answers, 1, JOB_REQUEST_SCRIPT, "", "SELECT auction FROM bids");
+    rig_run(&job_rig.broker, NS_PER_S);
+    job_rig_stop_start(); /* it is told */
+    assert_true(answers.done);
+    assert_true(answers.request.failed);
+}
+
+/* --- state
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static void test_state_comes_back(void **state)
+{
+    (void)state;
+    job_rig_topic("sums", 2);
+    must(TABLES "CREATE TABLE sums (auction BIGINT, n BIGINT, total BIGINT, PRIMARY KEY (auction) NOT ENFORCED) WITH ("
+                "'connector' = 'upsert-kafka', 'topic' = 'sums', 'properties.bootstrap.servers' = 'localhost:9092', "
+                "'key.format' = 'json', 'value.format' = 'json', 'sink.delivery-guarantee' = 'exactly-once', "
+                "'sink.transactional-id-prefix' = 'sums');"
+                "INSERT INTO sums SELECT auction, COUNT(*), SUM(price) FROM bids GROUP BY auction");
+    bid(0, 1, 5);
+    bid(1, 2, 6);
+    job_rig_expect("sums", "{\"auction\":1,\"n\":1,\"total\":5}\n{\"auction\":2,\"n\":1,\"total\":6}\n");
+    job_rig_restart(11, true);
+    bid(2, 1, 7);
+    job_rig_expect("sums", "{\"auction\":1,\"n\":1,\"total\":5}\n{\"auction\":1,\"n\":2,\"total\":12}\n"
+                           "{\"auction\":2,\"n\":1,\"total\":6}\n");
+    job_rig_stop_start();
+    bid(2, 2, 7);
+    job_rig_expect("sums", "{\"auction\":1,\"n\":1,\"total\":5}\n{\"auction\":1,\"n\":2,\"total\":12}\n"
+                           "{\"auction\":2,\"n\":1,\"total\":6}\n{\"auction\":2,\"n\":2,\"total\":13}\n");
+}
+
+/* --- failures
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static void test_a_failure_is_told_and_tried_again(void **state)
+{
+    char id[JOB_ID_TEXT_BYTES];
+
+    (void)state;
+    must(TABLES INSERT);
+    memcpy(id, answers.job_id, sizeof(id));
+    bid(0, 1, 20);
+    job_rig_expect("dear", "{\"auction\":1,\"price\":40}\n");
+    job_rig_value("bids", 1, "this is no JSON");
+    assert_true(job_rig_status(id, JOB_RESTARTING, &answers));
+    assert_non_null(strstr(answers.facts_failure, "bids"));
+    assert_true(answers.facts.restarts > 0);
+    job_rig_restart(5, true);
+    assert_true(job_rig_status(id, JOB_RESTARTING, &answers));
+    assert_true(job_rig_do(&answers, JOB_REQUEST_CANCEL, id));
+    assert_true(job_rig_status(id, JOB_CANCELED, &answers));
+    job_rig_expect("dear", "{\"auction\":1,\"price\":40}\n");
+}
+
+static void test_what_cannot_run_is_refused(void **state)
+{
+    (void)state;
+    assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT,
+                            TABLES "CREATE TABLE odd (a BIGINT) WITH ('connector' = 'kafka', 'topic' = 'odd', "
+                                   "'properties.bootstrap.servers' = 'x', 'format' = 'json', "
+                                   "'sink.delivery-guarantee' = 'exactly-once');"
+                                   "INSERT INTO odd SELECT price FROM bids"));
+    assert_int_equal(answers.request.failed_statement, 3);
+    assert_non_null(strstr(answers.request.message, "sink.transactional-id-prefix"));
+    assert_true(job_rig_do(&answers, JOB_REQUEST_LIST, ""));
+    assert_int_equal(answers.jobs, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nothing_is_made_by_questions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_append_exactly_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_crash_does_not_show, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_catalogue_stands, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sessions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pause_resume_stop_delete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cancel_and_stop_job, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_client_of_a_query_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_state_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_failure_is_told_and_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_cannot_run_is_refused, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
