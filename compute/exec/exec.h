@@ -136,6 +136,11 @@ struct exec_saver {
 /* From the callback on, before anything is pushed, ended, flushed, told the time or stepped. all: everything that is
  * there, as if nothing had been written before; else what changed since the last call. False: the job failed. */
 MUST_USE bool exec_worker_save(struct exec_worker *worker, bool all, const struct exec_saver *saver);
+/* The same in pieces of about so many records, for a driver that may not be away for long. EXEC_BUSY: call again with
+ * the same arguments before anything else is asked of this worker (step() says EXEC_IDLE and does nothing); EXEC_IDLE:
+ * all is written; EXEC_FAILED. */
+enum exec_progress exec_worker_save_some(struct exec_worker *worker, bool all, const struct exec_saver *saver,
+                                         uint64_t records_max);
 /* A record that was saved, in the order of saving, before exec_worker_opened(). value.base NULL: the key is gone.
  * False: the job failed: exec_job_failure() says what is wrong with the record. */
 MUST_USE bool exec_worker_load(struct exec_worker *worker, uint32_t node, uint32_t table, struct view key,

@@ -55,7 +55,7 @@ void exec__barrier_check(struct exec_worker *worker)
 
 bool exec_worker_barrier(struct exec_worker *worker, int64_t epoch)
 {
-    CHECK(worker->is_opened && !worker->in_barrier && worker->job->options.barrier != NULL);
+    CHECK(worker->is_opened && !worker->in_barrier && !worker->is_saving && worker->job->options.barrier != NULL);
     if (exec__job_failed(worker->job)) {
         return false;
     }

@@ -95,6 +95,7 @@ static bool hand_out(struct exec_save *save, uint32_t table, struct view value)
 {
     struct view key = save->key.len == 0 ? view_text("") : view_of(save->key.base, save->key.len);
 
+    save->records_left -= MIN(save->records_left, 1);
     if (save->saver->write(save->saver->context, save->op->node->id, table, key, value)) {
         return true;
     }
@@ -127,48 +128,71 @@ static void put_key(struct exec_save *save, struct view prefix, const struct exe
     exec_row_put(&save->key, layout, row);
 }
 
-static bool save_entry(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table,
-                       void *entry, exec_payload_put_fn *put)
+/* The next entry to write, or NULL; what was written last stands in save->at. */
+static void *next_entry(struct exec_save *save, const struct exec_table *table)
 {
-    put_key(save, prefix, exec_table_key(table), entry);
-    put(save->op, table, entry, &save->value);
-    return exec_save_write(save, number);
+    if (save->all) {
+        return exec_table_next(table, save->at);
+    }
+    return exec_table_next_changed(table, save->at);
+}
+
+static bool save_entries(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table,
+                         exec_payload_put_fn *put)
+{
+    for (void *entry; (entry = next_entry(save, table)) != NULL; save->at = entry) {
+        if (!exec_save_has_room(save)) {
+            return false;
+        }
+        put_key(save, prefix, exec_table_key(table), entry);
+        put(save->op, table, entry, &save->value);
+        if (!exec_save_write(save, number)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Keys that went come first: one of them may be there again. */
-static bool save_changes(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table,
-                         exec_payload_put_fn *put)
+static bool save_removed(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table)
 {
-    for (void *row = NULL; (row = exec_table_next_removed(table, row)) != NULL;) {
+    for (void *row; (row = exec_table_next_removed(table, save->at)) != NULL; save->at = row) {
+        if (!exec_save_has_room(save)) {
+            return false;
+        }
         put_key(save, prefix, exec_table_key(table), row);
         if (!exec_save_remove(save, number)) {
             return false;
         }
     }
-    for (void *entry = NULL; (entry = exec_table_next_changed(table, entry)) != NULL;) {
-        if (!save_entry(save, number, prefix, table, entry, put)) {
-            return false;
-        }
-    }
+    save->is_behind_removed = true;
+    save->at = NULL;
     return true;
 }
 
 bool exec_save_table(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table,
                      exec_payload_put_fn *put)
 {
-    if (!save->all) {
-        if (!save_changes(save, number, prefix, table, put)) {
-            return false;
-        }
-    } else {
-        for (void *entry = NULL; (entry = exec_table_next(table, entry)) != NULL;) {
-            if (!save_entry(save, number, prefix, table, entry, put)) {
-                return false;
-            }
-        }
+    if (save->table_at++ < save->tables_done) {
+        return true;
+    }
+    if (!save->all && !save->is_behind_removed && !save_removed(save, number, prefix, table)) {
+        return false;
+    }
+    if (!save_entries(save, number, prefix, table, put)) {
+        return false;
     }
     exec_table_saved(table);
+    save->tables_done++;
+    save->is_behind_removed = false;
+    save->at = NULL;
     return true;
+}
+
+bool exec_save_has_room(struct exec_save *save)
+{
+    save->is_full = save->records_left == 0;
+    return !save->is_full;
 }
 
 bool exec_load_entry(struct exec_operator *op, struct exec_table *table, struct exec_reader *key, bool insert,
@@ -257,21 +281,61 @@ static bool save_worker(struct exec_worker *worker, const struct exec_saver *sav
     return good;
 }
 
-bool exec_worker_save(struct exec_worker *worker, bool all, const struct exec_saver *saver)
+/* Of one operator. False: failed, or no room. */
+static bool save_operator(struct exec_save *save)
 {
-    struct exec_save save = {.saver = saver, .all = all};
-    bool             good = !exec__job_failed(worker->job) && save_worker(worker, saver);
+    struct exec_operator *op = save->op;
 
-    CHECK(!worker->in_barrier && (all || worker->job->options.keeps_changes));
-    for (uint32_t i = 0; i < worker->job->plan->node_count && good; i++) {
-        save.op = worker->ops[i];
-        if (save.op != NULL) {
-            good = save_scalars(&save) && (save.op->class->save == NULL || save.op->class->save(save.op, &save));
+    if (!save->has_scalars && !save_scalars(save)) {
+        return false;
+    }
+    save->has_scalars = true;
+    save->table_at = 0;
+    return op->class->save == NULL || op->class->save(op, save);
+}
+
+static enum exec_progress end_save(struct exec_worker *worker, enum exec_progress progress)
+{
+    exec_bytes_free(&worker->saving.key);
+    exec_bytes_free(&worker->saving.value);
+    worker->is_saving = false;
+    return progress;
+}
+
+enum exec_progress exec_worker_save_some(struct exec_worker *worker, bool all, const struct exec_saver *saver,
+                                         uint64_t records_max)
+{
+    struct exec_save *save = &worker->saving;
+
+    CHECK(!worker->in_barrier && records_max > 0 && (all || worker->job->options.keeps_changes));
+    if (!worker->is_saving) {
+        *save = (struct exec_save){.all = all};
+        worker->is_saving = true;
+        worker->saving_node = 0;
+        if (exec__job_failed(worker->job) || !save_worker(worker, saver)) {
+            return end_save(worker, EXEC_FAILED);
         }
     }
-    exec_bytes_free(&save.key);
-    exec_bytes_free(&save.value);
-    return good;
+    CHECK(save->all == all);
+    save->saver = saver;
+    save->records_left = records_max;
+    save->is_full = false;
+    for (; worker->saving_node < worker->job->plan->node_count; worker->saving_node++) {
+        save->op = worker->ops[worker->saving_node];
+        if (save->op != NULL && !save_operator(save)) {
+            bool is_full = save->is_full && !exec__job_failed(worker->job);
+
+            return is_full ? EXEC_BUSY : end_save(worker, EXEC_FAILED);
+        }
+        save->has_scalars = false;
+        save->tables_done = 0;
+    }
+    return end_save(worker, EXEC_IDLE);
+}
+
+bool exec_worker_save(struct exec_worker *worker, bool all, const struct exec_saver *saver)
+{
+    return exec_worker_save_some(worker, all, saver, UINT64_MAX) == EXEC_IDLE;
 }
 
 static bool fail_load(struct exec_worker *worker, const char *message)
@@ -375,6 +439,7 @@ struct arena *exec__load_arena(struct exec_operator *op)
 
 void exec__state_free(struct exec_worker *worker)
 {
+    (void)end_save(worker, EXEC_IDLE);
     if (worker->loading != NULL) {
         arena_deinit(worker->loading);
     }

@@ -81,11 +81,19 @@ uint64_t exec_row_hash(const struct exec_layout *layout, const void *row, struct
 /* --- records -------------------------------------------------------------------------------------------------------
  */
 
+/* One save, in one call or several: a driver that may not be away for long takes some records at a time. Nothing else
+ * is asked of the worker in between. */
 struct exec_save {
     struct exec_operator    *op;
     const struct exec_saver *saver;
     bool                     all;
     struct exec_bytes        key, value;
+    uint64_t                 records_left; /* in this call */
+    bool                     is_full;      /* save() gave false because there are none, nothing has failed */
+    bool                     has_scalars;  /* of this operator: written */
+    uint32_t                 table_at, tables_done;
+    bool                     is_behind_removed; /* of the table at hand */
+    void                    *at;                /* its entry that was written last */
 };
 
 /* Fill key and value after it. */
@@ -95,6 +103,9 @@ static inline void exec_save_begin(struct exec_save *save)
     save->value.len = 0;
 }
 
+/* Asked before a record is written; false: save() gives false, and is called again later, from its beginning. Tables
+ * that are through are skipped then; of what it writes by itself an operator knows how far it was. */
+MUST_USE bool exec_save_has_room(struct exec_save *save);
 MUST_USE bool exec_save_write(struct exec_save *save, uint32_t table);
 /* The key is gone. */
 MUST_USE bool exec_save_remove(struct exec_save *save, uint32_t table);

@@ -262,7 +262,7 @@ bool exec_worker_push(struct exec_worker *worker, uint32_t scan, uint32_t partit
     const struct exec_opening *opening = find_opening(worker, scan, partition);
     bool                       good;
 
-    CHECK(!opening->ended && !worker->in_barrier);
+    CHECK(!opening->ended && !worker->in_barrier && !worker->is_saving);
     if (UNLIKELY(!worker->has_pushed) && !hear_others(worker)) {
         return false;
     }
@@ -277,7 +277,7 @@ bool exec_worker_end(struct exec_worker *worker, uint32_t scan, uint32_t partiti
 {
     struct exec_opening *opening = find_opening(worker, scan, partition);
 
-    CHECK(!opening->ended && !worker->in_barrier);
+    CHECK(!opening->ended && !worker->in_barrier && !worker->is_saving);
     opening->ended = true;
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         if (is_watermark_of(worker->ops[i], scan) && !exec__watermark_end(worker->ops[i], partition)) {
@@ -295,7 +295,7 @@ bool exec_worker_flush(struct exec_worker *worker)
     if (exec__job_failed(worker->job)) {
         return false;
     }
-    CHECK(!worker->in_barrier);
+    CHECK(!worker->in_barrier && !worker->is_saving);
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         struct exec_operator *op = worker->ops[i];
 
@@ -311,7 +311,7 @@ bool exec_worker_time(struct exec_worker *worker, int64_t now_ms)
     if (exec__job_failed(worker->job)) {
         return false;
     }
-    CHECK(!worker->in_barrier);
+    CHECK(!worker->in_barrier && !worker->is_saving);
     if (now_ms <= worker->now_ms) {
         return true;
     }
@@ -376,6 +376,9 @@ enum exec_progress exec_worker_step(struct exec_worker *worker)
 
     if (exec__job_failed(worker->job)) {
         return EXEC_FAILED;
+    }
+    if (worker->is_saving) {
+        return EXEC_IDLE;
     }
     if (!step_sources(worker, &did) || !step_exchanges(worker, &did, &is_blocked)) {
         return EXEC_FAILED;

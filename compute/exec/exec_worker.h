@@ -4,6 +4,7 @@
 
 #include "compute/exec/exec_internal.h"
 #include "compute/exec/exec_ring.h"
+#include "compute/exec/exec_state.h"
 #include "core/base/check.h"
 
 enum exec_failed { EXEC_NOT_FAILED, EXEC_FAILING, EXEC_HAS_FAILED };
@@ -35,6 +36,9 @@ struct exec_worker {
     bool                       is_opened;  /* all partitions of this worker are known */
     bool                       has_loaded; /* records of saved state */
     struct arena              *loading;    /* of one record */
+    bool                       is_saving;  /* exec_worker_save_some() has not come to its end */
+    uint32_t                   saving_node;
+    struct exec_save           saving;
     bool                       in_barrier;
     int64_t                    barrier_epoch;
     uint32_t                   barrier_count; /* operators that have seen it */

@@ -38,6 +38,7 @@ struct state_rig {
     struct state_mark marks[STATE_EPOCHS_MAX][8]; /* by epoch, worker */
     int64_t           committed;                  /* -1: none */
     uint32_t          snapshot_chance;            /* a snapshot in so many saves; 0: increments only */
+    size_t            pieces_max;                 /* the most records in one piece */
     uint32_t          save_count, load_count;     /* records, of the whole run */
     int64_t           now_ms[8];                  /* clocks of workers; go on when clock_step_ms is set */
     int64_t           clock_step_ms;
@@ -71,6 +72,32 @@ static inline void state_cut(struct state_log *log, size_t count)
     }
 }
 
+/* In one piece, or in several, with others at work in between. */
+static inline void state_save_all(struct state_rig *rig, uint32_t worker, bool all, const struct exec_saver *saver)
+{
+    struct prng       *prng = &rig->epochs.prng;
+    enum exec_progress progress = EXEC_BUSY;
+    size_t             before = rig->logs[worker].count;
+
+    if (prng_chance(prng, 1, 3)) {
+        assert_true(exec_worker_save(exec_job_worker(rig->graph.job, worker), all, saver));
+        return;
+    }
+    while (progress == EXEC_BUSY) {
+        uint64_t records_max = 1 + prng_below(prng, 50);
+
+        progress = exec_worker_save_some(exec_job_worker(rig->graph.job, worker), all, saver, records_max);
+        rig->pieces_max = MAX(rig->pieces_max, rig->logs[worker].count - before);
+        before = rig->logs[worker].count;
+        if (progress == EXEC_BUSY) {
+            assert_int_equal(exec_worker_step(exec_job_worker(rig->graph.job, worker)), EXEC_IDLE);
+            (void)exec_worker_step(
+                exec_job_worker(rig->graph.job, (uint32_t)prng_below(prng, rig->graph.options.worker_count)));
+        }
+    }
+    assert_int_equal(progress, EXEC_IDLE);
+}
+
 /* At the barrier of a worker. */
 static inline void state_saved(struct epochs *epochs, uint32_t worker, int64_t epoch)
 {
@@ -86,7 +113,7 @@ static inline void state_saved(struct epochs *epochs, uint32_t worker, int64_t e
         all = true;
         log->snapshot = log->count;
     }
-    assert_true(exec_worker_save(exec_job_worker(rig->graph.job, worker), all, &saver));
+    state_save_all(rig, worker, all, &saver);
     rig->save_count += (uint32_t)(log->count - before);
     *mark = (struct state_mark){.records_begin = log->snapshot,
                                 .records_end = log->count,
