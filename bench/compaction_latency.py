@@ -31,8 +31,8 @@ def records(megabytes):
         yield "".join(f"key-{i % KEYS:09d}:{value}\n" for i in range(first, min(first + step, count))).encode()
 
 
-def run(options, broker, *words, **more):
-    return subprocess.run([options.binary, *words, "-b", f"127.0.0.1:{broker.port}"], check=True, capture_output=True,
+def run(options, broker, *words, cpu="0,1", **more):
+    return subprocess.run(["taskset", "-c", cpu, options.binary, *words, "-b", f"127.0.0.1:{broker.port}"], check=True, capture_output=True,
                           **more)
 
 
@@ -50,15 +50,11 @@ def fill(options, broker):
 
 
 def load(options, broker):
-    before = brokers.cpu_seconds(broker.pid)
-    done = subprocess.run(["taskset", "-c", "1", options.generator, "produce", "--bootstrap",
-                           f"127.0.0.1:{broker.port}", "--topic", "latency", "--partitions", "1", "--connections", "4",
-                           "--inflight", "4", "--batch-bytes", "4096", "--rate", "2", "--warm", "1", "--seconds",
-                           str(options.seconds)],
-                          check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout.strip().split("\n")[-1])
-    found["broker_cpu_s"] = round(brokers.cpu_seconds(broker.pid) - before, 2)
-    return found
+    done = run(options, broker, "bench", "produce", "latency", "-p", "1", "-i", "16", "-B", "4K", "--rate", "2M", "-w",
+               "1s", "-d", f"{options.seconds}s", "-q", "-o", "json", "--broker-pid", str(broker.pid), cpu="1")
+    report = json.loads(done.stdout)
+    return {**{name: report["run"][name] for name in ("bytes_per_s", "errors", "sent_late", "broker_cpu_percent")},
+            **report["latency"][0]}
 
 
 def measure(options):
@@ -84,7 +80,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     build = os.path.join(brokers.ROOT, "build", "release")
     parser.add_argument("--binary", default=os.path.join(build, "millrace"))
-    parser.add_argument("--generator", default=os.path.join(build, "bench", "load", "load"))
     parser.add_argument("--directory", default="/var/tmp")
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=10)

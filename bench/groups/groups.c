@@ -6,7 +6,7 @@
  *
  * Requests are encoded once and sent again and again, a window of them on each connection; every answer is read and its
  * error code checked. --pid names the broker: its CPU time and memory are reported, too. */
-#include "bench/load/load_client.h"
+#include "bench/groups/groups_client.h"
 #include "core/proto/kp_error.h"
 
 #include <stdio.h>
@@ -183,8 +183,8 @@ static void find_coordinator(struct run *run, uint16_t *out_port)
     kp_find_coordinator_request_init(&request);
     request.key = view_text("bench-group-0");
     for (int i = 0; i < 600; i++) {
-        int  socket = load_connect(run->options.host, run->options.port);
-        bool good = socket >= 0 && load_call(socket, KP_FIND_COORDINATOR_KEY, 2, &request, &response, &run->arena);
+        int  socket = groups_connect(run->options.host, run->options.port);
+        bool good = socket >= 0 && groups_call(socket, KP_FIND_COORDINATOR_KEY, 2, &request, &response, &run->arena);
 
         if (socket >= 0) {
             (void)close(socket);
@@ -435,12 +435,12 @@ static void run_wait(struct run *run)
     for (;;) {
         struct kp_offset_fetch_request  request;
         struct kp_offset_fetch_response response;
-        int                             socket = load_connect(run->options.host, run->options.port);
+        int                             socket = groups_connect(run->options.host, run->options.port);
 
         kp_offset_fetch_request_init(&request);
         request.group_id = view_text("bench-group-0");
         request.topics_count = -1;
-        if (socket >= 0 && load_call(socket, KP_OFFSET_FETCH_KEY, 5, &request, &response, &run->arena) &&
+        if (socket >= 0 && groups_call(socket, KP_OFFSET_FETCH_KEY, 5, &request, &response, &run->arena) &&
             response.error_code == 0) {
             (void)printf("answered after %.0f ms: %d topics\n", (now_s() - begin_s) * 1e3, response.topics_count);
             return;
@@ -466,10 +466,10 @@ static bool number_option(int count, char **words, int *at, const char *name, in
 
 int main(int count, char **words)
 {
-    static struct run   run;
-    struct options     *options = &run.options;
-    int32_t             port = 9092, seconds = 5;
-    struct load_cluster cluster;
+    static struct run     run;
+    struct options       *options = &run.options;
+    int32_t               port = 9092, seconds = 5;
+    struct groups_cluster cluster;
 
     *options = (struct options){.mode = count > 1 ? words[1] : "help",
                                 .host = "127.0.0.1",
@@ -506,13 +506,13 @@ int main(int count, char **words)
         return 2;
     }
     options->connections = strcmp(options->mode, "beat") == 0 ? options->members : options->connections;
-    if (!load_cluster_open(options->host, options->port, TOPIC, MAX(options->offsets, TOPIC_PARTITIONS), &run.arena,
-                           &cluster)) {
+    if (!groups_cluster_open(options->host, options->port, TOPIC, MAX(options->offsets, TOPIC_PARTITIONS), &run.arena,
+                             &cluster)) {
         return 1;
     }
     find_coordinator(&run, &options->port);
     for (int32_t i = 0; i < options->connections; i++) {
-        run.sockets[i] = load_connect(options->host, options->port);
+        run.sockets[i] = groups_connect(options->host, options->port);
     }
     if (strcmp(options->mode, "commit") == 0) {
         run_commit(&run);

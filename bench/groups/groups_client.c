@@ -1,4 +1,4 @@
-#include "bench/load/load_client.h"
+#include "bench/groups/groups_client.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -9,7 +9,7 @@
 
 #define ANSWER_BYTES_MAX ((size_t)(128 * MIB))
 
-int load_connect(const char *host, uint16_t port)
+int groups_connect(const char *host, uint16_t port)
 {
     struct addrinfo  hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -38,7 +38,7 @@ int load_connect(const char *host, uint16_t port)
     return result;
 }
 
-static bool load_send_all(int socket, const uint8_t *bytes, size_t len)
+static bool groups_send_all(int socket, const uint8_t *bytes, size_t len)
 {
     while (len > 0) {
         ssize_t sent = send(socket, bytes, len, MSG_NOSIGNAL);
@@ -52,7 +52,7 @@ static bool load_send_all(int socket, const uint8_t *bytes, size_t len)
     return true;
 }
 
-static bool load_receive_all(int socket, uint8_t *bytes, size_t len)
+static bool groups_receive_all(int socket, uint8_t *bytes, size_t len)
 {
     while (len > 0) {
         ssize_t got = recv(socket, bytes, len, 0);
@@ -66,7 +66,7 @@ static bool load_receive_all(int socket, uint8_t *bytes, size_t len)
     return true;
 }
 
-bool load_call(int socket, int16_t key, int16_t version, const void *request, void *response, struct arena *arena)
+bool groups_call(int socket, int16_t key, int16_t version, const void *request, void *response, struct arena *arena)
 {
     const struct kp_api     *api = kp_api_find(key);
     struct kp_request_header header = {
@@ -90,15 +90,15 @@ bool load_call(int socket, int16_t key, int16_t version, const void *request, vo
     store_be32(slot, (uint32_t)(writer.bytes_total - 4));
     segments = kp_writer_segments(&writer, &count);
     for (int32_t i = 0; i < count; i++) {
-        if (!load_send_all(socket, segments[i].base, segments[i].len)) {
+        if (!groups_send_all(socket, segments[i].base, segments[i].len)) {
             return false;
         }
     }
-    if (!load_receive_all(socket, prefix, sizeof(prefix)) || load_be32(prefix) > ANSWER_BYTES_MAX) {
+    if (!groups_receive_all(socket, prefix, sizeof(prefix)) || load_be32(prefix) > ANSWER_BYTES_MAX) {
         return false;
     }
     answer = arena_alloc(arena, load_be32(prefix));
-    if (answer == NULL || !load_receive_all(socket, answer, load_be32(prefix))) {
+    if (answer == NULL || !groups_receive_all(socket, answer, load_be32(prefix))) {
         return false;
     }
     kp_reader_init(&reader, view_of(answer, load_be32(prefix)), arena);
@@ -109,7 +109,7 @@ bool load_call(int socket, int16_t key, int16_t version, const void *request, vo
     return api->response.decode(&reader, version, response) == ERR_OK;
 }
 
-static bool load_create(int socket, const char *topic, int32_t partitions, struct arena *arena)
+static bool groups_create(int socket, const char *topic, int32_t partitions, struct arena *arena)
 {
     struct kp_create_topics_request_topics item;
     struct kp_create_topics_request        request;
@@ -123,13 +123,13 @@ static bool load_create(int socket, const char *topic, int32_t partitions, struc
     request.topics = &item;
     request.topics_count = 1;
     request.timeout_ms = 30000;
-    if (!load_call(socket, KP_CREATE_TOPICS_KEY, 5, &request, &response, arena) || response.topics_count != 1) {
+    if (!groups_call(socket, KP_CREATE_TOPICS_KEY, 5, &request, &response, arena) || response.topics_count != 1) {
         return false;
     }
     return response.topics[0].error_code == 0 || response.topics[0].error_code == 36; /* TOPIC_ALREADY_EXISTS */
 }
 
-static bool load_metadata(int socket, const char *topic, struct arena *arena, struct load_cluster *out)
+static bool groups_metadata(int socket, const char *topic, struct arena *arena, struct groups_cluster *out)
 {
     struct kp_metadata_request_topics asked;
     struct kp_metadata_request        request;
@@ -140,7 +140,7 @@ static bool load_metadata(int socket, const char *topic, struct arena *arena, st
     asked.name = view_text(topic);
     request.topics = &asked;
     request.topics_count = 1;
-    if (!load_call(socket, KP_METADATA_KEY, 12, &request, &response, arena) || response.topics_count != 1 ||
+    if (!groups_call(socket, KP_METADATA_KEY, 12, &request, &response, arena) || response.topics_count != 1 ||
         response.topics[0].error_code != 0) {
         return false;
     }
@@ -164,14 +164,14 @@ static bool load_metadata(int socket, const char *topic, struct arena *arena, st
     return true;
 }
 
-bool load_cluster_open(const char *host, uint16_t port, const char *topic, int32_t partitions, struct arena *arena,
-                       struct load_cluster *out_cluster)
+bool groups_cluster_open(const char *host, uint16_t port, const char *topic, int32_t partitions, struct arena *arena,
+                         struct groups_cluster *out_cluster)
 {
-    int  socket = load_connect(host, port);
-    bool good = socket >= 0 && load_create(socket, topic, partitions, arena);
+    int  socket = groups_connect(host, port);
+    bool good = socket >= 0 && groups_create(socket, topic, partitions, arena);
 
     for (int attempt = 0; good && attempt < 100; attempt++) {
-        if (load_metadata(socket, topic, arena, out_cluster)) {
+        if (groups_metadata(socket, topic, arena, out_cluster)) {
             (void)close(socket);
             return true;
         }
@@ -184,7 +184,7 @@ bool load_cluster_open(const char *host, uint16_t port, const char *topic, int32
     return false;
 }
 
-const struct load_broker *load_leader(const struct load_cluster *cluster, int32_t partition)
+const struct groups_broker *groups_leader(const struct groups_cluster *cluster, int32_t partition)
 {
     for (int32_t i = 0; i < cluster->broker_count; i++) {
         if (cluster->brokers[i].node_id == cluster->leaders[partition]) {
