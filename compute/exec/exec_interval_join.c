@@ -14,52 +14,9 @@
  *
  * Saved are rows as they are kept, and for each key whose timers moved or whose rows expired where its rows begin and
  * when its timers come: rows expire from the front, all of a time at once. */
-#include "compute/exec/exec_join.h"
-#include "compute/exec/exec_journal.h"
-#include "compute/exec/exec_state.h"
-#include "compute/exec/exec_timers.h"
+#include "compute/exec/exec_interval.h"
 #include "compute/exec/exec_window.h"
-
 #include "core/base/check.h"
-
-#define TABLE_KEYS  1
-#define TABLE_ROWS  2
-#define TIMER_NONE  INT64_MIN
-#define TIME_MS_MAX (INT64_MAX / 4) /* of what comes from disk: far enough from the ends of what can be counted */
-
-/* In place of a kept row's next: it was not saved so far; it expired before it was, and the journal still names it. */
-#define FRESH ((struct exec_match *)(uintptr_t)1)
-#define GONE  ((struct exec_match *)(uintptr_t)2)
-
-/* The rows of a side of a key, by (time, arrival). */
-struct interval_side {
-    void               *entry;
-    struct exec_match **items; /* begin .. end - 1 */
-    uint32_t            begin, end, capacity;
-    uint32_t            side;
-    int64_t             timer_ms; /* TIMER_NONE: there is none */
-};
-
-struct interval_key {
-    struct interval_side sides[2];
-};
-
-struct interval_op {
-    struct exec_join_op join;
-    struct exec_heap   *heap;
-    struct exec_table  *table;
-    struct exec_timers  timers;
-    int64_t             reach_ms[2];
-    int64_t             expired_ms[2];
-    int64_t             time_ms; /* the operator's */
-    struct exec_match  *dead[2]; /* gone, but pairs of this call may still show them */
-    bool                keeps_changes;
-    struct exec_journal journal;
-    uint64_t            saved_count; /* rows that were ever saved: each has a key of its own */
-    int64_t             times_us[VEC_ROWS_MAX];
-    bool                nulls[VEC_ROWS_MAX];
-    void               *entries[VEC_ROWS_MAX];
-};
 
 static bool interval_open(struct exec_operator *op)
 {
@@ -89,11 +46,6 @@ static void interval_close(struct exec_operator *op)
 
     exec_heap_destroy(interval->heap);
     exec_join_close(&interval->join);
-}
-
-static struct interval_side *side_of(const struct interval_op *interval, void *entry, uint32_t side)
-{
-    return &((struct interval_key *)exec_table_payload(interval->table, entry))->sides[side];
 }
 
 /* --- kept rows -----------------------------------------------------------------------------------------------------
@@ -141,9 +93,8 @@ static bool make_room(struct interval_op *interval, struct interval_side *side)
     return true;
 }
 
-/* NULL: the heap is spent. */
-static struct exec_match *insert_row(struct interval_op *interval, struct interval_side *side, const void *loaded,
-                                     int64_t time_ms)
+struct exec_match *exec__interval_insert(struct interval_op *interval, struct interval_side *side, const void *loaded,
+                                         int64_t time_ms)
 {
     const struct exec_layout *layout = &interval->join.rows[side->side];
     struct exec_match        *match;
@@ -172,18 +123,18 @@ static struct exec_match *insert_row(struct interval_op *interval, struct interv
 
 static bool keep_row(struct interval_op *interval, struct interval_side *side, const void *loaded, int64_t time_ms)
 {
-    struct exec_match *match = insert_row(interval, side, loaded, time_ms);
+    struct exec_match *match = exec__interval_insert(interval, side, loaded, time_ms);
 
     if (match == NULL) {
         return false;
     }
     if (interval->keeps_changes) {
-        match->next = FRESH;
+        match->next = EXEC_ROW_FRESH;
         if (!exec_journal_add(&interval->journal, interval->heap, match, side->side)) {
             return false;
         }
     }
-    if (side->timer_ms != TIMER_NONE) {
+    if (side->timer_ms != EXEC_TIMER_NONE) {
         return true;
     }
     side->timer_ms = time_ms + interval->reach_ms[side->side] + 1;
@@ -216,15 +167,15 @@ static int64_t expired_by_now(const struct interval_op *interval, uint32_t side)
 }
 
 /* Rows up to a time go, those that the journal names when it is gone through. */
-static void remove_until(struct interval_op *interval, struct interval_side *side, int64_t time_ms)
+void exec__interval_remove(struct interval_op *interval, struct interval_side *side, int64_t time_ms)
 {
     uint32_t begin = side->begin;
 
     while (side->begin < side->end && side->items[side->begin]->time <= time_ms) {
         struct exec_match *match = side->items[side->begin++];
 
-        if (match->next == FRESH) {
-            match->next = GONE;
+        if (match->next == EXEC_ROW_FRESH) {
+            match->next = EXEC_ROW_GONE;
         } else {
             match->next = interval->dead[side->side];
             interval->dead[side->side] = match;
@@ -240,10 +191,10 @@ static void remove_until(struct interval_op *interval, struct interval_side *sid
 
 static void remove_expired(struct interval_op *interval, struct interval_side *side)
 {
-    remove_until(interval, side, interval->expired_ms[side->side]);
+    exec__interval_remove(interval, side, interval->expired_ms[side->side]);
 }
 
-static void free_row(struct interval_op *interval, uint32_t side, struct exec_match *match)
+void exec__interval_free_row(struct interval_op *interval, uint32_t side, struct exec_match *match)
 {
     const struct exec_layout *layout = &interval->join.rows[side];
 
@@ -251,12 +202,12 @@ static void free_row(struct interval_op *interval, uint32_t side, struct exec_ma
     exec_heap_give(interval->heap, match, sizeof(*match) + layout->row_bytes);
 }
 
-static void free_dead(struct interval_op *interval)
+void exec__interval_free_dead(struct interval_op *interval)
 {
     for (uint32_t side = 0; side < 2; side++) {
         for (struct exec_match *match = interval->dead[side], *next; match != NULL; match = next) {
             next = match->next;
-            free_row(interval, side, match);
+            exec__interval_free_row(interval, side, match);
         }
         interval->dead[side] = NULL;
     }
@@ -264,11 +215,11 @@ static void free_dead(struct interval_op *interval)
 
 static bool is_empty(const struct interval_op *interval, void *entry)
 {
-    const struct interval_side *left = side_of(interval, entry, EXEC_LEFT);
-    const struct interval_side *right = side_of(interval, entry, EXEC_RIGHT);
+    const struct interval_side *left = exec__interval_side(interval, entry, EXEC_LEFT);
+    const struct interval_side *right = exec__interval_side(interval, entry, EXEC_RIGHT);
 
-    return left->begin == left->end && right->begin == right->end && left->timer_ms == TIMER_NONE &&
-           right->timer_ms == TIMER_NONE;
+    return left->begin == left->end && right->begin == right->end && left->timer_ms == EXEC_TIMER_NONE &&
+           right->timer_ms == EXEC_TIMER_NONE;
 }
 
 /* --- rows in -------------------------------------------------------------------------------------------------------
@@ -277,8 +228,8 @@ static bool is_empty(const struct interval_op *interval, void *entry)
 static bool join_row(struct interval_op *interval, uint32_t mine, const struct exec_join_rows *rows, uint32_t i,
                      int64_t time_ms)
 {
-    struct interval_side *own = side_of(interval, interval->entries[i], mine);
-    struct interval_side *other = side_of(interval, interval->entries[i], 1 - mine);
+    struct interval_side *own = exec__interval_side(interval, interval->entries[i], mine);
+    struct interval_side *other = exec__interval_side(interval, interval->entries[i], 1 - mine);
     int64_t               least_ms = time_ms - interval->reach_ms[1 - mine];
     int64_t               most_ms = time_ms + interval->reach_ms[mine];
 
@@ -297,12 +248,12 @@ static bool join_row(struct interval_op *interval, uint32_t mine, const struct e
     return keep_row(interval, own, exec_join_loaded(&interval->join, rows, mine, i), time_ms);
 }
 
-static void name_sides(struct interval_op *interval, void *entry)
+void exec__interval_name_sides(struct interval_op *interval, void *entry)
 {
     for (uint32_t side = 0; side < 2; side++) {
-        side_of(interval, entry, side)->entry = entry;
-        side_of(interval, entry, side)->side = side;
-        side_of(interval, entry, side)->timer_ms = TIMER_NONE;
+        exec__interval_side(interval, entry, side)->entry = entry;
+        exec__interval_side(interval, entry, side)->side = side;
+        exec__interval_side(interval, entry, side)->timer_ms = EXEC_TIMER_NONE;
     }
 }
 
@@ -318,7 +269,7 @@ static bool join_rows(struct interval_op *interval, uint32_t mine, const struct 
     (void)exec_window_times(&rows->chunk.columns[time_column], &rows->chunk, interval->times_us, interval->nulls);
     for (uint32_t i = 0; i < rows->chunk.selected_count; i++) {
         if (is_new[i]) {
-            name_sides(interval, interval->entries[i]);
+            exec__interval_name_sides(interval, interval->entries[i]);
         }
         if (!interval->nulls[i] && !join_row(interval, mine, rows, i, exec_floor_div(interval->times_us[i], 1000))) {
             return false;
@@ -327,7 +278,7 @@ static bool join_rows(struct interval_op *interval, uint32_t mine, const struct 
     if (!exec_join_send(&interval->join)) {
         return false;
     }
-    free_dead(interval);
+    exec__interval_free_dead(interval);
     for (uint32_t i = 0; i < rows->chunk.selected_count; i++) {
         if (is_new[i] && is_empty(interval, interval->entries[i])) {
             exec_table_remove(interval->table, interval->entries[i]);
@@ -368,7 +319,7 @@ static void on_timer(struct interval_op *interval, struct interval_side *side)
         return;
     }
     exec_timers_drop_first(&interval->timers);
-    side->timer_ms = TIMER_NONE;
+    side->timer_ms = EXEC_TIMER_NONE;
     exec_table_touch(interval->table, side->entry);
     if (is_empty(interval, side->entry)) {
         exec_table_remove(interval->table, side->entry);
@@ -389,7 +340,7 @@ static bool interval_watermark(struct exec_operator *op, uint32_t input, int64_t
     while ((timer = exec_timers_first(&interval->timers)) != NULL && timer->time <= interval->time_ms) {
         on_timer(interval, timer->owner);
     }
-    free_dead(interval);
+    exec__interval_free_dead(interval);
     if (lowest_us == EXEC_WATERMARK_END) {
         return exec__emit_watermark(op, lowest_us);
     }
@@ -400,185 +351,6 @@ static bool interval_watermark(struct exec_operator *op, uint32_t input, int64_t
     return exec__emit_watermark(op, lowest_us);
 }
 
-/* --- state ---------------------------------------------------------------------------------------------------------
- */
-
-static void interval_save_scalars(struct exec_operator *op, struct exec_bytes *bytes)
-{
-    const struct interval_op *interval = (const struct interval_op *)op;
-
-    exec_bytes_put_i64(bytes, interval->time_ms);
-    exec_bytes_put_i64(bytes, interval->expired_ms[EXEC_LEFT]);
-    exec_bytes_put_i64(bytes, interval->expired_ms[EXEC_RIGHT]);
-}
-
-/* The end of time does not last: whoever had it comes to it again. */
-static bool interval_load_scalars(struct exec_operator *op, struct exec_reader *reader)
-{
-    struct interval_op *interval = (struct interval_op *)op;
-
-    interval->time_ms = exec_reader_i64(reader);
-    interval->expired_ms[EXEC_LEFT] = exec_reader_i64(reader);
-    interval->expired_ms[EXEC_RIGHT] = exec_reader_i64(reader);
-    if (interval->time_ms == INT64_MAX) {
-        interval->time_ms = 0;
-        interval->expired_ms[EXEC_LEFT] = 0;
-        interval->expired_ms[EXEC_RIGHT] = 0;
-    }
-    return (interval->time_ms >= 0 && interval->time_ms <= TIME_MS_MAX) || exec_load_damaged(op);
-}
-
-static void put_sides(struct exec_operator *op, const struct exec_table *table UNUSED, void *entry,
-                      struct exec_bytes *bytes)
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        const struct interval_side *side = side_of((const struct interval_op *)op, entry, i);
-
-        exec_bytes_put_i64(bytes, side->begin < side->end ? side->items[side->begin]->time : TIME_MS_MAX);
-        exec_bytes_put_i64(bytes, side->timer_ms);
-    }
-}
-
-static bool save_row(struct interval_op *interval, struct exec_save *save, uint32_t side, struct exec_match *match)
-{
-    exec_save_begin(save);
-    exec_bytes_put_u64(&save->key, interval->saved_count++);
-    exec_bytes_put_u8(&save->value, (uint8_t)side);
-    exec_row_put(&save->value, &interval->join.rows[side], exec_match_row(match));
-    return exec_save_write(save, TABLE_ROWS);
-}
-
-static bool save_all_rows(struct interval_op *interval, struct exec_save *save)
-{
-    for (void *entry = NULL; (entry = exec_table_next(interval->table, entry)) != NULL;) {
-        for (uint32_t i = 0; i < 2; i++) {
-            const struct interval_side *side = side_of(interval, entry, i);
-
-            for (uint32_t at = side->begin; at < side->end; at++) {
-                if (!save_row(interval, save, i, side->items[at])) {
-                    return false;
-                }
-            }
-        }
-    }
-    return true;
-}
-
-/* Goes through the journal: writes what is there, unless all was written, and forgets what is gone. */
-static bool save_journal(struct interval_op *interval, struct exec_save *save)
-{
-    bool good = true;
-
-    for (size_t i = 0; i < exec_journal_count(&interval->journal); i++) {
-        struct exec_journal_item item = exec_journal_at(&interval->journal, i);
-
-        if (item.match->next == GONE) {
-            free_row(interval, item.side, item.match);
-        } else {
-            good = good && (save->all || save_row(interval, save, item.side, item.match));
-            item.match->next = NULL;
-        }
-    }
-    exec_journal_clear(&interval->journal, interval->heap);
-    return good;
-}
-
-static bool interval_save(struct exec_operator *op, struct exec_save *save)
-{
-    struct interval_op *interval = (struct interval_op *)op;
-
-    return exec_save_table(save, TABLE_KEYS, view_text(""), interval->table, put_sides) &&
-           (!save->all || save_all_rows(interval, save)) && save_journal(interval, save);
-}
-
-static bool load_key(struct interval_op *interval, struct exec_reader *key, struct exec_reader *value)
-{
-    struct exec_operator *op = &interval->join.op;
-    void                 *entry;
-    bool                  is_new;
-
-    if (!exec_load_entry(op, interval->table, key, value != NULL, &entry, &is_new)) {
-        return false;
-    }
-    if (entry == NULL) {
-        return true; /* came and went in one epoch */
-    }
-    if (is_new) {
-        name_sides(interval, entry);
-    }
-    for (uint32_t i = 0; i < 2; i++) {
-        struct interval_side *side = side_of(interval, entry, i);
-        int64_t               first_ms = value == NULL ? TIME_MS_MAX : exec_reader_i64(value);
-
-        side->timer_ms = value == NULL ? TIMER_NONE : exec_reader_i64(value);
-        if (first_ms > -TIME_MS_MAX) {
-            remove_until(interval, side, first_ms - 1);
-        }
-    }
-    free_dead(interval);
-    if (value == NULL) {
-        exec_table_remove(interval->table, entry);
-        return true;
-    }
-    return exec_reader_is_done(value) || exec_load_damaged(op);
-}
-
-static bool load_row(struct interval_op *interval, struct exec_reader *key, struct exec_reader *value)
-{
-    struct exec_operator   *op = &interval->join.op;
-    const struct exec_join *spec = &op->node->join;
-    uint64_t                number = exec_reader_u64(key);
-    uint8_t                 side = exec_reader_u8(value);
-    struct exec_join_rows   rows;
-    const struct vec       *times;
-
-    if (side > 1 || !exec_reader_is_done(key) || !exec_join_take(&interval->join, side, value, &rows) ||
-        !exec_reader_is_done(value)) {
-        return exec_load_damaged(op);
-    }
-    interval->saved_count = number + 1;
-    times = &rows.chunk.columns[side == EXEC_LEFT ? spec->left_time : spec->right_time];
-    if (exec_window_times(times, &rows.chunk, interval->times_us, interval->nulls) ||
-        !exec_table_find(interval->table, interval->join.vecs, &rows.chunk, interval->join.hashes, false,
-                         interval->entries, NULL) ||
-        interval->entries[0] == NULL) {
-        return exec_load_damaged(op);
-    }
-    return insert_row(interval, side_of(interval, interval->entries[0], side),
-                      exec_join_loaded(&interval->join, &rows, side, 0),
-                      exec_floor_div(interval->times_us[0], 1000)) != NULL;
-}
-
-static bool interval_load(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value)
-{
-    struct interval_op *interval = (struct interval_op *)op;
-
-    if (table == TABLE_KEYS) {
-        return load_key(interval, key, value);
-    }
-    return table == TABLE_ROWS && value != NULL ? load_row(interval, key, value) : exec_load_damaged(op);
-}
-
-static bool interval_loaded(struct exec_operator *op)
-{
-    struct interval_op *interval = (struct interval_op *)op;
-
-    for (void *entry = NULL; (entry = exec_table_next(interval->table, entry)) != NULL;) {
-        for (uint32_t i = 0; i < 2; i++) {
-            struct interval_side *side = side_of(interval, entry, i);
-
-            if (side->timer_ms == TIMER_NONE && side->begin < side->end) {
-                return exec_load_damaged(op); /* rows that nothing would end */
-            }
-            if (side->timer_ms != TIMER_NONE && !exec_timers_add(&interval->timers, side->timer_ms, side)) {
-                return false;
-            }
-        }
-    }
-    exec_table_saved(interval->table);
-    return true;
-}
-
 const struct exec_operator_class exec__interval_join_class = {
     .name = "IntervalJoin",
     .bytes = sizeof(struct interval_op),
@@ -586,9 +358,9 @@ const struct exec_operator_class exec__interval_join_class = {
     .push = interval_push,
     .watermark = interval_watermark,
     .close = interval_close,
-    .save_scalars = interval_save_scalars,
-    .load_scalars = interval_load_scalars,
-    .save = interval_save,
-    .load = interval_load,
-    .loaded = interval_loaded,
+    .save_scalars = exec__interval_save_scalars,
+    .load_scalars = exec__interval_load_scalars,
+    .save = exec__interval_save,
+    .load = exec__interval_load,
+    .loaded = exec__interval_loaded,
 };

@@ -37,6 +37,9 @@ struct regular_op {
     bool                keeps_changes;
     struct exec_journal journal;
     uint64_t            saved_count; /* rows that were ever saved: each has a key of its own */
+    /* Of a save of all: what was written last, how many mortals were. */
+    struct exec_multimap_place saving;
+    size_t                     saving_mortals;
 };
 
 static bool join_open(struct exec_operator *op)
@@ -183,52 +186,64 @@ static bool save_row(struct regular_op *regular, struct exec_save *save, uint32_
     return exec_save_write(save, TABLE_ROWS);
 }
 
-static bool save_entry(struct regular_op *regular, struct exec_save *save, void *entry)
+static bool save_entries(struct regular_op *regular, struct exec_save *save)
 {
-    for (uint32_t side = 0; side < 2; side++) {
-        struct exec_match *match = exec_multimap_matches(&regular->map, entry, side)->first;
+    for (;;) {
+        struct exec_multimap_place place = regular->saving;
 
-        for (; match != NULL; match = match->next) {
-            if (!save_row(regular, save, side, match)) {
-                return false;
+        while (place.entry == NULL || !exec_multimap_next(&regular->map, &place)) {
+            place = (struct exec_multimap_place){.entry = exec_table_next(regular->map.table, place.entry)};
+            if (place.entry == NULL) {
+                return true;
             }
+        }
+        if (!exec_save_has_room(save) || !save_row(regular, save, place.side, place.match)) {
+            return false;
+        }
+        regular->saving = place;
+    }
+}
+
+/* Those that will die in the order in which they will. */
+static bool save_mortals(struct regular_op *regular, struct exec_save *save)
+{
+    for (; regular->saving_mortals < regular->mortal_count; regular->saving_mortals++) {
+        size_t               at = (regular->mortal_begin + regular->saving_mortals) % regular->mortal_capacity;
+        const struct mortal *mortal = &regular->mortals[at];
+
+        if (!exec_save_has_room(save) || !save_row(regular, save, mortal->side, mortal->match)) {
+            return false;
         }
     }
     return true;
 }
 
-/* Those that will die in the order in which they will. */
-static bool save_all(struct regular_op *regular, struct exec_save *save)
+static bool save_journal(struct regular_op *regular, struct exec_save *save)
 {
-    bool good = true;
+    struct exec_match *match;
+    uint32_t           side;
 
-    for (size_t i = 0; i < regular->mortal_count && good; i++) {
-        const struct mortal *mortal = &regular->mortals[(regular->mortal_begin + i) % regular->mortal_capacity];
-
-        good = save_row(regular, save, mortal->side, mortal->match);
+    for (; (match = exec_journal_first(&regular->journal, &side)) != NULL; exec_journal_drop_first(&regular->journal)) {
+        if (!exec_save_has_room(save) || !save_row(regular, save, side, match)) {
+            return false;
+        }
     }
-    if (regular->join.op.node->join.state_ttl_ms > 0) {
-        return good;
-    }
-    for (void *entry = exec_table_next(regular->map.table, NULL); entry != NULL && good;
-         entry = exec_table_next(regular->map.table, entry)) {
-        good = save_entry(regular, save, entry);
-    }
-    return good;
+    return true;
 }
 
 static bool join_save(struct exec_operator *op, struct exec_save *save)
 {
     struct regular_op *regular = (struct regular_op *)op;
-    bool               good = !save->all || save_all(regular, save);
+    bool               is_mortal = op->node->join.state_ttl_ms > 0;
 
-    for (size_t i = 0; i < exec_journal_count(&regular->journal) && !save->all && good; i++) {
-        struct exec_journal_item item = exec_journal_at(&regular->journal, i);
-
-        good = save_row(regular, save, item.side, item.match);
+    if (!save->all ? !save_journal(regular, save)
+                   : !(is_mortal ? save_mortals(regular, save) : save_entries(regular, save))) {
+        return false;
     }
     exec_journal_clear(&regular->journal, regular->map.heap);
-    return good;
+    regular->saving = (struct exec_multimap_place){0};
+    regular->saving_mortals = 0;
+    return true;
 }
 
 static bool join_load(struct exec_operator *op, uint32_t table, struct exec_reader *key, struct exec_reader *value)

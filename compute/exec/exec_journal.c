@@ -8,7 +8,7 @@
 /* Room for one more at the end: by moving to the front when half of it is free, else by twice the room. */
 static bool make_room(struct exec_journal *journal, struct exec_heap *heap)
 {
-    size_t     count = exec_journal_count(journal);
+    size_t     count = journal->end - journal->begin;
     size_t     capacity = MAX((size_t)CAPACITY_FIRST, journal->capacity * 2);
     uintptr_t *items;
 

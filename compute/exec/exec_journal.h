@@ -14,33 +14,32 @@ struct exec_journal {
     size_t     begin, end, capacity;
 };
 
-struct exec_journal_item {
-    struct exec_match *match;
-    uint32_t           side;
-};
-
 /* False: the heap is spent. */
 MUST_USE bool exec_journal_add(struct exec_journal *journal, struct exec_heap *heap, struct exec_match *match,
                                uint32_t side);
 /* All are saved, or gone. */
 void exec_journal_clear(struct exec_journal *journal, struct exec_heap *heap);
+/* NULL: there is nothing to save. */
+static inline struct exec_match *exec_journal_first(const struct exec_journal *journal, uint32_t *out_side)
+{
+    uintptr_t item = journal->begin < journal->end ? journal->items[journal->begin] : 0;
+
+    *out_side = item & 1;
+    return (struct exec_match *)(item & ~(uintptr_t)1);
+}
+/* The first is saved, or gone. */
+static inline void exec_journal_drop_first(struct exec_journal *journal)
+{
+    journal->begin++;
+}
 /* The match is about to die: when it is the oldest of the journal, it leaves it. */
 static inline void exec_journal_drop(struct exec_journal *journal, const struct exec_match *match)
 {
-    if (journal->begin < journal->end && (journal->items[journal->begin] & ~(uintptr_t)1) == (uintptr_t)match) {
-        journal->begin++;
-    }
-}
-static inline size_t exec_journal_count(const struct exec_journal *journal)
-{
-    return journal->end - journal->begin;
-}
-/* i of exec_journal_count(). */
-static inline struct exec_journal_item exec_journal_at(const struct exec_journal *journal, size_t i)
-{
-    uintptr_t item = journal->items[journal->begin + i];
+    uint32_t side;
 
-    return (struct exec_journal_item){.match = (struct exec_match *)(item & ~(uintptr_t)1), .side = item & 1};
+    if (exec_journal_first(journal, &side) == match) {
+        exec_journal_drop_first(journal);
+    }
 }
 
 #endif

@@ -43,6 +43,19 @@ struct exec_match *exec_multimap_append(struct exec_multimap *map, void *entry, 
     return match;
 }
 
+bool exec_multimap_next(const struct exec_multimap *map, struct exec_multimap_place *place)
+{
+    struct exec_match *next =
+        place->match == NULL ? exec_multimap_matches(map, place->entry, place->side)->first : place->match->next;
+
+    if (next == NULL && place->side == 0) {
+        place->side = 1;
+        next = exec_multimap_matches(map, place->entry, 1)->first;
+    }
+    place->match = next;
+    return next != NULL;
+}
+
 /* The oldest row of a side goes; the entry stays. */
 static void free_first(struct exec_multimap *map, struct exec_matches *matches, const struct exec_layout *layout)
 {

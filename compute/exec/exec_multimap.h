@@ -52,6 +52,15 @@ static inline void *exec_match_row(struct exec_match *match)
 /* Keeps a copy of a loaded row. NULL: the heap is spent. */
 struct exec_match *exec_multimap_append(struct exec_multimap *map, void *entry, uint32_t side, const void *loaded,
                                         int64_t time);
+/* A row of an entry; zeroed but for the entry: before its first. */
+struct exec_multimap_place {
+    void              *entry;
+    uint32_t           side;
+    struct exec_match *match;
+};
+
+/* On to the entry's next row, left ones first. False: there is none, and the place means nothing any more. */
+bool exec_multimap_next(const struct exec_multimap *map, struct exec_multimap_place *place);
 /* Forgets an entry and its rows. */
 void exec_multimap_remove(struct exec_multimap *map, void *entry);
 /* Forgets the oldest row; the entry, too, when that was its last row of both sides. */

@@ -15,6 +15,7 @@
 #include "compute/exec/exec_state.h"
 #include "compute/exec/exec_window.h"
 
+#include "core/base/bytes.h"
 #include "core/base/check.h"
 
 #define MERGE_ROWS   256
@@ -42,7 +43,7 @@ struct exec_slices {
     int64_t                      fired_end_ms; /* while firing: ends up to here are through */
     bool                         keeps_changes;
     struct exec_window_span     *gone; /* slices that records speak of, until the next save */
-    size_t                       gone_count, gone_capacity;
+    size_t                       gone_count, gone_capacity, gone_saved;
     const struct slice          *saving;
     /* Of the chunk at hand. */
     uint32_t row_slice[VEC_ROWS_MAX];
@@ -473,12 +474,6 @@ bool exec_slices_advance(struct exec_slices *slices, int64_t progress_ms)
 /* --- state ---------------------------------------------------------------------------------------------------------
  */
 
-static void put_span(struct exec_bytes *bytes, int64_t start_ms, int64_t end_ms)
-{
-    exec_bytes_put_i64(bytes, start_ms);
-    exec_bytes_put_i64(bytes, end_ms);
-}
-
 static void put_state(struct exec_operator *op, const struct exec_table *table, void *entry, struct exec_bytes *bytes)
 {
     const struct exec_slices *slices = ((const struct exec_window_group_op *)op)->slices;
@@ -486,33 +481,56 @@ static void put_state(struct exec_operator *op, const struct exec_table *table, 
     exec_aggregates_put(slices->saving->store, exec_table_payload(table, entry), bytes);
 }
 
+#define SPAN_BYTES 16
+
+static void store_span(uint8_t *to, int64_t start_ms, int64_t end_ms)
+{
+    store_le64(to, (uint64_t)start_ms);
+    store_le64(to + sizeof(start_ms), (uint64_t)end_ms);
+}
+
 static bool save_slice(struct exec_slices *slices, struct exec_save *save, struct slice *slice)
 {
-    struct exec_bytes span = {0};
-    bool              good;
+    uint8_t span[SPAN_BYTES];
 
     slices->saving = slice;
-    put_span(&span, slice->start_ms, slice->end_ms);
-    good = exec_save_table(save, TABLE_STATES, view_of(span.base, span.len), slice->table, put_state);
     slice->is_saved = true;
-    exec_bytes_free(&span);
-    return good;
+    store_span(span, slice->start_ms, slice->end_ms);
+    return exec_save_table(save, TABLE_STATES, view_of(span, sizeof(span)), slice->table, put_state);
+}
+
+static bool save_gone(struct exec_slices *slices, struct exec_save *save)
+{
+    for (; slices->gone_saved < slices->gone_count && !save->all; slices->gone_saved++) {
+        const struct exec_window_span *gone = &slices->gone[slices->gone_saved];
+        uint8_t                        span[SPAN_BYTES];
+
+        if (!exec_save_has_room(save)) {
+            return false;
+        }
+        store_span(span, gone->start_ms, gone->end_ms);
+        exec_save_begin(save);
+        exec_bytes_put(&save->key, span, sizeof(span));
+        if (!exec_save_remove(save, TABLE_SLICES)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool exec_slices_save(struct exec_slices *slices, struct exec_save *save)
 {
-    bool good = true;
-
-    for (size_t i = 0; i < slices->gone_count && !save->all && good; i++) {
-        exec_save_begin(save);
-        put_span(&save->key, slices->gone[i].start_ms, slices->gone[i].end_ms);
-        good = exec_save_remove(save, TABLE_SLICES);
+    if (!save_gone(slices, save)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < slices->count; i++) {
+        if (!save_slice(slices, save, &slices->items[i])) {
+            return false;
+        }
     }
     slices->gone_count = 0;
-    for (uint32_t i = 0; i < slices->count && good; i++) {
-        good = save_slice(slices, save, &slices->items[i]);
-    }
-    return good;
+    slices->gone_saved = 0;
+    return true;
 }
 
 /* What rows of such windows can lead to. */

@@ -30,8 +30,11 @@ struct window_join_op {
     int64_t               progress_ms;
     bool                  keeps_changes;
     uint64_t              saved_count; /* rows that were ever saved: each has a key of its own */
-    uint16_t              in_time[VEC_ROWS_MAX];
-    void                 *entries[VEC_ROWS_MAX];
+    /* While saving: the window, and of a save of all what was written last of it. */
+    uint32_t                   saving_window;
+    struct exec_multimap_place saving;
+    uint16_t                   in_time[VEC_ROWS_MAX];
+    void                      *entries[VEC_ROWS_MAX];
 };
 
 static bool window_join_open(struct exec_operator *op)
@@ -291,26 +294,32 @@ static bool save_row(struct window_join_op *joiner, struct exec_save *save, uint
 
 static bool save_all(struct window_join_op *joiner, struct exec_save *save, const struct joined_window *window)
 {
-    for (void *entry = window->first; entry != NULL; entry = *exec_multimap_link(&joiner->map, entry)) {
-        for (uint32_t side = 0; side < 2; side++) {
-            struct exec_match *match = exec_multimap_matches(&joiner->map, entry, side)->first;
+    for (;;) {
+        struct exec_multimap_place place = joiner->saving;
 
-            for (; match != NULL; match = match->next) {
-                if (!save_row(joiner, save, side, match)) {
-                    return false;
-                }
+        while (place.entry == NULL || !exec_multimap_next(&joiner->map, &place)) {
+            void *last = place.entry;
+
+            place = (struct exec_multimap_place){0};
+            place.entry = last == NULL ? window->first : *exec_multimap_link(&joiner->map, last);
+            if (place.entry == NULL) {
+                return true;
             }
         }
+        if (!exec_save_has_room(save) || !save_row(joiner, save, place.side, place.match)) {
+            return false;
+        }
+        joiner->saving = place;
     }
-    return true;
 }
 
-static bool save_new(struct window_join_op *joiner, struct exec_save *save, const struct joined_window *window)
+static bool save_new(struct window_join_op *joiner, struct exec_save *save, struct joined_window *window)
 {
-    for (size_t i = 0; i < exec_journal_count(&window->journal); i++) {
-        struct exec_journal_item item = exec_journal_at(&window->journal, i);
+    struct exec_match *match;
+    uint32_t           side;
 
-        if (!save_row(joiner, save, item.side, item.match)) {
+    for (; (match = exec_journal_first(&window->journal, &side)) != NULL; exec_journal_drop_first(&window->journal)) {
+        if (!exec_save_has_room(save) || !save_row(joiner, save, side, match)) {
             return false;
         }
     }
@@ -321,14 +330,16 @@ static bool window_join_save(struct exec_operator *op, struct exec_save *save)
 {
     struct window_join_op *joiner = (struct window_join_op *)op;
 
-    for (uint32_t i = 0; i < joiner->window_count; i++) {
-        struct joined_window *window = &joiner->windows[i];
+    for (; joiner->saving_window < joiner->window_count; joiner->saving_window++) {
+        struct joined_window *window = &joiner->windows[joiner->saving_window];
 
         if (!(save->all ? save_all(joiner, save, window) : save_new(joiner, save, window))) {
             return false;
         }
         exec_journal_clear(&window->journal, joiner->map.heap);
+        joiner->saving = (struct exec_multimap_place){0};
     }
+    joiner->saving_window = 0;
     return true;
 }
 

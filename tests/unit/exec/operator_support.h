@@ -366,12 +366,16 @@ static inline bool rig_write_record(void *context, uint32_t node, uint32_t table
 /* An epoch ends: what changed joins the records; everything: in place of them. */
 static inline void rig_save(struct rig *rig, bool all)
 {
-    struct exec_saver saver = {.write = rig_write_record, .context = rig};
+    struct exec_saver  saver = {.write = rig_write_record, .context = rig};
+    enum exec_progress progress;
 
     if (all) {
         rig_forget_records(rig);
     }
-    assert_true(exec_worker_save(rig->worker, all, &saver));
+    do {
+        progress = exec_worker_save_some(rig->worker, all, &saver, 1 + rig->record_count % 7);
+    } while (progress == EXEC_BUSY);
+    assert_int_equal(progress, EXEC_IDLE);
 }
 
 /* False: a record was refused. */
