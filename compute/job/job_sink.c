@@ -250,6 +250,8 @@ void job__sinks_end(struct job_sinks *sinks, bool abort, void (*done)(void *cont
             sink__mark_begin(sinks, slot);
         }
     }
+    timer_disarm(sinks->jobs->options.shard->timers, &sinks->again_timer);
+    sink__mark_again(sinks);
     sink__turn(sinks);
 }
 

@@ -182,6 +182,7 @@ void sink__batch_free(struct sink_batch *batch);
 
 /* job_sink_mark.c */
 void sink__mark_begin(struct job_sinks *sinks, struct sink_epoch *epoch);
+void sink__mark_again(struct job_sinks *sinks);
 void sink__mark_end(struct job_sinks *sinks, struct sink_epoch *epoch);
 
 /* job_sink_query.c */

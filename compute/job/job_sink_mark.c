@@ -1,8 +1,8 @@
 /* Markers of an epoch: one for each partition in which its transaction may be open, written on the shard that leads it.
  *
  * A partition that does not exist any more needs none. One where a newer incarnation has written has closed the
- * transaction itself. One that takes none now (offline) is asked again for some seconds; then the marking is given up,
- * and job__resolve() has to end the transaction before the job's next run. */
+ * transaction itself. One that takes none now (offline) is asked again for some seconds, or once more when the sinks
+ * end; then the marking is given up, and job__resolve() has to end the transaction before the job's next run. */
 #include "compute/job/job_sink.h"
 #include "core/base/slog.h"
 
@@ -20,9 +20,9 @@ static void marker_send(struct sink_marker *marker)
     io_shard_send(marker->sinks->jobs->options.shard, marker->partition->shard, &marker->mail, marker_arrive);
 }
 
-static void again_fire(struct timer *timer)
+/* Once more at once, those that wait for their next try. */
+void sink__mark_again(struct job_sinks *sinks)
 {
-    struct job_sinks *sinks = CONTAINER_OF(timer, struct job_sinks, again_timer);
     struct list_node  round;
     struct list_node *node;
 
@@ -31,6 +31,11 @@ static void again_fire(struct timer *timer)
     while ((node = list_pop_front(&round)) != NULL) {
         marker_send(LIST_ENTRY(node, struct sink_marker, link));
     }
+}
+
+static void again_fire(struct timer *timer)
+{
+    sink__mark_again(CONTAINER_OF(timer, struct job_sinks, again_timer));
 }
 
 void sink__mark_begin(struct job_sinks *sinks, struct sink_epoch *epoch)
@@ -131,7 +136,7 @@ static bool marker_retry(struct sink_marker *marker)
     default:
         break;
     }
-    if (marker->tries < MARK_TRIES_MAX) {
+    if (!sinks->ending && marker->tries < MARK_TRIES_MAX) {
         list_push_back(&sinks->again, &marker->link);
         if (!timer_armed(&sinks->again_timer)) {
             timer_arm(sinks->jobs->options.shard->timers, &sinks->again_timer,

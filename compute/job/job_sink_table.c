@@ -1,9 +1,9 @@
 /* One sink from its table: options, encoders, which columns go where; and what is refused.
  *
  * Facts: Flink's KafkaDynamicTableFactory, UpsertKafkaDynamicTableFactory, KafkaConnectorOptionsUtil and
- * DynamicKafkaRecordSerializationSchema: key columns in the order of 'key.fields' or of the PRIMARY KEY, their names
- * without 'key.fields-prefix'; "default" and "round-robin" both leave the choice to the producer's own partitioner;
- * "fixed" is the worker's number modulo the partitions. */
+ * DynamicKafkaRecordSerializationSchema: key columns in the order of 'key.fields' or of the PRIMARY KEY; "default" and
+ * "round-robin" both leave the choice to the producer's own partitioner; "fixed" is the worker's number modulo the
+ * partitions. */
 #include "compute/job/job_sink.h"
 
 #include <stdarg.h>
@@ -153,7 +153,7 @@ static void columns_init(struct job_sink *sink, struct sink_columns *columns, co
     columns->null_is_null = format->kind == FORMAT_RAW;
 }
 
-static void columns_add(struct job_sink *sink, struct sink_columns *columns, uint32_t column, struct view prefix)
+static void columns_add(struct job_sink *sink, struct sink_columns *columns, uint32_t column)
 {
     uint32_t          index = persisted_index(sink->plan->table, column);
     struct vec_field *field = &columns->fields[columns->count];
@@ -162,9 +162,6 @@ static void columns_add(struct job_sink *sink, struct sink_columns *columns, uin
     columns->indices[columns->count++] = index;
     *field = sink->plan->node->columns[index];
     field->name = sink->plan->table->columns[column].name;
-    if (prefix.len > 0 && field->name.len >= prefix.len && memcmp(field->name.base, prefix.base, prefix.len) == 0) {
-        field->name = view_of(field->name.base + prefix.len, field->name.len - prefix.len);
-    }
 }
 
 static bool columns_open(struct job_sink *sink, struct sink_columns *columns, const struct format_options *format)
@@ -181,7 +178,7 @@ static bool columns_open(struct job_sink *sink, struct sink_columns *columns, co
 }
 
 /* 'key.fields' = 'a;b', in its order. */
-static void key_of_fields(struct job_sink *sink, struct view prefix)
+static void key_of_fields(struct job_sink *sink)
 {
     const struct sql_table *table = sink->plan->table;
     struct view             list = sql_table_option(table, "key.fields");
@@ -192,7 +189,7 @@ static void key_of_fields(struct job_sink *sink, struct view prefix)
 
         for (uint32_t i = 0; i < table->column_count; i++) {
             if (table->columns[i].is_key && view_equal(table->columns[i].name, view_of(list.base + from, to - from))) {
-                columns_add(sink, &sink->key, i, prefix);
+                columns_add(sink, &sink->key, i);
             }
         }
         from = to + 1;
@@ -202,7 +199,6 @@ static void key_of_fields(struct job_sink *sink, struct view prefix)
 static bool init_key(struct job_sink *sink)
 {
     const struct sql_table *table = sink->plan->table;
-    struct view             prefix = sql_table_option(table, "key.fields-prefix");
 
     sink->has_key = table->has_key_format;
     if (!sink->has_key) {
@@ -211,10 +207,10 @@ static bool init_key(struct job_sink *sink)
     columns_init(sink, &sink->key, &table->key_format);
     if (sink->upsert) {
         for (uint32_t i = 0; i < table->primary_key_count; i++) {
-            columns_add(sink, &sink->key, table->primary_key[i], prefix);
+            columns_add(sink, &sink->key, table->primary_key[i]);
         }
     } else {
-        key_of_fields(sink, prefix);
+        key_of_fields(sink);
     }
     return columns_open(sink, &sink->key, &table->key_format);
 }
@@ -229,7 +225,7 @@ static bool init_value(struct job_sink *sink)
         const struct sql_table_column *column = &table->columns[i];
 
         if (column->kind == SQL_COLUMN_PHYSICAL && column->is_value) {
-            columns_add(sink, &sink->value, i, (struct view){0});
+            columns_add(sink, &sink->value, i);
         } else if (column->kind == SQL_COLUMN_METADATA && column->metadata == SQL_METADATA_TIMESTAMP) {
             sink->timestamp_column = persisted_index(table, i);
         }
