@@ -53,7 +53,7 @@ MUST_USE bool json_next(struct json_reader *reader);
 /* The token's text as JsonParser.getText gives it; base NULL for JSON_NONE. False: malformed inside. */
 MUST_USE bool json_text(struct json_reader *reader, struct view *out_text);
 /* From behind an opening quote (reader->at) to behind the closing one. */
-MUST_USE bool json_string(struct json_reader *reader, struct view *out_text);
+MUST_USE bool json_read_string(struct json_reader *reader, struct view *out_text);
 /* The STRING's bytes, decoded from base64. False: none, or no STRING. */
 MUST_USE bool json_bytes(struct json_reader *reader, struct view *out_bytes);
 /* From the token on to where the next item begins; what skipToNextField does. */

@@ -42,7 +42,7 @@ static const uint8_t *take_odd_text(struct fast *fast, const uint8_t *at, struct
 
     json_open(&reader, view_of(fast->start, (size_t)(fast->end - fast->start)), &fast->decoder->texts);
     reader.at = at;
-    return json_string(&reader, out_text == NULL ? &ignored : out_text) ? reader.at : NULL;
+    return json_read_string(&reader, out_text == NULL ? &ignored : out_text) ? reader.at : NULL;
 }
 
 /* From behind the opening quote to behind the closing one. out_text NULL: checked only. */

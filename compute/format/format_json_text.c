@@ -243,7 +243,7 @@ bool json__read_text(struct json_reader *reader, size_t chars_max, struct view *
     return units.count <= chars_max || fail(reader, "a string is longer than 20,000,000 characters");
 }
 
-bool json_string(struct json_reader *reader, struct view *out_text)
+bool json_read_string(struct json_reader *reader, struct view *out_text)
 {
     return json__read_text(reader, JSON_STRING_CHARS_MAX, out_text);
 }
