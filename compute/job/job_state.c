@@ -24,7 +24,8 @@ const char *job__state_failure(const struct job_state *state)
     return state->failure[0] == '\0' ? NULL : state->failure;
 }
 
-struct job_state *job__state_create(struct job_shard *jobs, struct job_run *run, uint32_t worker, void *context)
+struct job_state *job__state_create(struct job_shard *jobs, struct job_run *run, uint32_t worker,
+                                    void (*ready)(void *context), void *context)
 {
     struct job_state *state = mem_alloc(MEM_JOB, sizeof(*state));
 
@@ -32,6 +33,7 @@ struct job_state *job__state_create(struct job_shard *jobs, struct job_run *run,
     state->run = run;
     state->worker = worker;
     state->exec = exec_job_worker(run->exec, worker);
+    state->ready = ready;
     state->context = context;
     list_init(&state->batches);
     return state;
@@ -51,17 +53,24 @@ bool job__state_idle(const struct job_state *state)
     return state->under_way == 0;
 }
 
-void job__state_stop(struct job_state *state, void (*home)(void *context))
+static void save_taken(struct job_state *state);
+
+/* A save that is not through ends here: it is of no use any more. */
+void job__state_stop(struct job_state *state)
 {
-    state->home = home;
+    state->stopping = true;
+    if (state->saving) {
+        (void)job__state_fail(state, "stopped");
+        save_taken(state);
+    }
 }
 
 void job__state_home(struct job_state *state)
 {
     CHECK(state->under_way > 0);
     state->under_way--;
-    if (state->under_way == 0 && state->home != NULL) {
-        state->home(state->context);
+    if (state->under_way == 0 && state->stopping) {
+        state->ready(state->context);
     }
 }
 
@@ -145,7 +154,10 @@ static void batch_appended(struct part_append *append)
         state->range.end = MAX(state->range.end, append->last_offset + 1);
     }
     batch_free(batch);
-    if (--state->appends == 0) {
+    state->appends--;
+    if (state->saving) {
+        state->ready(state->context);
+    } else if (state->appends == 0) {
         save_over(state);
     }
     job__state_home(state);
@@ -217,30 +229,17 @@ static void save_posted(struct io_op *op)
     job__state_home(state);
 }
 
-bool job__state_save(struct job_state *state, struct job_share *share, job_state_done_fn *done)
+/* All has been taken from the engine, or as much as there will be. */
+static void save_taken(struct job_state *state)
 {
-    struct exec_saver saver = {.write = save_record, .context = state};
-    bool              good;
-
-    CHECK(state->done == NULL && state->building == NULL);
-    state->done = done;
-    state->share = share;
-    state->is_snapshot = is_due_for_snapshot(state);
-    state->range = (struct job_state_range){.worker = state->worker, .first = -1, .end = -1};
-    state->saved_bytes = 0;
-    state->now_ms = io_wall_ms(job__io(state->jobs));
-    arena_init(&state->scratch, MEM_JOB, 4 * KIB, SIZE_MAX);
-    good = exec_worker_save(state->exec, state->is_snapshot, &saver) && (state->building == NULL || batch_send(state));
+    state->saving = false;
+    if (state->building != NULL && (state->failure[0] != '\0' || !batch_send(state))) {
+        if (state->building != NULL) {
+            batch_free(state->building);
+            state->building = NULL;
+        }
+    }
     arena_deinit(&state->scratch);
-    if (!good && state->failure[0] == '\0') {
-        const struct exec_failure *failure = exec_job_failure(state->run->exec);
-
-        (void)job__state_fail(state, "%s", failure == NULL ? "the state cannot be saved" : failure->message);
-    }
-    if (state->building != NULL) {
-        batch_free(state->building);
-        state->building = NULL;
-    }
     if (state->is_snapshot) {
         state->increment_bytes = 0;
         state->snapshot_bytes = state->saved_bytes;
@@ -251,7 +250,43 @@ bool job__state_save(struct job_state *state, struct job_share *share, job_state
         state->under_way++;
         io_post(job__io(state->jobs), &state->posted, save_posted);
     }
-    return good;
+}
+
+enum job_state_more job__state_save_more(struct job_state *state)
+{
+    struct exec_saver  saver = {.write = save_record, .context = state};
+    enum exec_progress progress;
+
+    CHECK(state->saving);
+    if (state->appends >= JOB_STATE_APPENDS_MAX && state->failure[0] == '\0') {
+        return JOB_STATE_FULL;
+    }
+    progress = state->failure[0] != '\0'
+                   ? EXEC_FAILED
+                   : exec_worker_save_some(state->exec, state->is_snapshot, &saver, JOB_STATE_PIECE_RECORDS);
+    if (progress == EXEC_BUSY) {
+        return JOB_STATE_MORE;
+    }
+    if (progress == EXEC_FAILED && state->failure[0] == '\0') {
+        const struct exec_failure *failure = exec_job_failure(state->run->exec);
+
+        (void)job__state_fail(state, "%s", failure == NULL ? "the state cannot be saved" : failure->message);
+    }
+    save_taken(state);
+    return JOB_STATE_ALL;
+}
+
+void job__state_save(struct job_state *state, struct job_share *share, job_state_done_fn *done)
+{
+    CHECK(state->done == NULL && state->building == NULL && !state->saving);
+    state->done = done;
+    state->share = share;
+    state->saving = true;
+    state->is_snapshot = is_due_for_snapshot(state);
+    state->range = (struct job_state_range){.worker = state->worker, .first = -1, .end = -1};
+    state->saved_bytes = 0;
+    state->now_ms = io_wall_ms(job__io(state->jobs));
+    arena_init(&state->scratch, MEM_JOB, 4 * KIB, SIZE_MAX);
 }
 
 /* --- the log is cut below a committed snapshot ----------------------------------------------------------------------

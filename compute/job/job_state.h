@@ -15,25 +15,36 @@
 #define JOB_STATE_BATCH_BYTES    ((size_t)(512 * KIB)) /* before compression; one record may be longer */
 #define JOB_STATE_READ_BYTES     ((size_t)MIB)
 #define JOB_STATE_SNAPSHOT_BYTES (64 * MIB) /* of increments, at least, before a snapshot */
+#define JOB_STATE_PIECE_RECORDS  500        /* taken from the engine at a time */
+#define JOB_STATE_APPENDS_MAX    8          /* batches under way */
+
+enum job_state_more {
+    JOB_STATE_MORE, /* call again */
+    JOB_STATE_FULL, /* when ready() is called */
+    JOB_STATE_ALL,  /* the engine may go on */
+};
 
 struct job_state;
 
 /* done: from the loop. After good == false: job__state_failure(). */
 typedef void job_state_done_fn(void *context, bool good);
 
-struct job_state *job__state_create(struct job_shard *jobs, struct job_run *run, uint32_t worker, void *context);
+/* ready, from the loop: job__state_save_more() may go on, or, while stopping, all has come home. */
+struct job_state *job__state_create(struct job_shard *jobs, struct job_run *run, uint32_t worker,
+                                    void (*ready)(void *context), void *context);
 void              job__state_destroy(struct job_state *state); /* idle; NULL is allowed */
 bool              job__state_idle(const struct job_state *state);
 /* Reads what run->from names into the engine. */
 void job__state_load(struct job_state *state, job_state_done_fn *done);
-/* From the barrier: all records are taken before it returns, done when they are durable; then the share names them.
- * False: the engine failed. */
-MUST_USE bool job__state_save(struct job_state *state, struct job_share *share, job_state_done_fn *done);
+/* From the barrier on, until job__state_save_more() says that it is over, the engine's worker is not touched otherwise.
+ * done when all is durable; then the share names it. */
+void                job__state_save(struct job_state *state, struct job_share *share, job_state_done_fn *done);
+enum job_state_more job__state_save_more(struct job_state *state);
 /* The newest save is committed. */
 void        job__state_committed(struct job_state *state);
 const char *job__state_failure(const struct job_state *state); /* NULL: all well */
 uint64_t    job__state_bytes(const struct job_state *state);   /* written so far */
-/* What is under way comes home; then idle, and `home` is called. */
-void job__state_stop(struct job_state *state, void (*home)(void *context));
+/* What is under way comes home; then ready() is called. */
+void job__state_stop(struct job_state *state);
 
 #endif

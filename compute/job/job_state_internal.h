@@ -17,8 +17,9 @@ struct job_state {
     struct exec_worker *exec;
     void               *context;
     job_state_done_fn  *done;
-    void (*home)(void *context); /* when stopping */
-    size_t       under_way;      /* appends, reads, posts, cuts */
+    void (*ready)(void *context);
+    bool         stopping;
+    size_t       under_way; /* appends, reads, posts, cuts */
     struct io_op posted;
     /* saving */
     struct job_share      *share;
@@ -28,6 +29,7 @@ struct job_state {
     struct job_state_range range;   /* of the newest save */
     size_t                 appends;
     int64_t                now_ms;
+    bool                   saving; /* the engine has more */
     bool                   is_snapshot, cutting;
     uint64_t               saved_bytes;     /* of the save at hand */
     uint64_t               increment_bytes; /* since the newest snapshot */

@@ -17,7 +17,7 @@ static void load_posted(struct io_op *op)
 {
     struct job_state *state = CONTAINER_OF(op, struct job_state, posted);
 
-    if (state->home == NULL && state->failure[0] == '\0') {
+    if (!state->stopping && state->failure[0] == '\0') {
         load_step(state);
     } else {
         (void)job__state_fail(state, "stopped");

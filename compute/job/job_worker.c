@@ -175,7 +175,7 @@ static void start_deliver(struct io_mail *mail, struct io_shard *to)
     worker->sources = job__sources_create(worker->jobs, run, worker->index, worker_ready, worker);
     worker->sinks = job__sinks_create(worker->jobs, run, worker->index, worker_ready, worker);
     if (run->keeps_state) {
-        worker->keeper = job__state_create(worker->jobs, run, worker->index, worker);
+        worker->keeper = job__state_create(worker->jobs, run, worker->index, worker_ready, worker);
     }
     job__sources_start(worker->sources, worker_found);
 }
@@ -270,8 +270,9 @@ void job__worker_passed(void *context, uint32_t index, int64_t epoch)
     job__sinks_flush(worker->sinks);
     job__sinks_await(worker->sinks, epoch, share, share_output, worker);
     job__sinks_begin(worker->sinks, epoch + 1);
-    if (worker->keeper != NULL && !job__state_save(worker->keeper, share, share_state)) {
-        job__worker_fail(worker, job__state_failure(worker->keeper)); /* share_state() comes nevertheless */
+    if (worker->keeper != NULL) {
+        job__state_save(worker->keeper, share, share_state);
+        worker->saving = true;
     }
 }
 
@@ -351,11 +352,6 @@ void job__worker_drain(struct job_worker *worker)
     job__sinks_end(worker->sinks, worker->stop_aborts, sinks_ended, worker);
 }
 
-static void keeper_home(void *context)
-{
-    job__worker_drain(context);
-}
-
 static void stop_deliver(struct io_mail *mail, struct io_shard *to)
 {
     struct job_worker *worker = CONTAINER_OF(mail, struct job_worker, stop_mail);
@@ -364,7 +360,7 @@ static void stop_deliver(struct io_mail *mail, struct io_shard *to)
     timer_disarm(to->timers, &worker->timer);
     job__sources_stop(worker->sources);
     if (worker->keeper != NULL) {
-        job__state_stop(worker->keeper, keeper_home);
+        job__state_stop(worker->keeper);
     }
     job__worker_drain(worker);
 }

@@ -70,6 +70,7 @@ struct job_worker {
     bool         finished;    /* the engine says so */
     /* the barrier */
     bool              barrier_asked, in_barrier;
+    bool              saving;  /* the engine stands still until its state is taken */
     struct job_share *share;   /* being put together */
     uint32_t          missing; /* parts of it */
     bool              share_bad;

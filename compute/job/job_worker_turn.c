@@ -221,10 +221,22 @@ static enum unit finish(struct job_worker *worker)
     return UNIT_IDLE;
 }
 
+/* Of the state at the barrier, piece by piece. A failure comes with the end of the save. */
+static enum unit save(struct job_worker *worker)
+{
+    enum job_state_more more = job__state_save_more(worker->keeper);
+
+    worker->saving = more != JOB_STATE_ALL;
+    return more == JOB_STATE_FULL ? UNIT_FULL : UNIT_BUSY;
+}
+
 static enum unit do_unit(struct job_worker *worker)
 {
     if (job__sinks_failure(worker->sinks) != NULL) {
         return unit_failed(worker, job__sinks_failure(worker->sinks));
+    }
+    if (worker->saving) {
+        return save(worker);
     }
     if (job__sinks_full(worker->sinks)) {
         return UNIT_FULL;

@@ -121,6 +121,41 @@ static void a_snapshot_cuts_the_log(void **state UNUSED)
     assert_int_equal(wr_fold("k4"), 8);
 }
 
+#define MANY 1700
+
+static void put_many(void)
+{
+    static struct wr_record records[MANY];
+    static char             texts[MANY][40];
+
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "{\"a\":\"m%d\",\"b\":1}", i);
+        records[i] = (struct wr_record){.value = texts[i], .timestamp_ms = 1};
+    }
+    (void)wr_append("t", 0, records, MANY, NULL);
+}
+
+/* More than a save takes at a time; stopped in the middle of one, too. */
+static void many_keys_are_saved_in_pieces(void **state UNUSED)
+{
+    begin();
+    for (int i = 0; i < 3; i++) {
+        put_many();
+        wr_settle();
+        wr_ask_barrier();
+        wr_pass(i * 100 * NS_PER_US);
+        wr_stop();
+        begin();
+        settle_and_commit();
+        wr_stop();
+        begin();
+    }
+    put_many();
+    settle_and_commit();
+    assert_int_equal(wr_fold("m0"), 4);
+    assert_int_equal(wr_fold("m1699"), 4);
+}
+
 static struct job_state_range *some_range(void)
 {
     assert_true(wr.from.state_count > 0);
@@ -188,6 +223,7 @@ int main(void)
         TEST(counts_go_on),
         TEST(what_was_not_committed_does_not_count),
         TEST(a_snapshot_cuts_the_log),
+        TEST(many_keys_are_saved_in_pieces),
         TEST(a_log_that_is_too_short_stops_the_job),
         TEST(a_record_that_is_none_of_ours_stops_the_job),
         TEST(damaged_state_stops_the_job),

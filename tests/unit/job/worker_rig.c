@@ -388,12 +388,17 @@ void wr_stop(void)
     wr.running = false;
 }
 
-bool wr_reach(void)
+void wr_ask_barrier(void)
 {
     wr.reached = 0;
     for (uint32_t i = 0; i < rig.shard_count; i++) {
         job__worker_barrier(&wr.run, i, wr.run.epoch + 1);
     }
+}
+
+bool wr_reach(void)
+{
+    wr_ask_barrier();
     rig_until(has_reached, NULL);
     return wr.failure[0] == '\0';
 }

@@ -64,6 +64,8 @@ void wr_start_only(void);
 void wr_pass(int64_t duration_ns);
 /* Stops it, as a failure would. */
 void wr_stop(void);
+/* Barriers only. */
+void wr_ask_barrier(void);
 /* Barrier and reports only; true: all reached. */
 bool wr_reach(void);
 /* What was reached is committed and marked. */
