@@ -8,7 +8,7 @@
 #include "core/base/base.h"
 
 MUST_USE uint32_t crc32c_update(uint32_t crc, const void *bytes, size_t len);
-/* Copies and checksums in one pass over hot memory (in slices that stay in the first-level cache). Regions must not
+/* Copies and checksums in one pass over hot memory; large copies are written past the caches. Regions must not
  * overlap. */
 MUST_USE uint32_t crc32c_copy(uint32_t crc, void *to, const void *from, size_t len);
 /* The CRC of something followed by `zero_count` zero bytes, in the linear algebra behind CRCs: without the inversions

@@ -73,18 +73,29 @@ static void test_parts_make_the_whole(void **state)
 
 static void test_copy_is_update_and_memcpy(void **state)
 {
-    static uint8_t from[40000];
-    static uint8_t to[40000 + 1];
+    static uint8_t from[200000 + 64];
+    static uint8_t to[200000 + 64 + 1];
     struct prng    prng;
 
     (void)state;
     prng_init(&prng, 5);
     prng_fill(&prng, span_of(from, sizeof(from)));
-    for (size_t len = 0; len <= sizeof(from); len += 1 + len / 2) {
+    for (size_t len = 0; len <= 200000; len += 1 + len / 2) {
         memset(to, 0, sizeof(to));
         assert_int_equal(crc32c_copy(9, to, from, len), crc32c_update(9, from, len));
         assert_memory_equal(to, from, len);
         assert_int_equal(to[len], 0);
+    }
+    for (size_t i = 0; i < 2000; i++) { /* lengths about the steps of a fold, any alignment of either side */
+        size_t len = i < 1000 ? 400 + i : 65000 + i;
+        size_t at = (size_t)prng_below(&prng, 64);
+        size_t source = (size_t)prng_below(&prng, 64);
+
+        memset(to, 0, at + len + 1);
+        assert_int_equal(crc32c_copy(11, to + at, from + source, len), crc32c_update(11, from + source, len));
+        assert_memory_equal(to + at, from + source, len);
+        assert_int_equal(to[at + len], 0);
+        assert_true(at == 0 || to[at - 1] == 0);
     }
 }
 
