@@ -13,6 +13,9 @@
 
 #define FIRST_BUF_BYTES ((size_t)(16 * KIB))
 #define RECORD_IDLE_NS  NS_PER_S /* two more flushes a second at most */
+/* While a write is under way, less than this waits and leaves with what comes meanwhile: what a write costs hardly
+ * depends on its size, and a device flushes for one at a time. */
+#define SECOND_BYTES_MIN ((size_t)(256 * KIB))
 
 static void record_release(struct store_journal *journal);
 
@@ -173,9 +176,8 @@ static void gather_close(struct store_journal *journal, struct journal_write *wr
     memset(write->buf->data + write->used_bytes, 0, frame_bytes - write->used_bytes);
     write->state = WRITE_CLOSED;
     journal->next_lsn = write->lsn + frame_bytes;
-    /* The next frame will be about as large: half-way to it, so that one small frame between large ones costs nothing.
-     */
-    journal->first_buf_bytes = MAX(FIRST_BUF_BYTES, (journal->first_buf_bytes + frame_bytes) / 2);
+    /* The next frame will be about as large as the largest of late: growing copies it. */
+    journal->first_buf_bytes = MAX(MAX(FIRST_BUF_BYTES, frame_bytes), journal->first_buf_bytes / 8 * 7);
 }
 
 /* The frame that takes `need` more bytes: the gathering one, or a new one behind it. */
@@ -277,6 +279,9 @@ void store_journal_submit(struct store_journal *journal)
             break;
         }
         if (write->state == WRITE_GATHERING) {
+            if (journal->in_flight > 0 && write->used_bytes < SECOND_BYTES_MIN) {
+                break;
+            }
             gather_close(journal, write);
         }
         if (write->state == WRITE_CLOSED) {

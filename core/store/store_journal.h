@@ -11,10 +11,10 @@
  * calls it once everything replayed is durable in segments), then append/release for as long as it runs, close,
  * destroy.
  *
- * Order: entries gather in memory; each turn of the loop with a free place (STORE_JOURNAL_IN_FLIGHT_MAX writes) sends
- * what has gathered as one durable write; done callbacks come in LSN order. Space is used again only below an LSN that
- * a durable frame (or both copies of the ring's header) names as no longer needed: recovery starts at the largest such
- * name, so it never looks for what was overwritten.
+ * Order: entries gather in memory; each turn of the loop with a free place (STORE_JOURNAL_IN_FLIGHT_MAX writes; the
+ * second only for much at once) sends what has gathered as one durable write; done callbacks come in LSN order. Space
+ * is used again only below an LSN that a durable frame (or both copies of the ring's header) names as no longer needed:
+ * recovery starts at the largest such name, so it never looks for what was overwritten.
  *
  * Failure: a write that fails takes the journal offline: every entry that waits gets ERR_OFFLINE, later appends are
  * refused. Threading: the shard's core. Memory: write buffers from the shard's buf_pool, only while there is something
