@@ -21,6 +21,7 @@ static void io_begin(struct io *io, struct io_op *op, enum io_kind kind, struct 
     op->cancel_requested = false;
     op->result = 0;
     op->received = (struct span){0};
+    op->received_keepable = false;
     op->done = done;
     op->handle = handle;
     op->flags = 0;
@@ -300,6 +301,18 @@ void io_recv_multi(struct io *io, struct io_op *op, struct io_handle socket, io_
     CHECK(io_handle_valid(socket));
     io_begin(io, op, IO_RECV_MULTI, socket, done);
     io_submit(io, op);
+}
+
+void io_recv_keep(struct io *io, const struct io_op *op)
+{
+    CHECK(op->received_keepable && op->received.len > 0);
+    io->received_kept = true;
+}
+
+void io_recv_give(struct io *io, struct span received)
+{
+    CHECK(received.base != NULL);
+    io->backend->recv_give(io, received);
 }
 
 void io_send(struct io *io, struct io_op *op, struct io_handle socket, const struct view *parts, uint32_t count,

@@ -135,7 +135,8 @@ struct io_op {
     bool             more;
     bool             cancel_requested;
     int32_t          result;
-    struct span      received; /* IO_RECV_MULTI: the bytes of this callback; valid during the callback only */
+    struct span      received;          /* IO_RECV_MULTI: the bytes of this callback; valid during the callback only */
+    bool             received_keepable; /* they may stay longer: io_recv_keep() */
     io_done_fn      *done;
     struct io_handle handle;
     uint32_t         flags;
@@ -183,6 +184,7 @@ struct io_backend {
     int (*volume_free)(struct io *io, const char *path, uint64_t *out_free_bytes, uint64_t *out_total_bytes);
     int (*lock)(struct io *io, const char *path);
     int (*register_region)(struct io *io, struct span region);
+    void (*recv_give)(struct io *io, struct span received);
     void (*describe)(struct io *io, struct span out_text);
     void (*destroy)(struct io *io);
 };
@@ -193,6 +195,7 @@ struct io {
     uint64_t                 in_flight; /* ops between submit and their last callback */
     uint64_t                 submitted_count;
     uint64_t                 completed_count;
+    bool                     received_kept; /* by the callback of a receive that runs */
 };
 
 /* --- loop ------------------------------------------------------------------------------------------------------- */
@@ -277,6 +280,10 @@ void io_recv(struct io *io, struct io_op *op, struct io_handle socket, struct sp
  * only, so an idle connection holds no memory. Ends (more == false) with 0 (closed), ERR_NO_BUFFERS (submit again),
  * ERR_CANCELED or another error, or after a positive result when the kernel stops for fairness (submit again). */
 void io_recv_multi(struct io *io, struct io_op *op, struct io_handle socket, io_done_fn *done);
+/* Inside that callback, where op->received_keepable says that the back end can do without: op->received stays valid
+ * until it is given back. */
+void io_recv_keep(struct io *io, const struct io_op *op);
+void io_recv_give(struct io *io, struct span received);
 /* Gathers; count <= IO_SPANS_MAX. result may be short. */
 void io_send(struct io *io, struct io_op *op, struct io_handle socket, const struct view *parts, uint32_t count,
              uint32_t flags, io_done_fn *done);

@@ -107,7 +107,7 @@ int16_t part_check_epoch(const struct part *part, int32_t current_leader_epoch);
  * checked or recompressed in slices, or has to wait for memory. */
 struct part_append {
     /* in */
-    struct view records;      /* exactly one batch; valid until done */
+    struct view records;      /* exactly one batch; valid until done or part_append_taken() */
     bool        zstd_allowed; /* Produce 7 and later */
     bool        internal;     /* a coordinator's or job's own write: control batches and internal topics allowed */
     bool        flush;        /* done only when it is on stable storage, also under a topic's weaker flush policy */
@@ -139,6 +139,8 @@ struct part_append {
 
 /* done is never called inside this function. */
 void part_append(struct part *part, struct part_append *append);
+/* The records are in the log's memory, and those of the caller are not looked at any more. Not if it was refused. */
+bool part_append_taken(const struct part_append *append);
 
 /* --- transactions ------------------------------------------------------------------------------------------------ */
 

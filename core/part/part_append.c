@@ -75,6 +75,11 @@ void part_append(struct part *part, struct part_append *append)
     }
 }
 
+bool part_append_taken(const struct part_append *append)
+{
+    return append->state_ == APPEND_COMMITTED && append->error == KP_ERR_NONE;
+}
+
 void part__append_run(struct part *part)
 {
     struct list_node *node;

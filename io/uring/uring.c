@@ -17,10 +17,14 @@
 
 #define URING_QUIESCE_PAUSE_NS (20 * NS_PER_MS)
 #define URING_SIGSET_BYTES     8 /* the kernel's sigset_t */
+/* So soon after falling asleep one completion alone does not wake us: under load several then come for the price of one
+ * wake-up. Whoever has slept longer wakes at the first. Shorter than a disk or a client takes to answer. */
+#define URING_MIN_WAIT_US    30
+#define URING_MIN_WAIT_COUNT 8
 
 static const char *const uring_feature_names[] = {
     "single_issuer",    "defer_taskrun", "coop_taskrun", "ring_fd",  "buffer_ring", "recv_multishot",
-    "accept_multishot", "fixed_buffers", "dsync",        "sendfile", "dio_statx",
+    "accept_multishot", "fixed_buffers", "dsync",        "sendfile", "dio_statx",   "min_wait",
 };
 
 int64_t uring__clock_ns(int clock)
@@ -197,19 +201,24 @@ static int uring_enter(struct uring *uring, uint32_t submit_count, bool wait, in
     struct __kernel_timespec      timeout = {0};
     struct io_uring_getevents_arg argument = {.sigmask_sz = URING_SIGSET_BYTES};
     unsigned                      flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+    int64_t                       left_ns = INT64_MAX;
+    unsigned                      wait_count = wait ? 1 : 0;
     int                           result;
 
     if (wait && deadline_ns != INT64_MAX) {
-        int64_t left_ns = MAX(deadline_ns - uring->now_ns, 0);
-
+        left_ns = MAX(deadline_ns - uring->now_ns, 0);
         timeout.tv_sec = left_ns / NS_PER_S;
         timeout.tv_nsec = left_ns % NS_PER_S;
         argument.ts = (uint64_t)(uintptr_t)&timeout;
     }
+    if (wait && uring__has(uring, URING_MIN_WAIT) && left_ns > 2 * URING_MIN_WAIT_US * NS_PER_US) {
+        argument.pad = URING_MIN_WAIT_US; /* min_wait_usec since Linux 6.12 */
+        wait_count = URING_MIN_WAIT_COUNT;
+    }
     if (uring->ring_fd_registered) {
         flags |= IORING_ENTER_REGISTERED_RING;
     }
-    result = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, submit_count, wait ? 1 : 0, flags,
+    result = io_uring_enter2((unsigned)uring->ring.enter_ring_fd, submit_count, wait_count, flags,
                              (sigset_t *)(void *)&argument, sizeof(argument));
     /* EAGAIN and EBUSY: short of memory or of completion room; what is there is reaped first, the rest submitted next
      * time. */
@@ -511,6 +520,7 @@ const struct io_backend uring__backend = {
     .volume_free = uring__volume_free,
     .lock = uring__lock,
     .register_region = uring__register_region,
+    .recv_give = uring__recv_give,
     .describe = uring_describe,
     .destroy = uring__destroy,
 };

@@ -30,9 +30,10 @@ enum uring_feature {
     URING_DSYNC = 1 << 8,            /* RWF_DSYNC; else write, then fdatasync */
     URING_SENDFILE = 1 << 9,         /* sendfile(2); else read and send through a scratch buffer */
     URING_DIO_STATX = 1 << 10,       /* STATX_DIOALIGN; else alignments are tried out */
+    URING_MIN_WAIT = 1 << 11,        /* several completions may share a wake-up; else the first wakes (Linux 6.12) */
 };
 
-#define URING_FEATURES_ALL ((uint32_t)((1 << 11) - 1))
+#define URING_FEATURES_ALL ((uint32_t)((1 << 12) - 1))
 
 struct uring_options {
     uint32_t entries; /* submission queue; power of two; 0 = 1,024. Not a limit: what does not fit waits in a list */

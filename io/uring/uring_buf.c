@@ -120,6 +120,16 @@ static void uring_recv_end(struct uring *uring, struct io_op *op, int32_t result
     uring__finish(uring, op, uring__result(op, result));
 }
 
+void uring__recv_give(struct io *io, struct span received)
+{
+    struct uring *uring = uring__of(io);
+    size_t        at = (size_t)(received.base - uring->recv_buffers);
+
+    CHECK(uring->recv_buffers_kept > 0 && at % uring->recv_buffer_bytes == 0);
+    uring->recv_buffers_kept--;
+    uring_buffer_give(uring, (uint32_t)(at / uring->recv_buffer_bytes));
+}
+
 static void uring_recv_polled(struct uring *uring, struct io_op *op, int32_t result)
 {
     int     fd = uring__handle(uring, op->handle)->fd;
@@ -155,6 +165,8 @@ void uring__recv_multi_complete(struct uring *uring, struct io_op *op, int32_t r
     if (result > 0) {
         CHECK(has_buffer && (uint32_t)result <= uring->recv_buffer_bytes);
         op->received = span_of(uring->recv_buffers + (size_t)index * uring->recv_buffer_bytes, (size_t)result);
+        op->received_keepable = uring->recv_buffers_kept < uring->recv_buffer_count / 2;
+        uring->io.received_kept = false;
         if ((flags & IORING_CQE_F_MORE) != 0) {
             uring__callback_more(uring, op, result);
         } else if (stage == RECV_SINGLE) {
@@ -163,7 +175,11 @@ void uring__recv_multi_complete(struct uring *uring, struct io_op *op, int32_t r
         } else {
             uring__finish(uring, op, result);
         }
-        uring_buffer_give(uring, index);
+        if (uring->io.received_kept) {
+            uring->recv_buffers_kept++;
+        } else {
+            uring_buffer_give(uring, index);
+        }
         return;
     }
     if (has_buffer) {

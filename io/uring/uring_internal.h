@@ -69,7 +69,8 @@ struct uring {
     uint8_t                  *recv_buffers;
     uint32_t                  recv_buffer_count;
     uint32_t                  recv_buffer_bytes;
-    uint8_t                  *scratch; /* shared by the fallbacks; never held across callbacks' end */
+    uint32_t                  recv_buffers_kept; /* by callbacks, until given back */
+    uint8_t                  *scratch;           /* shared by the fallbacks; never held across callbacks' end */
 
     struct span fixed; /* registered region */
 
@@ -166,6 +167,7 @@ void uring__buffers_deinit(struct uring *uring);
 /* Buffer index of a run inside the registered region, or -1. */
 int  uring__fixed_index(const struct uring *uring, const uint8_t *base, size_t len);
 int  uring__register_region(struct io *io, struct span region);
+void uring__recv_give(struct io *io, struct span received);
 void uring__recv_multi_begin(struct uring *uring, struct io_op *op);
 void uring__recv_multi_prep(struct uring *uring, struct io_op *op, struct io_uring_sqe *sqe);
 void uring__recv_multi_complete(struct uring *uring, struct io_op *op, int32_t result, uint32_t flags);

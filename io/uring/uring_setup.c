@@ -20,6 +20,7 @@
 #define URING_RECV_COUNT_MAX     32768
 #define URING_PAGES_MIN          3 /* submission entries, rings, buffer ring */
 #define URING_PAGE_BYTES         4096
+#define URING_FEAT_MIN_TIMEOUT   (1U << 15) /* since Linux 6.12 */
 #define URING_SETUP_ATTEMPTS     300
 #define URING_SETUP_PAUSE_NS     (10 * NS_PER_MS)
 
@@ -214,6 +215,9 @@ int uring_create(const struct uring_options *options, struct io **out_io, struct
         result = uring_fail(out_why, "io_uring_register", 0, uring__setup_failure_text(EINVAL, 0));
         uring__destroy(&uring->io);
         return result;
+    }
+    if ((uring->ring.features & URING_FEAT_MIN_TIMEOUT) == 0) {
+        uring->features &= ~(uint32_t)URING_MIN_WAIT;
     }
     uring__buffers_init(uring);
     *out_io = &uring->io;

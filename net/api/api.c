@@ -28,6 +28,13 @@ void api_close(struct api_call *call, const char *why)
     api_answer(call, API_CLOSE, NULL);
 }
 
+void api_let_go(struct api_call *call)
+{
+    if (call->let_go != NULL) {
+        call->let_go(call);
+    }
+}
+
 void *api_alloc(struct api_call *call, size_t count, size_t element_bytes)
 {
     return arena_alloc_array(call->arena, count, element_bytes);

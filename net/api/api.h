@@ -5,10 +5,10 @@
  * whether that shard has to own what is asked for (D2). It knows no sockets.
  *
  * A call: net/server has checked header and version and decoded the body into call->request (views into the frame,
- * arrays in call->arena; both live until the call ends). The handler answers exactly once, now or from a later callback
- * on the same shard, with api_reply() (or api_reply_nothing() for acks=0, api_close() when the connection cannot go
- * on). The reply struct may live in the arena; it is encoded inside api_reply(). Memory that a reply splices (records)
- * must stay until call->release runs.
+ * arrays in call->arena; both live until the call ends, or the bytes until api_let_go()). The handler answers exactly
+ * once, now or from a later callback on the same shard, with api_reply() (or api_reply_nothing() for acks=0,
+ * api_close() when the connection cannot go on). The reply struct may live in the arena; it is encoded inside
+ * api_reply(). Memory that a reply splices (records) must stay until call->release runs.
  *
  * The client may go away while a call waits: call->canceled, if set, is then called; the handler stops waiting as soon
  * as it can and still answers (the bytes are thrown away). Everything a call allocates comes from its arena, so nothing
@@ -60,8 +60,9 @@ struct api_call {
     api_call_fn             *canceled;
     api_call_fn             *release; /* after the reply's bytes were sent or thrown away */
     struct list_node         link;    /* the handler's */
-    /* net/server's: how the answer gets back */
+    /* net/server's: how the answer gets back, and the request's bytes */
     void (*finish)(struct api_call *call, int outcome, const void *response);
+    void (*let_go)(struct api_call *call);
 };
 
 enum api_outcome { API_REPLY, API_REPLY_NOTHING, API_CLOSE };
@@ -72,6 +73,9 @@ void api_reply_nothing(struct api_call *call);
 /* Answers nothing and closes the connection, as Kafka does where the protocol has no error field. `why` goes to the
  * log. */
 void api_close(struct api_call *call, const char *why);
+/* Neither handler nor reply looks at the request's bytes any more (views in call->request, client_id): their memory,
+ * hot in the caches, takes the next request. */
+void api_let_go(struct api_call *call);
 /* Memory of the call; NULL over budget: answer with the API's error or api_close(). */
 MUST_USE void *api_alloc(struct api_call *call, size_t count, size_t element_bytes);
 

@@ -36,6 +36,8 @@ struct produce_item {
 struct produce_state {
     struct api_call            *call;
     struct kp_produce_response *response;
+    struct produce_item        *items;
+    size_t                      item_count;
     uint32_t                    waiting;
     bool                        any_error;
 };
@@ -435,7 +437,29 @@ static struct produce_item *produce_prepare(struct produce_state *state)
             items[total++].answer = &answer->partition_responses[k];
         }
     }
+    state->items = items;
+    state->item_count = total;
     return items;
+}
+
+/* As a rule all records are in the log when the handler comes back: the memory they came in is free for the next. */
+static void produce_let_go(struct produce_state *state)
+{
+    for (size_t i = 0; i < state->item_count; i++) {
+        if (!part_append_taken(&state->items[i].append)) {
+            return;
+        }
+    }
+    for (int32_t i = 0; i < state->response->responses_count; i++) {
+        struct view *name = &state->response->responses[i].name;
+        struct view  copy = arena_copy(state->call->arena, *name);
+
+        if (name->len > 0 && copy.base == NULL) {
+            return;
+        }
+        *name = name->len > 0 ? copy : *name;
+    }
+    api_let_go(state->call);
 }
 
 void api_produce(struct api_call *call)
@@ -468,6 +492,7 @@ void api_produce(struct api_call *call)
             }
         }
     }
+    produce_let_go(state);
     if (--state->waiting == 0) {
         produce_finish(state);
     }

@@ -18,6 +18,31 @@ static struct net_call *net_call_acquire(struct net_server *server)
     return call;
 }
 
+/* The call looks at its request's bytes no more. */
+static void net_call_forget(struct net_call *call)
+{
+    struct net_loan *loan = call->loan;
+
+    if (call->conn->borrower == call) {
+        call->conn->borrower = NULL;
+    }
+    buf_unref(call->frame);
+    call->frame = NULL;
+    call->loan = NULL;
+    if (loan != NULL && --loan->calls == 0) {
+        io_recv_give(loan->io, loan->received);
+        mem_free(MEM_NET, loan);
+    }
+}
+
+static void net_call_let_go(struct api_call *api)
+{
+    struct net_call *call = CONTAINER_OF(api, struct net_call, api);
+
+    api->client_id = (struct view){0};
+    net_call_forget(call);
+}
+
 void net__call_free(struct net_call *call)
 {
     struct net_conn   *conn = call->conn;
@@ -31,7 +56,7 @@ void net__call_free(struct net_call *call)
     list_remove(&call->link);
     conn->call_count--;
     conn->pending_bytes -= call->frame_bytes;
-    buf_unref(call->frame);
+    net_call_forget(call);
     arena_reset(&call->arena);
     if (server->spare_call_count >= NET_CALLS_SPARE_MAX) {
         arena_deinit(&call->arena);
@@ -102,6 +127,7 @@ static void net_call_start(struct net_conn *conn, struct net_call *call, const s
     call->api.arena = &call->arena;
     call->api.received_ns = io_now_ns(conn->server->io);
     call->api.finish = net_call_finish;
+    call->api.let_go = net_call_let_go;
     list_init(&call->api.link);
     conn->server->stats.requests++;
 }
@@ -144,10 +170,9 @@ static bool net_decode(struct net_conn *conn, struct net_call *call, struct view
     return true;
 }
 
-void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes)
+static struct net_call *net_call_new(struct net_conn *conn, struct buf *frame, size_t frame_bytes)
 {
     struct net_call *call = net_call_acquire(conn->server);
-    const char      *why = NULL;
 
     call->conn = conn;
     call->frame = frame;
@@ -155,7 +180,14 @@ void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes)
     list_push_back(&conn->calls, &call->link);
     conn->call_count++;
     conn->pending_bytes += frame_bytes;
-    if (net_decode(conn, call, view_of(frame->data + NET_PREFIX_BYTES, frame_bytes - NET_PREFIX_BYTES), &why)) {
+    return call;
+}
+
+static void net_call_run(struct net_conn *conn, struct net_call *call, const uint8_t *bytes, size_t frame_bytes)
+{
+    const char *why = NULL;
+
+    if (net_decode(conn, call, view_of(bytes + NET_PREFIX_BYTES, frame_bytes - NET_PREFIX_BYTES), &why)) {
         api_handler(call->api.api->key)(&call->api);
         return;
     }
@@ -165,6 +197,23 @@ void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes)
     call->finished = true;
     call->close_after = true;
     net__send_ready(conn);
+}
+
+void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes)
+{
+    struct net_call *call = net_call_new(conn, frame, frame_bytes);
+    const uint8_t   *bytes = frame->data;
+
+    net_call_run(conn, call, bytes, frame_bytes);
+}
+
+void net__dispatch_borrowed(struct net_conn *conn, const uint8_t *bytes, size_t frame_bytes)
+{
+    struct net_call *call = net_call_new(conn, NULL, frame_bytes);
+
+    CHECK(conn->borrower == NULL);
+    conn->borrower = call;
+    net_call_run(conn, call, bytes, frame_bytes);
 }
 
 /* The first that is to be told; looked up anew each time, because telling one may end others. */

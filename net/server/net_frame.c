@@ -103,6 +103,68 @@ static void net_frame_finish(struct net_conn *conn)
     net__dispatch(conn, frame, frame_bytes);
 }
 
+/* The call that was dispatched on the bytes of the receive that runs needs them longer. */
+static void net_lend(struct net_conn *conn, struct net_loan **loan)
+{
+    struct net_call *call = conn->borrower;
+
+    conn->borrower = NULL;
+    conn->server->stats.lent++;
+    if (*loan == NULL) {
+        *loan = mem_alloc(MEM_NET, sizeof(**loan));
+        (*loan)->io = conn->server->io;
+        (*loan)->received = conn->recv_op.received;
+        io_recv_keep(conn->server->io, &conn->recv_op);
+    }
+    (*loan)->calls++;
+    call->loan = *loan;
+}
+
+/* The length of the whole Produce request that begins here; 0: it is none, or not whole. Others are few and small, and
+ * may wait for long. */
+static size_t net_whole_produce(const struct net_conn *conn, const uint8_t *bytes, size_t len)
+{
+    size_t frame_bytes;
+
+    if (len < NET_PREFIX_BYTES + 2 || load_be32(bytes) > conn->server->limits.request_bytes_max) {
+        return 0;
+    }
+    frame_bytes = (size_t)load_be32(bytes) + NET_PREFIX_BYTES;
+    return frame_bytes <= len && frame_bytes >= NET_PREFIX_BYTES + 2 &&
+                   load_be16(bytes + NET_PREFIX_BYTES) == KP_PRODUCE_KEY
+               ? frame_bytes
+               : 0;
+}
+
+/* Produce requests that stand whole in the receive that runs are served there; returns the bytes consumed. As a rule
+ * their records are in the log when the handler comes back; those that are not keep the buffer. */
+static size_t net_take_in_place(struct net_conn *conn, const uint8_t *bytes, size_t len)
+{
+    struct net_loan *loan = NULL;
+    size_t           at = 0;
+
+    CHECK(!conn->taking && conn->borrower == NULL);
+    if (conn->prefix_len > 0 || conn->frame != NULL || !conn->recv_op.received_keepable) {
+        return 0;
+    }
+    conn->taking = true;
+    while (conn->state == NET_OPEN && !net_over_pending(conn)) {
+        size_t frame_bytes = net_whole_produce(conn, bytes + at, len - at);
+
+        if (frame_bytes == 0) {
+            break;
+        }
+        conn->server->stats.in_place++;
+        net__dispatch_borrowed(conn, bytes + at, frame_bytes);
+        at += frame_bytes;
+        if (conn->borrower != NULL) {
+            net_lend(conn, &loan);
+        }
+    }
+    conn->taking = false;
+    return at;
+}
+
 /* Consumes what can be consumed; returns how much was. Less than `len`: the connection must pause (or is closing). */
 static size_t net_take(struct net_conn *conn, const uint8_t *bytes, size_t len)
 {
@@ -148,6 +210,15 @@ static size_t net_take(struct net_conn *conn, const uint8_t *bytes, size_t len)
     return at;
 }
 
+/* The rest of the frame in the making, and no more. */
+static size_t net_take_tail(struct net_conn *conn, const uint8_t *bytes, size_t len)
+{
+    if (conn->frame_bytes == 0) {
+        return 0;
+    }
+    return net_take(conn, bytes, MIN(len, conn->frame_bytes - MAX(conn->frame_got, (size_t)conn->prefix_len)));
+}
+
 static void net_spill_keep(struct net_conn *conn, const uint8_t *bytes, size_t len)
 {
     size_t   rest = conn->spill_len - conn->spill_at;
@@ -176,7 +247,9 @@ static void net_received(struct net_conn *conn, const uint8_t *bytes, size_t len
     conn->server->stats.receives++;
     conn->server->stats.received_bytes += len;
     if (conn->spill == NULL) {
-        used = net_take(conn, bytes, len);
+        used = net_take_tail(conn, bytes, len);
+        used += net_take_in_place(conn, bytes + used, len - used);
+        used += net_take(conn, bytes + used, len - used);
     }
     if (used < len && conn->state == NET_OPEN) {
         net_spill_keep(conn, bytes + used, len - used);

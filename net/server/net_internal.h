@@ -25,11 +25,19 @@
 
 struct net_conn;
 
+/* A receive buffer of the back end in which calls still look at their requests. */
+struct net_loan {
+    struct io  *io;
+    struct span received;
+    uint32_t    calls;
+};
+
 struct net_call {
     struct api_call    api; /* first: handlers see this part */
     struct list_node   link;
     struct net_conn   *conn;
-    struct buf        *frame; /* the request's bytes, prefix included */
+    struct buf        *frame; /* the request's bytes, prefix included; NULL: in the loan's, or no longer needed */
+    struct net_loan   *loan;
     size_t             frame_bytes;
     struct arena       arena;
     struct kp_writer   writer;
@@ -58,7 +66,8 @@ struct net_conn {
     bool                paused;  /* nothing is read: no memory, or too much not yet answered */
     bool                canceling;
     bool                peer_closed;
-    bool                taking; /* inside net_take(): handlers that answer at once must not start another round */
+    bool                taking;   /* inside net_take(): handlers that answer at once must not start another round */
+    struct net_call    *borrower; /* dispatched on bytes of the receive that runs, and not done with them */
     bool                close_submitted;
     bool                shut;
     struct io_op        recv_op;
@@ -144,6 +153,8 @@ void net__read_idle(struct net_conn *conn);
 void net__frame_drop(struct net_conn *conn);
 /* net_dispatch.c */
 void net__dispatch(struct net_conn *conn, struct buf *frame, size_t frame_bytes);
+/* A frame where it was received. The call that still needs its bytes afterwards is conn->borrower. */
+void net__dispatch_borrowed(struct net_conn *conn, const uint8_t *bytes, size_t frame_bytes);
 void net__call_free(struct net_call *call);
 /* Nobody will ask for more: handlers that wait are told to answer with what there is. */
 void net__calls_hurry(struct net_conn *conn);

@@ -34,6 +34,7 @@ struct net_limits {
 struct net_stats {
     uint64_t connections, accepted, refused, closed_idle, closed_slow, closed_garbage, closed_memory, paused_memory;
     uint64_t requests, sends, sent_bytes, received_bytes, receives;
+    uint64_t in_place, lent; /* requests served where they were received; those that kept the buffer for it */
 };
 
 /* Kafka's defaults where it has them. */

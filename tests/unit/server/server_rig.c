@@ -7,6 +7,9 @@ struct server_rig rig;
 struct delayed {
     struct timer     timer;
     struct api_call *call;
+    struct view      topic;
+    uint64_t         sum;
+    bool             gone; /* the request's bytes */
 };
 
 void server_rig_init(void)
@@ -19,12 +22,13 @@ void server_rig_init(void)
 
 /* --- handlers ----------------------------------------------------------------------------------------------------- */
 
-static void delay(struct api_call *call, int64_t delay_ns, void (*fire)(struct timer *timer))
+static struct delayed *delay(struct api_call *call, int64_t delay_ns, void (*fire)(struct timer *timer))
 {
     struct delayed *delayed = api_alloc(call, 1, sizeof(*delayed));
 
     delayed->call = call;
     timer_arm(rig.shard.shard->timers, &delayed->timer, io_now_ns(rig.io) + delay_ns, fire);
+    return delayed;
 }
 
 static void handle_api_versions(struct api_call *call)
@@ -48,7 +52,7 @@ static void metadata_fire(struct timer *timer)
 
 static void handle_metadata(struct api_call *call)
 {
-    delay(call, (int64_t)((uint32_t)call->correlation_id * 2654435761U % 40) * NS_PER_MS, metadata_fire);
+    (void)delay(call, (int64_t)((uint32_t)call->correlation_id * 2654435761U % 40) * NS_PER_MS, metadata_fire);
 }
 
 uint64_t server_rig_sum(struct view records)
@@ -58,7 +62,8 @@ uint64_t server_rig_sum(struct view records)
 
 static void produce_fire(struct timer *timer)
 {
-    struct api_call                                         *call = CONTAINER_OF(timer, struct delayed, timer)->call;
+    struct delayed                                          *delayed = CONTAINER_OF(timer, struct delayed, timer);
+    struct api_call                                         *call = delayed->call;
     const struct kp_produce_request                         *request = call->request;
     struct kp_produce_response                               response;
     struct kp_produce_response_responses                     topic;
@@ -67,8 +72,9 @@ static void produce_fire(struct timer *timer)
     kp_produce_response_init(&response);
     kp_produce_response_responses_init(&topic);
     kp_produce_response_responses_partition_responses_init(&part);
-    part.base_offset = (int64_t)server_rig_sum(request->topic_data[0].partition_data[0].records);
-    topic.name = request->topic_data[0].name;
+    part.base_offset =
+        (int64_t)(delayed->gone ? delayed->sum : server_rig_sum(request->topic_data[0].partition_data[0].records));
+    topic.name = delayed->gone ? delayed->topic : request->topic_data[0].name;
     topic.partition_responses = &part;
     topic.partition_responses_count = 1;
     response.responses = &topic;
@@ -85,7 +91,14 @@ static void handle_produce(struct api_call *call)
     } else if (request->acks == 2) {
         api_close(call, "the test wants it");
     } else {
-        delay(call, (int64_t)((uint32_t)call->correlation_id % 3) * NS_PER_MS, produce_fire);
+        struct delayed *delayed = delay(call, (int64_t)((uint32_t)call->correlation_id % 3) * NS_PER_MS, produce_fire);
+
+        if (call->correlation_id % 2 == 0) {
+            delayed->gone = true;
+            delayed->sum = server_rig_sum(request->topic_data[0].partition_data[0].records);
+            delayed->topic = arena_copy(call->arena, request->topic_data[0].name);
+            api_let_go(call);
+        }
     }
 }
 

@@ -2,9 +2,9 @@
  *
  *   ApiVersions       answered at once
  *   Metadata          answered after a time that differs from call to call; controller_id is the correlation id
- *   Produce           acks 0: nothing; acks 2: closes; else, soon, base_offset is a checksum of the records
- *   FindCoordinator   waits until it is canceled
- *   DescribeCluster   a large answer (rig.answer_bytes) */
+ *   Produce           acks 0: nothing; acks 2: closes; else, soon, base_offset is a checksum of the records; every
+ * other one lets go of them first FindCoordinator   waits until it is canceled DescribeCluster   a large answer
+ * (rig.answer_bytes) */
 #ifndef MILLRACE_TESTS_SERVER_RIG_H
 #define MILLRACE_TESTS_SERVER_RIG_H
 

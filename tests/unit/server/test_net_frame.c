@@ -113,6 +113,7 @@ static void test_large_and_small_requests_mix(void **state)
             assert_int_equal(response->responses[0].partition_responses[0].base_offset, server_rig_sum(sent[i]));
             rig_call_deinit(&calls[i]);
         }
+        assert_true(server_rig_stats().in_place > server_rig_stats().lent && server_rig_stats().lent > 0);
         server_rig_close();
     }
 }
