@@ -130,9 +130,10 @@ static void sql_done(struct job_request *request)
     if (request->failed) {
         json_t *line = http__json_errors(view_text(request->message));
 
-        (void)json_object_set_new(line, "statement", json_integer((json_int_t)request->failed_statement));
-        sql_put(call, line);
         status = http__status_of(request->error);
+        (void)json_object_set_new(line, "statement", json_integer((json_int_t)request->failed_statement));
+        (void)json_object_set_new(line, "status", json_integer(status));
+        sql_put(call, line);
     }
     if (!http__call_has_begun(call)) {
         http__call_begin(call, status, HTTP_NDJSON);

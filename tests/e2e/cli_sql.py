@@ -147,7 +147,7 @@ def cli_sql_errors(current):
     """What is wrong is named, with its place, before anything runs; exit codes."""
     sql = Sql(current)
     data = sql.path("t.jsonl", rows(100))
-    check("--local is needed" in sql.run("-e", "SELECT 1", expected=USAGE)[1], "without --local")
+    check("goes with --local" in sql.run("-e", "SELECT 1", "-w", "2", expected=USAGE)[1], "without --local")
     for words in ((), ("-e", "SELECT 1", "-w", 0), ("-e", "SELECT 1", "-w", 65), ("-e", "SELECT 1", "--rows", 2049),
                   ("-e", "SELECT 1", "-i", "t"), ("-e", "SELECT 1", "--memory", "x"), ("-e", "SELECT 1", "--now", "x"),
                   ("-e", "SELECT 1", "-o", "xml"), ("-e", "SELECT 1", "--clock-rate", 5)):

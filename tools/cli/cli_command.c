@@ -108,10 +108,14 @@ static const struct cli_command root_commands[] = {
     {.name = "txn", .summary = "list, describe, abort transactions", .children = cli_txn_commands},
     {.name = "log", .summary = "dump a data directory, without a broker", .children = cli_log_commands},
     {.name = "sql",
-     .summary = "run Flink SQL over files, without a broker",
-     .operands = "--local -f FILE",
+     .summary = "Flink SQL: jobs and queries at a broker, or over files without one",
+     .operands = "[--local]",
      .details = cli_sql_details,
-     .examples = "millrace sql --local -e \"SELECT 1 + 1 AS two\"\n"
+     .examples = "millrace sql                                   # interactive\n"
+                 "millrace sql -f job.sql\n"
+                 "millrace sql -e \"SHOW JOBS\" -o json\n"
+                 "millrace sql --server http://db1:8083 -e \"SELECT * FROM orders\" | head\n"
+                 "millrace sql --local -e \"SELECT 1 + 1 AS two\"\n"
                  "millrace sql --local -f report.sql --input orders=orders.jsonl\n"
                  "millrace sql --local -f report.sql -i orders=0.jsonl -i orders=1.jsonl.gz -w 2 -o json | jq .total\n"
                  "millrace sql --local -f tables.sql -e \"SELECT COUNT(*) AS n FROM bid\" -i nexmark=events.jsonl -s\n"

@@ -161,6 +161,25 @@ int cli_net_receive(struct cli_socket *socket, struct arena *arena, int64_t dead
     return result;
 }
 
+int64_t cli_net_read(struct cli_socket *socket, struct span to, int64_t deadline_ms)
+{
+    for (;;) {
+        ssize_t now = recv(socket->fd, to.base, to.len, 0);
+        int     result;
+
+        if (now >= 0) {
+            return now;
+        }
+        if (errno != EAGAIN && errno != EINTR) {
+            return ERR_CLOSED;
+        }
+        result = cli_net_wait(socket->fd, POLLIN, deadline_ms);
+        if (result != ERR_OK) {
+            return result;
+        }
+    }
+}
+
 void cli_net_close(struct cli_socket *socket)
 {
     if (socket->fd >= 0) {

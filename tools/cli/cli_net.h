@@ -20,6 +20,8 @@ MUST_USE int cli_net_send(struct cli_socket *socket, const struct view *parts, i
 /* A frame behind its length, in the arena. ERR_CLOSED, ERR_TIMEOUT, ERR_INVALID: not Kafka's protocol. */
 MUST_USE int cli_net_receive(struct cli_socket *socket, struct arena *arena, int64_t deadline_ms,
                              struct span *out_frame);
-void         cli_net_close(struct cli_socket *socket);
+/* Some bytes, as soon as there are any: their number, 0 when the peer has closed. */
+MUST_USE int64_t cli_net_read(struct cli_socket *socket, struct span to, int64_t deadline_ms);
+void             cli_net_close(struct cli_socket *socket);
 
 #endif

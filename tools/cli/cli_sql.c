@@ -4,6 +4,7 @@
 #include "compute/sql/sql_parse.h"
 #include "tools/cli/cli_command.h"
 #include "tools/cli/cli_out.h"
+#include "tools/cli/cli_sql_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,9 +16,14 @@
 #define SHOW_COLUMNS_MAX   16
 
 const char cli_sql_details[] =
-    "Runs Flink SQL over files, here and without a broker. Statements run in order, each INSERT and query to its end; "
-    "the\nend of the files is the end of the stream. What Flink has and Millrace does not is refused by name.\n"
+    "Flink SQL: at a broker, where INSERT makes a job that goes on (SET 'table.dml-sync' = 'true' waits for it) and "
+    "SELECT shows\nrows as they come, until Ctrl-C; or with --local over files, here and without a broker, each "
+    "statement "
+    "to its end. What\nFlink has and Millrace does not is refused by name. Without -f and -e: an interactive client, "
+    "or the "
+    "script from a pipe.\n"
     "\n"
+    "With --local:\n"
     "tables:   a table with 'connector' = 'kafka' reads and writes a topic; --input and --output-file say which file "
     "that is.\n"
     "          A record is a line; in CSV, quoted fields may hold line ends. gzip files are inflated; - is standard "
@@ -31,7 +37,11 @@ const char cli_sql_details[] =
     "are lost.\n";
 
 const struct cli_option cli_sql_options[] = {
-    {.letter = 'l', .name = "local", .help = "here, over files: the only way there is"},
+    {.kind = CLI_TEXT,
+     .name = "server",
+     .value = "URL",
+     .help = "the broker's HTTP listener; default http://127.0.0.1:8083"},
+    {.letter = 'l', .name = "local", .help = "here, over files, without a broker"},
     {.letter = 'f',
      .kind = CLI_TEXT,
      .name = "file",
@@ -148,8 +158,8 @@ static void sql_take_options(struct sql_session *session)
     const char *memory = cli_option(cli, "memory");
     int64_t     bytes = (int64_t)EXEC_MEMORY_DEFAULT;
 
-    if (!cli_flag(cli, "local")) {
-        cli_die(cli, CLI_USAGE, "--local is needed: it runs the script here, over files; see millrace sql --help");
+    if (cli_option(cli, "server") != NULL) {
+        cli_die(cli, CLI_USAGE, "--server and --local exclude each other: with --local the script runs here");
     }
     if (cli_option(cli, "file") == NULL && cli_option(cli, "execute") == NULL) {
         cli_die(cli, CLI_USAGE, "what to run? -f FILE.sql, -f - or -e 'SELECT ...'; see millrace sql --help");
@@ -410,6 +420,25 @@ static void sql_note_unused(const struct sql_session *session, const struct sql_
     }
 }
 
+/* What only a run over files knows. */
+static void sql_refuse_local_options(const struct cli *cli)
+{
+    static const char *const texts[] = {"input",      "output-file", "workers", "memory", "now",
+                                        "clock-rate", "rows",        "flush",   "verify"};
+    static const char *const flags[] = {"null-data", "explain", "stats"};
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        if (cli_option(cli, texts[i]) != NULL) {
+            cli_die(cli, CLI_USAGE, "--%s goes with --local, where scripts run over files", texts[i]);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        if (cli_flag(cli, flags[i])) {
+            cli_die(cli, CLI_USAGE, "--%s goes with --local, where scripts run over files", flags[i]);
+        }
+    }
+}
+
 int cli_sql_run(struct cli *cli)
 {
     struct sql_session session = {.cli = cli};
@@ -418,6 +447,10 @@ int cli_sql_run(struct cli *cli)
     size_t             count;
     enum cli_exit      code;
 
+    if (!cli_flag(cli, "local")) {
+        sql_refuse_local_options(cli);
+        return (int)sql_server_command(cli, sql_take_output(cli));
+    }
     sql_take_options(&session);
     cli_catch_signals();
     arena_init(&arena, MEM_CLI, 64 * KIB, SCRIPT_ARENA_BYTES);

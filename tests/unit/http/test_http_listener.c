@@ -232,7 +232,7 @@ static void test_scripts(void **state UNUSED)
     assert_int_equal(ask("POST", "/sql", "", "NOTHING"), 200);
     assert_int_equal(ask("POST", "/sql", "", "FAIL"), 400);
     assert_true(says("{\"statement\":0,\"result\":\"OK\"}\n{\"errors\":[\"line 2, column 1: no such thing\"],"
-                     "\"statement\":1}\n"));
+                     "\"statement\":1,\"status\":400}\n"));
 }
 
 static void test_rows(void **state UNUSED)
