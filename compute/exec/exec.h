@@ -75,6 +75,7 @@ struct exec_options {
      * very end, so that everything may be called. NULL: no barriers. */
     void (*barrier)(void *context, uint32_t worker, int64_t epoch);
     void    *barrier_context;
+    bool     in_pieces; /* windows that fire go on in later steps, some hundred keys each; else inside the call */
     bool     keeps_changes; /* notes what changes, for exec_worker_save(all = false) */
     uint64_t verify_seed;   /* not 0: every chunk between operators is reshaped (vec_verify_reshape): tests */
 };
@@ -114,6 +115,10 @@ void          exec_worker_opened(struct exec_worker *worker);
 MUST_USE bool exec_worker_end(struct exec_worker *worker, uint32_t scan, uint32_t partition);
 /* Changelog operators emit what changed since the last flush. */
 MUST_USE bool exec_worker_flush(struct exec_worker *worker);
+/* The same in pieces of a chunk or so, for a driver that may not be away for long: EXEC_BUSY: there is more, call again
+ * (other calls may come between); EXEC_IDLE: everything is out; EXEC_FAILED. A barrier's flush is in pieces by itself,
+ * one with each step. */
+enum exec_progress exec_worker_flush_some(struct exec_worker *worker);
 /* Time passed: processing-time windows, idle partitions, state TTL. ms since the epoch, never backwards. */
 MUST_USE bool      exec_worker_time(struct exec_worker *worker, int64_t now_ms);
 enum exec_progress exec_worker_step(struct exec_worker *worker);

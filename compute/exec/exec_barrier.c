@@ -17,6 +17,20 @@ bool exec__pass_barrier(struct exec_operator *op)
     return true;
 }
 
+/* What is held back goes first. Much of it goes in pieces, by later steps. */
+static bool flush_and_pass(struct exec_operator *op)
+{
+    if (!exec__flush(op, 1)) {
+        return false;
+    }
+    if (op->owes) {
+        op->owes_barrier = true;
+        op->worker->owing_barrier++;
+        return true;
+    }
+    return op->node->kind == EXEC_EXCHANGE ? exec__exchange_barrier(op) : exec__pass_barrier(op);
+}
+
 bool exec__deliver_barrier(struct exec_operator *op)
 {
     CHECK(op->worker->in_barrier && op->barriers_seen < MAX(op->node->input_count, 1));
@@ -24,10 +38,25 @@ bool exec__deliver_barrier(struct exec_operator *op)
     if (op->barriers_seen < op->node->input_count) {
         return true;
     }
-    if (op->class->flush != NULL && !op->class->flush(op)) {
-        return false;
+    return flush_and_pass(op);
+}
+
+bool exec__barrier_flush(struct exec_worker *worker, bool *out_did)
+{
+    if (LIKELY(worker->owing_barrier == 0)) {
+        return true;
     }
-    return op->node->kind == EXEC_EXCHANGE ? exec__exchange_barrier(op) : exec__pass_barrier(op);
+    for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
+        struct exec_operator *op = worker->ops[i];
+
+        if (op != NULL && op->owes_barrier) {
+            op->owes_barrier = false;
+            worker->owing_barrier--;
+            *out_did = true;
+            return flush_and_pass(op);
+        }
+    }
+    return true;
 }
 
 /* The state of the barrier is that of the next before the driver hears of it: it may go on from inside the callback. */
@@ -60,6 +89,7 @@ bool exec_worker_barrier(struct exec_worker *worker, int64_t epoch)
         return false;
     }
     worker->in_barrier = true;
+    worker->flush_node = 0;
     worker->barrier_epoch = epoch;
     worker->barrier_count = 0;
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {

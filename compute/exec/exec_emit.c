@@ -219,7 +219,7 @@ bool exec__emit_idle(struct exec_operator *op)
 
 static bool finish(struct exec_operator *op)
 {
-    if (op->class->flush != NULL && !op->class->flush(op)) {
+    if (!exec__flush(op, UINT32_MAX)) {
         return false;
     }
     if (op->class->finish != NULL && !op->class->finish(op)) {

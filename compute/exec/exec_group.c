@@ -425,7 +425,7 @@ static bool flush(struct exec_operator *op)
     struct aggregation *aggregation = aggregation_of(op);
     struct emission     emission;
 
-    while (aggregation->changed_first != NULL) {
+    while (aggregation->changed_first != NULL && exec__flush_has_room(op)) {
         collect(aggregation, &emission, exec__rows_max(op));
         if (!emit_changes(aggregation, &emission)) {
             return false;

@@ -30,10 +30,12 @@ struct exec_operator_class {
     bool (*push)(struct exec_operator *op, uint32_t input, const struct vec_chunk *chunk);
     /* NULL: passed on (combined over inputs). */
     bool (*watermark)(struct exec_operator *op, uint32_t input, int64_t watermark_us);
-    /* Emit what changed since the last flush. NULL: nothing held back. */
+    /* Emit what changed since the last flush, a piece while exec__flush_has_room(). NULL: nothing held back. */
     bool (*flush)(struct exec_operator *op);
     /* Processing time. NULL: of no interest. */
     bool (*time)(struct exec_operator *op, int64_t now_ms);
+    /* A piece of what a watermark or the clock fired (exec_hold.h): clears op->is_firing behind the last. NULL: never. */
+    bool (*fire)(struct exec_operator *op);
     /* All inputs are through; flush() was called before. NULL: nothing to do. The users' finish follows by itself. */
     bool (*finish)(struct exec_operator *op);
     void (*close)(struct exec_operator *op);
@@ -57,6 +59,11 @@ struct exec_operator {
     struct exec_use        *users;
     uint32_t                inputs_open;
     uint32_t                barriers_seen;    /* of the inputs, of the epoch that ends */
+    bool                    owes;             /* flush() stopped before its end: more is held back */
+    bool                    owes_barrier;     /* and its users wait for the barrier that comes behind that */
+    bool                    is_firing;        /* fire() has not come to its end */
+    bool                    is_holding;       /* so what comes waits in `hold` */
+    struct exec_hold        *hold;            /* exec_hold.c */
     uint32_t                watermark_inputs; /* of input_watermarks: the inputs; of an exchange, the workers */
     int64_t                *input_watermarks; /* EXEC_WATERMARK_IDLE: does not count */
     int64_t                 combined_us;      /* lowest of them so far; never falls */
@@ -91,6 +98,9 @@ bool exec__fail_row(struct exec_operator *op, size_t row, const char *format, ..
 bool exec__fail_expr(struct exec_operator *op, const struct expr_program *program);
 /* Lets the driver switch away: between emitted chunks of a long emission, when the operator's state is whole. */
 void exec__pause(struct exec_operator *op);
+
+/* Asked before each piece of a flush, some chunk or so; false: it goes on with the next call. */
+bool exec__flush_has_room(struct exec_operator *op);
 
 /* What changes is to be noted: options.keeps_changes. */
 bool exec__keeps_changes(const struct exec_operator *op);

@@ -50,8 +50,8 @@ struct exec_rank_op {
     struct exec_table      *table;
     struct exec_timers      timers; /* FIRST_IN_TIME: entries */
     int64_t                 watermark_ms;
-    void                  **dirty; /* BEST: entries that changed since the last flush */
-    size_t                  dirty_count, dirty_capacity;
+    void                  **dirty;                                 /* BEST: entries that changed since the last flush */
+    size_t                  dirty_at, dirty_count, dirty_capacity; /* at: the flush is so far */
     int64_t                 swept_ms;
     const struct vec      **vecs;
     uint64_t               *hashes;

@@ -17,6 +17,7 @@
 
 #define CAPACITY_FIRST 4
 #define DIRTY_FIRST    1024
+#define KEYS_AT_ONCE   512 /* in a piece of a flush */
 #define PREFETCH_AHEAD 8
 
 /* In a key's entry. */
@@ -448,18 +449,30 @@ bool exec_rank_best_flush(struct exec_rank_op *rank)
 {
     const struct exec_rank *spec = &rank->op.node->rank;
     bool                    by_number = spec->with_number || spec->last == spec->first;
+    size_t                  end = rank->dirty_at;
 
-    for (size_t i = 0; i < rank->dirty_count; i++) {
-        struct best_key *key = key_of(rank, rank->dirty[i]);
+    while (rank->dirty_at < rank->dirty_count) {
+        void            *entry = rank->dirty[rank->dirty_at];
+        struct best_key *key = key_of(rank, entry);
 
-        prefetch_dirty(rank, i);
+        if (rank->dirty_at == end) {
+            if (!exec_rank_send(rank)) {
+                return false;
+            }
+            if (!exec__flush_has_room(&rank->op)) {
+                return true;
+            }
+            end += KEYS_AT_ONCE;
+        }
+        prefetch_dirty(rank, rank->dirty_at);
         if (by_number ? !send_by_number(rank, key) : !send_as_set(rank, key)) {
             return false;
         }
         make_clean(rank, key);
-        exec_table_touch(rank->table, rank->dirty[i]); /* every change comes by here before its epoch ends */
+        exec_table_touch(rank->table, entry); /* every change comes by here before its epoch ends */
+        rank->dirty_at++;
     }
-    rank->dirty_count = 0;
+    rank->dirty_count = rank->dirty_at = 0;
     return exec_rank_send(rank);
 }
 

@@ -114,10 +114,13 @@ void *exec_table_next(const struct exec_table *table, void *entry);
  * nothing. A removed entry keeps its key, not its payload, until then. */
 void exec_table_track(struct exec_table *table);
 void exec_table_touch(struct exec_table *table, void *entry);
-/* NULL: the first; NULL at the end. In order of the first touch; removed ones are left out. */
-void *exec_table_next_changed(const struct exec_table *table, void *entry);
-/* The row of a removed key; the key may be there again, made anew. */
-void *exec_table_next_removed(const struct exec_table *table, void *entry);
-void  exec_table_saved(struct exec_table *table);
+/* In the order of removing: the row of a key; NULL: none. The key may be there again, made anew. */
+void *exec_table_first_removed(const struct exec_table *table);
+/* In the order of the first touch; removed ones are left out. Only when no removed key is left. */
+void *exec_table_first_changed(struct exec_table *table);
+/* Forgets the first; false: there is none. */
+bool exec_table_pop_removed(struct exec_table *table);
+bool exec_table_pop_changed(struct exec_table *table);
+void exec_table_saved(struct exec_table *table); /* all of them */
 
 #endif

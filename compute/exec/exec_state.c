@@ -128,35 +128,43 @@ static void put_key(struct exec_save *save, struct view prefix, const struct exe
     exec_row_put(&save->key, layout, row);
 }
 
-/* The next entry to write, or NULL; what was written last stands in save->at. */
-static void *next_entry(struct exec_save *save, const struct exec_table *table)
+static bool save_entry(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table,
+                       void *entry, exec_payload_put_fn *put)
 {
-    if (save->all) {
-        return exec_table_next(table, save->at);
-    }
-    return exec_table_next_changed(table, save->at);
+    put_key(save, prefix, exec_table_key(table), entry);
+    put(save->op, table, entry, &save->value);
+    return exec_save_write(save, number);
 }
 
+/* Everything that is there. */
 static bool save_entries(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table,
                          exec_payload_put_fn *put)
 {
-    for (void *entry; (entry = next_entry(save, table)) != NULL; save->at = entry) {
-        if (!exec_save_has_room(save)) {
-            return false;
-        }
-        put_key(save, prefix, exec_table_key(table), entry);
-        put(save->op, table, entry, &save->value);
-        if (!exec_save_write(save, number)) {
+    for (void *entry; (entry = exec_table_next(table, save->at)) != NULL; save->at = entry) {
+        if (!exec_save_has_room(save) || !save_entry(save, number, prefix, table, entry, put)) {
             return false;
         }
     }
     return true;
 }
 
-/* Keys that went come first: one of them may be there again. */
-static bool save_removed(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table)
+/* Then what is noted is of no more use. */
+static bool forget_changes(struct exec_save *save, struct exec_table *table)
 {
-    for (void *row; (row = exec_table_next_removed(table, save->at)) != NULL; save->at = row) {
+    while (exec_table_pop_removed(table) || exec_table_pop_changed(table)) {
+        if (!exec_save_has_room(save)) {
+            return false;
+        }
+        save->records_left--;
+    }
+    return true;
+}
+
+/* Keys that went come first: one of them may be there again. What is written is forgotten. */
+static bool save_changes(struct exec_save *save, uint32_t number, struct view prefix, struct exec_table *table,
+                         exec_payload_put_fn *put)
+{
+    for (void *row; (row = exec_table_first_removed(table)) != NULL; (void)exec_table_pop_removed(table)) {
         if (!exec_save_has_room(save)) {
             return false;
         }
@@ -165,8 +173,11 @@ static bool save_removed(struct exec_save *save, uint32_t number, struct view pr
             return false;
         }
     }
-    save->is_behind_removed = true;
-    save->at = NULL;
+    for (void *entry; (entry = exec_table_first_changed(table)) != NULL; (void)exec_table_pop_changed(table)) {
+        if (!exec_save_has_room(save) || !save_entry(save, number, prefix, table, entry, put)) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -176,15 +187,11 @@ bool exec_save_table(struct exec_save *save, uint32_t number, struct view prefix
     if (save->table_at++ < save->tables_done) {
         return true;
     }
-    if (!save->all && !save->is_behind_removed && !save_removed(save, number, prefix, table)) {
+    if (save->all ? !save_entries(save, number, prefix, table, put) || !forget_changes(save, table)
+                  : !save_changes(save, number, prefix, table, put)) {
         return false;
     }
-    if (!save_entries(save, number, prefix, table, put)) {
-        return false;
-    }
-    exec_table_saved(table);
     save->tables_done++;
-    save->is_behind_removed = false;
     save->at = NULL;
     return true;
 }

@@ -92,8 +92,7 @@ struct exec_save {
     bool                     is_full;      /* save() gave false because there are none, nothing has failed */
     bool                     has_scalars;  /* of this operator: written */
     uint32_t                 table_at, tables_done;
-    bool                     is_behind_removed; /* of the table at hand */
-    void                    *at;                /* its entry that was written last */
+    void                    *at; /* of all: the table's entry that was written last */
 };
 
 /* Fill key and value after it. */

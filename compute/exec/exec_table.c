@@ -495,7 +495,7 @@ void exec_table_remove(struct exec_table *table, void *row)
     if (UNLIKELY(table->tracks)) {
         entry->prev = REMOVED;
         entry->next = NULL;
-        *(table->removed_last == NULL ? &table->removed_first : &table->removed_last->next) = entry;
+        *(table->removed_first == NULL ? &table->removed_first : &table->removed_last->next) = entry;
         table->removed_last = entry;
     } else {
         entry_free(table, entry);
@@ -545,37 +545,55 @@ void exec_table_touch(struct exec_table *table, void *row)
         return;
     }
     entry->next_changed = LAST;
-    *(table->changed_last == NULL ? &table->changed_first : &table->changed_last->next_changed) = entry;
+    *(table->changed_first == NULL ? &table->changed_first : &table->changed_last->next_changed) = entry;
     table->changed_last = entry;
 }
 
-void *exec_table_next_changed(const struct exec_table *table, void *row)
+void *exec_table_first_removed(const struct exec_table *table)
 {
-    struct entry *entry = row == NULL ? table->changed_first : entry_of(row)->next_changed;
-
-    while (entry != NULL && entry != LAST && entry->prev == REMOVED) {
-        entry = entry->next_changed;
-    }
-    return entry == NULL || entry == LAST ? NULL : entry->row;
+    return table->removed_first == NULL ? NULL : table->removed_first->row;
 }
 
-void *exec_table_next_removed(const struct exec_table *table, void *row)
+void *exec_table_first_changed(struct exec_table *table)
 {
-    struct entry *entry = row == NULL ? table->removed_first : entry_of(row)->next;
+    while (table->changed_first != NULL && table->changed_first->prev == REMOVED) {
+        (void)exec_table_pop_changed(table);
+    }
+    return table->changed_first == NULL ? NULL : table->changed_first->row;
+}
 
-    return entry == NULL ? NULL : entry->row;
+bool exec_table_pop_removed(struct exec_table *table)
+{
+    struct entry *entry = table->removed_first;
+
+    if (entry == NULL) {
+        return false;
+    }
+    table->removed_first = entry->next;
+    if (entry->next_changed == NULL) {
+        entry_free(table, entry); /* else the list of changes frees it on its way */
+    }
+    return true;
+}
+
+bool exec_table_pop_changed(struct exec_table *table)
+{
+    struct entry *entry = table->changed_first;
+
+    CHECK(table->removed_first == NULL);
+    if (entry == NULL) {
+        return false;
+    }
+    table->changed_first = entry->next_changed == LAST ? NULL : entry->next_changed;
+    entry->next_changed = NULL;
+    if (entry->prev == REMOVED) {
+        entry_free(table, entry);
+    }
+    return true;
 }
 
 void exec_table_saved(struct exec_table *table)
 {
-    for (struct entry *entry = table->changed_first, *next; entry != NULL; entry = next) {
-        next = entry->next_changed == LAST ? NULL : entry->next_changed;
-        entry->next_changed = NULL;
+    while (exec_table_pop_removed(table) || exec_table_pop_changed(table)) {
     }
-    for (struct entry *entry = table->removed_first, *next; entry != NULL; entry = next) {
-        next = entry->next;
-        entry_free(table, entry);
-    }
-    table->changed_first = table->changed_last = NULL;
-    table->removed_first = table->removed_last = NULL;
 }

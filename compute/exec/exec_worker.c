@@ -290,20 +290,54 @@ bool exec_worker_end(struct exec_worker *worker, uint32_t scan, uint32_t partiti
 /* --- time and changelogs ---------------------------------------------------------------------------------------------
  */
 
-bool exec_worker_flush(struct exec_worker *worker)
+bool exec__flush_has_room(struct exec_operator *op)
 {
-    if (exec__job_failed(worker->job)) {
-        return false;
-    }
-    CHECK(!worker->in_barrier && !worker->is_saving);
-    for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
-        struct exec_operator *op = worker->ops[i];
+    struct exec_worker *worker = op->worker;
 
-        if (op != NULL && op->class->flush != NULL && !op->class->flush(op)) {
-            return false;
+    op->owes = worker->flush_left == 0;
+    worker->flush_left -= !op->owes;
+    return !op->owes;
+}
+
+bool exec__flush(struct exec_operator *op, uint32_t pieces_max)
+{
+    op->owes = false;
+    if (op->class->flush == NULL) {
+        return true;
+    }
+    op->worker->flush_left = pieces_max;
+    return op->class->flush(op);
+}
+
+enum exec_progress exec_worker_flush_some(struct exec_worker *worker)
+{
+    CHECK(!worker->in_barrier && !worker->is_saving);
+    if (exec__job_failed(worker->job)) {
+        return EXEC_FAILED;
+    }
+    for (; worker->flush_node < worker->job->plan->node_count; worker->flush_node++) {
+        struct exec_operator *op = worker->ops[worker->flush_node];
+
+        if (op != NULL && !exec__flush(op, 1)) {
+            return EXEC_FAILED;
+        }
+        if (op != NULL && op->owes) {
+            return EXEC_BUSY;
         }
     }
-    return true;
+    worker->flush_node = 0;
+    return EXEC_IDLE;
+}
+
+bool exec_worker_flush(struct exec_worker *worker)
+{
+    enum exec_progress progress = EXEC_BUSY;
+
+    worker->flush_node = 0;
+    while (progress == EXEC_BUSY) {
+        progress = exec_worker_flush_some(worker);
+    }
+    return progress != EXEC_FAILED;
 }
 
 bool exec_worker_time(struct exec_worker *worker, int64_t now_ms)
@@ -379,6 +413,9 @@ enum exec_progress exec_worker_step(struct exec_worker *worker)
     }
     if (worker->is_saving) {
         return EXEC_IDLE;
+    }
+    if (!exec__barrier_flush(worker, &did)) {
+        return EXEC_FAILED;
     }
     if (!step_sources(worker, &did) || !step_exchanges(worker, &did, &is_blocked)) {
         return EXEC_FAILED;

@@ -39,6 +39,11 @@ struct exec_worker {
     bool                       is_saving;  /* exec_worker_save_some() has not come to its end */
     uint32_t                   saving_node;
     struct exec_save           saving;
+    uint32_t                   flush_left;    /* pieces, of the flush that is under way */
+    uint32_t                   flush_node;    /* where exec_worker_flush_some() goes on */
+    uint32_t                   owing_barrier; /* operators */
+    uint32_t                   fire_left;     /* rows that operators may fire in this call: exec_hold.h */
+    uint32_t                   holding_count; /* operators */
     bool                       in_barrier;
     int64_t                    barrier_epoch;
     uint32_t                   barrier_count; /* operators that have seen it */
@@ -72,6 +77,9 @@ static inline void exec__count(uint64_t *counter, uint64_t value)
 /* The failure of a job, by whoever comes first. */
 void exec__job_fail(struct exec_job *job, const struct exec_failure *failure);
 
+/* exec_worker.c: flushes an operator, in so many pieces at most; op->owes tells whether there is more. */
+MUST_USE bool exec__flush(struct exec_operator *op, uint32_t pieces_max);
+
 /* exec_emit.c: towards the users of an operator. */
 MUST_USE bool exec__deliver_watermark(struct exec_operator *op, uint32_t input, int64_t watermark_us);
 MUST_USE bool exec__deliver_finish(struct exec_operator *op);
@@ -82,6 +90,8 @@ MUST_USE bool exec__deliver_finish(struct exec_operator *op);
 MUST_USE bool exec__deliver_barrier(struct exec_operator *op);
 /* The operator has seen it: on to its users. */
 MUST_USE bool exec__pass_barrier(struct exec_operator *op);
+/* A piece of what operators held back when the barrier came; true when there was something to do. */
+MUST_USE bool exec__barrier_flush(struct exec_worker *worker, bool *out_did);
 /* Behind a call into the worker: the driver hears that the worker is through. */
 void exec__barrier_check(struct exec_worker *worker);
 

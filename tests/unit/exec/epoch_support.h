@@ -62,6 +62,17 @@ static inline bool epochs_push(struct epochs *epochs, struct graph_input *input)
     return exec_worker_end(exec_job_worker(graph->job, input->worker), input->scan, input->partition);
 }
 
+/* A worker that has finished would go on beginning epochs while others work. */
+static inline bool epochs_is_ahead(const struct epochs *epochs, uint32_t index)
+{
+    for (uint32_t i = 0; i < epochs->graph->options.worker_count; i++) {
+        if (epochs->epoch[index] > epochs->epoch[i] + 2) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* One turn of one worker. False: the job failed. */
 static inline bool epochs_turn(struct epochs *epochs, uint32_t index, enum exec_progress *out_progress)
 {
@@ -77,10 +88,13 @@ static inline bool epochs_turn(struct epochs *epochs, uint32_t index, enum exec_
             return false;
         }
     }
-    if (may_go_on && prng_chance(&epochs->prng, 1, 5) && !exec_worker_flush(worker)) {
+    if (may_go_on && prng_chance(&epochs->prng, 1, 10) && !exec_worker_flush(worker)) {
         return false;
     }
-    if (may_go_on && prng_chance(&epochs->prng, 1, epochs->chance)) {
+    if (may_go_on && prng_chance(&epochs->prng, 1, 4) && exec_worker_flush_some(worker) == EXEC_FAILED) {
+        return false;
+    }
+    if (may_go_on && !epochs_is_ahead(epochs, index) && prng_chance(&epochs->prng, 1, epochs->chance)) {
         epochs->waits[index] = true;
         if (!exec_worker_barrier(worker, epochs->epoch[index])) {
             return false;

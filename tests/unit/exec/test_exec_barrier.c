@@ -119,33 +119,77 @@ static void count_saved(struct epochs *epochs, uint32_t worker, int64_t epoch)
     rows_free(&table);
 }
 
+static struct exec_node *add_counts(struct graph *graph, uint32_t key, struct exec_node *below)
+{
+    static const struct exec_aggregate counts[] = {
+        {EXEC_COUNT_ROWS, false, EXEC_NO_COLUMN, EXEC_NO_COLUMN, {.kind = VEC_BIGINT}}};
+    uint32_t *keys = arena_alloc(&graph->arena, sizeof(*keys));
+
+    *keys = key;
+    return graph_add(
+        graph,
+        (struct exec_node){.kind = EXEC_GROUP,
+                           .column_count = 2,
+                           .columns = graph_columns(graph, (struct vec_field[]){RIG_NUMBER, RIG_NUMBER}, 2),
+                           .wants_before = true,
+                           .group = {.key_count = 1, .keys = keys, .aggregate_count = 1, .aggregates = counts}},
+        below, NULL);
+}
+
 static void changelogs_are_flushed(void **state)
 {
-    struct stamped       *stamped = test_calloc(1, sizeof(*stamped));
-    struct exec_node     *scan = make_scan(&stamped->graph);
-    uint32_t              keys[] = {0};
-    struct exec_aggregate counts[] = {{.kind = EXEC_COUNT_ROWS,
-                                       .argument = EXEC_NO_COLUMN,
-                                       .filter = EXEC_NO_COLUMN,
-                                       .type = vec_type_of(VEC_BIGINT)}};
-    struct exec_options   options = {.worker_count = 1};
+    struct stamped     *stamped = test_calloc(1, sizeof(*stamped));
+    struct exec_node   *scan = make_scan(&stamped->graph);
+    struct exec_options options = {.worker_count = 1};
 
     (void)state;
-    graph_sink(&stamped->graph,
-               graph_add(&stamped->graph,
-                         (struct exec_node){
-                             .kind = EXEC_GROUP,
-                             .column_count = 2,
-                             .columns = graph_columns(&stamped->graph, (struct vec_field[]){RIG_NUMBER, RIG_NUMBER}, 2),
-                             .wants_before = true,
-                             .group = {.key_count = 1, .keys = keys, .aggregate_count = 1, .aggregates = counts}},
-                         scan, NULL));
+    graph_sink(&stamped->graph, add_counts(&stamped->graph, 0, scan));
     start(stamped, scan, 7, options);
     stamped->epochs.saved = count_saved;
     assert_true(epochs_run(&stamped->epochs));
     assert_true(stamped->epochs.epoch[0] > 3);
     assert_int_equal(stamped->saved[0] > 0, true);
     graph_free(&stamped->graph);
+    test_free(stamped);
+}
+
+/* Many groups changed: no call is long, and the barrier comes behind the last of them. */
+static void long_flushes_come_in_pieces(void **state)
+{
+    struct stamped     *stamped = test_calloc(1, sizeof(*stamped));
+    struct graph       *graph = &stamped->graph;
+    struct exec_node   *scan = make_scan(graph);
+    struct exec_options options = {.worker_count = 1, .rows_max = 16};
+    struct exec_worker *worker;
+    size_t              before;
+    uint32_t            steps = 0;
+
+    (void)state;
+    graph_sink(graph, add_counts(graph, 2, scan));
+    start(stamped, scan, 3, options);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        input[0][i].cells[2] = i;
+    }
+    worker = exec_job_worker(graph->job, 0);
+    assert_true(graph_push(graph, &graph->inputs[0], 2000));
+    for (enum exec_progress progress = EXEC_BUSY; progress == EXEC_BUSY; steps++) {
+        before = graph->out[0].count;
+        progress = exec_worker_flush_some(worker);
+        assert_true(progress != EXEC_FAILED && graph->out[0].count - before <= 16);
+    }
+    assert_true(steps >= 2000 / 16);
+    assert_int_equal(graph->out[0].count, 2000);
+    assert_true(graph_push(graph, &graph->inputs[0], 1000));
+    stamped->epochs.waits[0] = true;
+    assert_true(exec_worker_barrier(worker, 0));
+    for (steps = 0; stamped->epochs.waits[0]; steps++) {
+        before = graph->out[0].count;
+        assert_int_equal(exec_worker_step(worker), EXEC_BUSY);
+        assert_true(graph->out[0].count - before <= 16);
+    }
+    assert_true(steps >= 1000 / 16);
+    assert_int_equal(graph->out[0].count, 3000);
+    graph_free(graph);
     test_free(stamped);
 }
 
@@ -221,9 +265,8 @@ static void rows_wait_behind_a_barrier(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(epochs_do_not_mix),
-        cmocka_unit_test(changelogs_are_flushed),
-        cmocka_unit_test(finished_workers_answer_at_once),
+        cmocka_unit_test(epochs_do_not_mix),           cmocka_unit_test(changelogs_are_flushed),
+        cmocka_unit_test(long_flushes_come_in_pieces), cmocka_unit_test(finished_workers_answer_at_once),
         cmocka_unit_test(rows_wait_behind_a_barrier),
     };
 

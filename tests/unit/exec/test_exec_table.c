@@ -242,7 +242,7 @@ static void changes_are_remembered(void **state)
     (void)state;
     assert_true(exec_table_find(table, &list, &chunk, hashes, true, entries, NULL));
     exec_table_touch(table, entries[0]);
-    assert_null(exec_table_next_changed(table, NULL)); /* nobody asked for it */
+    assert_null(exec_table_first_changed(table)); /* nobody asked for it */
     exec_table_track(table);
     exec_table_touch(table, entries[2]);
     exec_table_touch(table, entries[0]);
@@ -251,25 +251,35 @@ static void changes_are_remembered(void **state)
     exec_table_remove(table, entries[0]);
     exec_table_remove(table, entries[1]);
     assert_int_equal(exec_table_count(table), 2);
-    assert_ptr_equal(exec_table_next_changed(table, NULL), entries[2]);
-    assert_ptr_equal(exec_table_next_changed(table, entries[2]), entries[3]);
-    assert_null(exec_table_next_changed(table, entries[3]));
-    assert_ptr_equal(exec_table_next_removed(table, NULL), entries[0]);
-    assert_ptr_equal(exec_table_next_removed(table, entries[0]), entries[1]);
-    assert_null(exec_table_next_removed(table, entries[1]));
-    assert_int_equal(*(const int64_t *)exec_row_slot(&layout, entries[1], 0), 2);
 
     /* A key that comes again is another entry. */
     assert_true(exec_table_find(table, &list, &chunk, hashes, true, again, NULL));
     assert_ptr_not_equal(again[0], entries[0]);
     assert_ptr_equal(again[2], entries[2]);
     exec_table_touch(table, again[0]);
-    assert_ptr_equal(exec_table_next_changed(table, entries[3]), again[0]);
-    exec_table_saved(table);
-    assert_null(exec_table_next_changed(table, NULL));
-    assert_null(exec_table_next_removed(table, NULL));
+
+    assert_ptr_equal(exec_table_first_removed(table), entries[0]);
+    assert_true(exec_table_pop_removed(table));
+    assert_ptr_equal(exec_table_first_removed(table), entries[1]);
+    assert_int_equal(*(const int64_t *)exec_row_slot(&layout, entries[1], 0), 2);
+    assert_true(exec_table_pop_removed(table));
+    assert_null(exec_table_first_removed(table));
+    assert_false(exec_table_pop_removed(table));
+    for (size_t i = 0; i < 3; i++) {
+        void *const expected[] = {entries[2], entries[3], again[0]};
+
+        assert_ptr_equal(exec_table_first_changed(table), expected[i]);
+        assert_true(exec_table_pop_changed(table));
+    }
+    assert_null(exec_table_first_changed(table));
     exec_table_touch(table, again[1]);
-    assert_ptr_equal(exec_table_next_changed(table, NULL), again[1]);
+    assert_ptr_equal(exec_table_first_changed(table), again[1]);
+    exec_table_touch(table, again[0]);
+    exec_table_remove(table, again[0]);
+    exec_table_saved(table);
+    assert_null(exec_table_first_removed(table));
+    assert_null(exec_table_first_changed(table));
+    exec_table_touch(table, again[1]);
     exec_table_remove(table, again[1]);
     exec_table_destroy(table);
     exec_heap_destroy(heap);
