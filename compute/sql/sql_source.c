@@ -111,7 +111,7 @@ bool sql_specific_offset(struct view text, int32_t partition, int64_t *out_offse
     bool good = true;
 
     *out_offset = -1;
-    for (text = skip_blanks(text); good && text.len > 0;) {
+    for (text = skip_blanks(text); good && text.len > 0; text = skip_blanks(text)) {
         int64_t number = 0, offset = 0;
 
         good = take_number(&text, "partition", &number) && take_sign(&text, ',') &&

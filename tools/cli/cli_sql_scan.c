@@ -23,6 +23,7 @@ struct sql_partition {
     size_t                        chunk_at;                /* the first record of the last chunk */
     struct format_rows            rows;
     struct vec                   *columns;
+    struct arena                  schema_arena;
     struct arena                  arena; /* columns that are not decoded */
 };
 
@@ -45,31 +46,31 @@ static const char *scan_name(const struct sql_partition *partition)
 
 /* --- which records ----------------------------------------------------------------------------------------------- */
 
-/* The offset that "partition:0,offset:42;partition:1,offset:300" gives; false: none for the partition. */
-static bool scan_specific_offset(struct view text, uint32_t partition, uint64_t *out_offset)
-{
-    char        copy[1024];
-    const char *at = copy;
-
-    (void)snprintf(copy, sizeof(copy), "%.*s", (int)text.len, (const char *)text.base);
-    while (at != NULL && *at != '\0') {
-        unsigned long long number = 0, offset = 0;
-
-        if (sscanf(at, " partition : %llu , offset : %llu", &number, &offset) == 2 && number == partition) {
-            *out_offset = offset;
-            return true;
-        }
-        at = strchr(at, ';');
-        at = at == NULL ? NULL : at + 1;
-    }
-    return false;
-}
-
 static bool scan_mode_is(const struct sql_table *table, const char *key, const char *mode)
 {
     struct view value = sql_table_option(table, key);
 
     return value.base != NULL && view_equal(value, view_text(mode));
+}
+
+/* By number; *out_offset stays as it is where the option does not name the partition. */
+static bool scan_find_offset(const struct sql_table *table, const char *mode_key, const char *offsets_key,
+                             uint32_t number, uint64_t *out_offset, char out_message[SQL_SAY_BYTES])
+{
+    int64_t offset = -1;
+
+    if (!scan_mode_is(table, mode_key, "specific-offsets")) {
+        return true;
+    }
+    if (!sql_specific_offset(sql_table_option(table, offsets_key), (int32_t)number, &offset)) {
+        return scan_say(out_message,
+                        "table '%.*s': '%s' has to be of the form 'partition:0,offset:42;partition:1,offset:300'",
+                        (int)table->name.len, (const char *)table->name.base, offsets_key);
+    }
+    if (offset >= 0) {
+        *out_offset = (uint64_t)offset;
+    }
+    return true;
 }
 
 /* A file is what there is from the earliest record on, and its end is the end: only offsets by number cut it. */
@@ -86,96 +87,46 @@ static bool scan_find_range(struct sql_partition *partition, char out_message[SQ
                         "'earliest-offset' and a WHERE",
                         (int)table->name.len, (const char *)table->name.base);
     }
-    if (scan_mode_is(table, "scan.startup.mode", "specific-offsets")) {
-        (void)scan_specific_offset(sql_table_option(table, "scan.startup.specific-offsets"), number, &partition->from);
-    }
-    if (scan_mode_is(table, "scan.bounded.mode", "specific-offsets")) {
-        (void)scan_specific_offset(sql_table_option(table, "scan.bounded.specific-offsets"), number, &partition->to);
-    }
-    return true;
+    return scan_find_offset(table, "scan.startup.mode", "scan.startup.specific-offsets", number, &partition->from,
+                            out_message) &&
+           scan_find_offset(table, "scan.bounded.mode", "scan.bounded.specific-offsets", number, &partition->to,
+                            out_message);
 }
 
 /* --- opening ----------------------------------------------------------------------------------------------------- */
 
-static bool scan_is_field(const struct sql_table_column *column)
+static bool scan_check_keys(const struct sql_source_plan *plan, char out_message[SQL_SAY_BYTES])
 {
-    return column->kind == SQL_COLUMN_PHYSICAL && column->is_value;
-}
-
-/* The fields of a whole record; Flink converts all of them, so those that nobody reads are checked, too. */
-static void scan_list_fields(struct sql_partition *partition, struct format_schema *schema)
-{
-    const struct sql_table *table = partition->plan->table;
-    struct vec_field       *fields = cli_alloc_array(partition->session->cli, table->column_count + 1, sizeof(*fields));
-
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (scan_is_field(&table->columns[i])) {
-            fields[schema->field_count++] = (struct vec_field){table->columns[i].name, table->columns[i].type};
-        }
-    }
-    schema->fields = fields;
-}
-
-/* The place of a column among the fields of the record. */
-static uint32_t scan_position(const struct sql_table *table, uint32_t column)
-{
-    uint32_t position = 0;
-
-    for (uint32_t i = 0; i < column; i++) {
-        position += scan_is_field(&table->columns[i]);
-    }
-    return position;
-}
-
-static bool scan_list_columns(struct sql_partition *partition, struct format_schema *schema,
-                              char out_message[SQL_SAY_BYTES])
-{
-    const struct sql_source_plan *plan = partition->plan;
-    struct cli                   *cli = partition->session->cli;
-    struct vec_field             *columns = cli_alloc_array(cli, plan->column_count + 1, sizeof(*columns));
-    uint32_t                     *positions = cli_alloc_array(cli, plan->column_count + 1, sizeof(*positions));
-
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        const struct sql_table_column *column = &plan->table->columns[plan->columns[i].table_column];
+        if (sql_source_is_key(plan, i)) {
+            const struct vec_field *field = &plan->columns[i].field;
 
-        if (plan->columns[i].metadata != SQL_METADATA_NONE) {
-            continue;
-        }
-        if (!column->is_value) {
             return scan_say(out_message,
                             "column '%.*s' of table '%.*s' is in the record's key, and lines of a file have none",
-                            (int)column->name.len, (const char *)column->name.base, (int)plan->table->name.len,
+                            (int)field->name.len, (const char *)field->name.base, (int)plan->table->name.len,
                             (const char *)plan->table->name.base);
         }
-        positions[schema->column_count] = scan_position(plan->table, plan->columns[i].table_column);
-        columns[schema->column_count++] = plan->columns[i].field;
     }
-    schema->columns = columns;
-    schema->positions = positions;
     return true;
 }
 
 static bool scan_make_decoder(struct sql_partition *partition, char out_message[SQL_SAY_BYTES])
 {
     const struct sql_source_plan *plan = partition->plan;
-    const struct exec_scan       *scan = &plan->scan->scan;
     char                          why[FORMAT_MESSAGE_BYTES];
-    struct format_schema          schema = {.options = &plan->table->format};
+    struct format_schema          schema;
 
-    scan_list_fields(partition, &schema);
-    if (!scan_list_columns(partition, &schema, out_message)) {
+    if (!scan_check_keys(plan, out_message)) {
         return false;
+    }
+    if (!sql_source_schema(plan, false, &partition->schema_arena, &schema)) {
+        return scan_say(out_message, "out of memory");
     }
     if (!format_check_schema(schema.options, schema.fields, schema.field_count, why)) {
         return scan_say(out_message, "table '%.*s': %s", (int)plan->table->name.len,
                         (const char *)plan->table->name.base, why);
     }
     partition->field_count = schema.column_count;
-    if (schema.column_count == plan->column_count) { /* the condition speaks of the scan's columns */
-        schema.needed = scan->needed;
-        schema.keeps_all_rows = scan->keeps_all_rows;
-        schema.always = scan->always;
-    }
     partition->decoder = format_decoder_create(&schema);
     return partition->decoder != NULL || scan_say(out_message, "out of memory");
 }
@@ -202,6 +153,7 @@ static struct sql_partition *scan_open(struct sql_session *session, const struct
     partition->topic = view_text(file->topic);
     partition->began_ms = session->clock.injected ? session->clock.now_ms : cli_now_ms();
     partition->columns = mem_alloc(MEM_CLI, (plan->column_count + 1) * sizeof(*partition->columns));
+    arena_init(&partition->schema_arena, MEM_CLI, 4 * KIB, GIB);
     arena_init(&partition->arena, MEM_CLI, 64 * KIB, GIB);
     *out_code = CLI_USAGE;
     if (scan_make_decoder(partition, out_message)) {
@@ -218,6 +170,7 @@ static void scan_close(struct sql_partition *partition)
         sql_reader_close(partition->reader);
         format_decoder_destroy(partition->decoder);
         arena_deinit(&partition->arena);
+        arena_deinit(&partition->schema_arena);
         mem_free(MEM_CLI, partition->columns);
         mem_free(MEM_CLI, partition);
     }
