@@ -78,10 +78,13 @@ struct job {
     struct job_plan          planned;
     struct job_run          *run;
     bool                     workers_started;
-    uint32_t                 missing; /* reports awaited */
-    uint32_t                 ended;   /* workers whose sources are through */
-    struct job_share       **shares;  /* of the epoch under way, by worker */
-    struct job_commit        next;    /* the record on its way */
+    uint32_t                 missing;     /* reports awaited */
+    uint32_t                 ended;       /* workers whose sources are through */
+    struct job_share       **shares;      /* of the epoch under way, by worker */
+    struct job_commit        next;        /* the record on its way */
+    uint32_t                 offsets_out; /* commits under groups that are on their way */
+    bool                     offsets_due; /* newer ones wait for them */
+    bool                     offsets_warned;
     int64_t                  epoch_interval_ns, barrier_ns, started_ns;
     int64_t                  backoff_ms;
     struct timer             timer;  /* the next epoch, or the restart */
@@ -237,6 +240,8 @@ void job__stop(struct job *job, enum job_after after);
 /* It cannot go on: restart, or fail for good. */
 void job__fail(struct job *job, const char *message, bool for_good);
 void job__gone(struct job *job);
+/* Something that was away has come back: a job whose run is over and that waited for it goes on. */
+void job__back(struct job *job);
 /* Plans a script that stands for itself. False: message. */
 MUST_USE bool job__plan(struct view script, struct job_plan *out_planned, char *message, size_t message_capacity);
 void          job__plan_free(struct job_plan *planned);

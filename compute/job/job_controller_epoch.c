@@ -72,6 +72,8 @@ void job__last_epoch(struct job *job, enum job_after after)
     job->last_after = MAX(job->last_after, after);
     if (job->step == JOB_STEP_RUN) {
         epoch_begin_end(job);
+    } else if (job->step == JOB_STEP_WAIT || job->step == JOB_STEP_NONE) {
+        job__stop(job, after);
     }
 }
 
@@ -133,6 +135,39 @@ static void make_commit(struct job *job)
     }
 }
 
+static bool same_sources(const struct job_share *a, const struct job_share *b)
+{
+    bool same = a->source_count == b->source_count;
+
+    for (size_t i = 0; same && i < a->source_count; i++) {
+        const struct job_source_position *x = &a->sources[i], *y = &b->sources[i];
+
+        same = x->source == y->source && uuid_equal(x->topic_id, y->topic_id) && x->partition == y->partition &&
+               x->next_offset == y->next_offset && x->stop_offset == y->stop_offset && x->ended == y->ended;
+    }
+    return same;
+}
+
+static bool same_states(const struct job_share *a, const struct job_share *b)
+{
+    bool same = a->state_count == b->state_count;
+
+    for (size_t i = 0; same && i < a->state_count; i++) {
+        same = a->states[i].worker == b->states[i].worker && a->states[i].first == b->states[i].first &&
+               a->states[i].end == b->states[i].end;
+    }
+    return same;
+}
+
+/* An epoch in which nothing happened needs no record: the one before says the same, and what it names is marked. */
+static bool nothing_happened(const struct job *job)
+{
+    const struct job_share *now = &job->next.share, *before = &job->commit.share;
+
+    return job->has_commit && now->sink_count == 0 && job->next.finished == job->commit.finished &&
+           same_sources(now, before) && same_states(now, before);
+}
+
 static void epoch_committed(struct job *job)
 {
     int64_t epoch = job->next.epoch;
@@ -159,6 +194,7 @@ static void record_written(void *context, int16_t error)
         return;
     }
     epoch_committed(job);
+    job__offsets_commit(job);
     if (job->stop_wanted) {
         job__stop(job, job->after);
     }
@@ -169,6 +205,10 @@ static void write_commit(struct job *job)
     struct job_record record = {.kind = JOB_RECORD_COMMIT, .key = view_text(job->id)};
 
     make_commit(job);
+    if (nothing_happened(job)) {
+        epoch_committed(job);
+        return;
+    }
     record.commit = job->next;
     if (!job__controller_add(job->controller, &record)) {
         job__commit_free(&job->next);

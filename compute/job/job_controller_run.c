@@ -397,9 +397,7 @@ void job__stop(struct job *job, enum job_after after)
     switch (job->step) {
     case JOB_STEP_NONE:
     case JOB_STEP_WAIT:
-        if (job->away == 0) {
-            job__gone(job);
-        }
+        job__gone(job);
         break;
     case JOB_STEP_PREPARE:
         if (job->away == 0) {
@@ -531,10 +529,18 @@ void job__gone(struct job *job)
         break;
     case JOB_AFTER_FORGET:
     case JOB_AFTER_NOTHING:
-        if (job->stray) {
-            job__free(job);
-        }
-        break;
+        job__back(job);
+        return;
+    }
+    job__controller_post(controller);
+}
+
+void job__back(struct job *job)
+{
+    struct job_controller *controller = job->controller;
+
+    if (job->stray && job->step == JOB_STEP_NONE && job->away == 0) {
+        job__free(job);
     }
     job__controller_post(controller);
 }

@@ -101,6 +101,9 @@ static void test_the_catalogue_stands(void **state)
     job_rig_restart(7, true);
     must("SHOW TABLES");
     assert_string_equal(answers.text, "table name\nbids\ndear\nv\n");
+    must("CREATE  VIEW v\nAS SELECT auction FROM bids ;"); /* the same again */
+    assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT, "CREATE VIEW v AS SELECT price FROM bids"));
+    assert_non_null(strstr(answers.request.message, "already"));
     must("DROP VIEW v; DROP TABLE IF EXISTS nothing");
     job_rig_restart(8, true);
     must("SHOW TABLES");
@@ -188,6 +191,53 @@ static void test_cancel_and_stop_job(void **state)
     assert_non_null(strstr(answers.text, "CANCELED"));
     assert_non_null(strstr(answers.text, "FINISHED"));
     assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT, "STOP JOB 'nobody'"));
+}
+
+/* --- groups
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* What the group has committed of bids-0, at whichever shard coordinates it; -1: nothing. */
+static int64_t group_offset(const char *group)
+{
+    struct kp_offset_fetch_request        request;
+    struct kp_offset_fetch_request_topics topic;
+    int32_t                               partition = 0;
+    int64_t                               offset = -1;
+
+    kp_offset_fetch_request_init(&request);
+    kp_offset_fetch_request_topics_init(&topic);
+    topic.name = view_text("bids");
+    topic.partition_indexes = &partition;
+    topic.partition_indexes_count = 1;
+    request.group_id = view_text(group);
+    request.topics = &topic;
+    request.topics_count = 1;
+    for (uint32_t shard = 0; shard < 2; shard++) {
+        struct rig_client                     *client = rig_connect(&job_rig.broker, shard);
+        const struct kp_offset_fetch_response *response = rig_ask(client, KP_OFFSET_FETCH_KEY, 7, &request);
+
+        if (response->error_code == 0) {
+            offset = response->topics[0].partitions[0].committed_offset;
+        }
+        rig_client_free(client);
+    }
+    return offset;
+}
+
+static void test_positions_stand_under_the_group(void **state)
+{
+    (void)state;
+    must(TABLES "CREATE TABLE mine (auction BIGINT, price BIGINT) WITH ('connector' = 'kafka', 'topic' = 'bids', "
+                "'properties.bootstrap.servers' = 'localhost:9092', 'scan.startup.mode' = 'earliest-offset', "
+                "'properties.group.id' = 'readers', 'format' = 'json');"
+                "INSERT INTO dear SELECT auction, price FROM mine");
+    for (int i = 0; i < 60 && group_offset("readers") != 5; i++) {
+        if (i < 5) {
+            bid(0, i, 20);
+        }
+        rig_run(&job_rig.broker, NS_PER_S);
+    }
+    assert_int_equal(group_offset("readers"), 5);
 }
 
 /* --- queries and bounded jobs
@@ -315,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sessions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pause_resume_stop_delete, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancel_and_stop_job, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_positions_stand_under_the_group, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_client_of_a_query_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_state_comes_back, set_up, tear_down),
