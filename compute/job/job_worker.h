@@ -67,6 +67,7 @@ struct job_worker {
     bool         wants_time;  /* also while nothing is pushed */
     bool         has_pushed;  /* since flushed_ns */
     bool         has_written; /* since sent_ns */
+    bool         flushing;    /* changelogs are coming out */
     bool         finished;    /* the engine says so */
     /* the barrier */
     bool              barrier_asked, in_barrier;

@@ -117,9 +117,7 @@ static bool do_due(struct job_worker *worker)
     if (now_ns >= flush_due_ns(worker)) {
         worker->has_pushed = false;
         worker->flushed_ns = now_ns;
-        if (!exec_worker_flush(worker->exec)) {
-            return false;
-        }
+        worker->flushing = true;
     }
     if (now_ns >= send_due_ns(worker)) {
         worker->has_written = false;
@@ -194,9 +192,6 @@ static enum unit pull(struct job_worker *worker)
     case JOB_PULLED_ROWS:
         worker->has_pushed = true;
         learn_cost(worker, worker->sources->records_in - before, io_clock_ns(io) - began_ns);
-        if (worker->run->flush_interval_ms == 0 && !exec_worker_flush(worker->exec)) {
-            return unit_failed(worker, NULL);
-        }
         return UNIT_BUSY;
     case JOB_PULLED_FAILED:
         return unit_failed(worker, job__sources_failure(worker->sources));
@@ -205,11 +200,31 @@ static enum unit pull(struct job_worker *worker)
     }
 }
 
+/* Changelogs come out, a chunk at a time. */
+static enum unit flush(struct job_worker *worker)
+{
+    switch (exec_worker_flush_some(worker->exec)) {
+    case EXEC_BUSY:
+        return UNIT_BUSY;
+    case EXEC_FAILED:
+        return unit_failed(worker, NULL);
+    default:
+        worker->flushing = false;
+        return UNIT_BUSY;
+    }
+}
+
 static enum unit begin_barrier(struct job_worker *worker)
 {
     worker->barrier_asked = false;
+    worker->flushing = false; /* it flushes by itself */
     worker->in_barrier = true;
     return exec_worker_barrier(worker->exec, worker->barrier_epoch) ? UNIT_BUSY : unit_failed(worker, NULL);
+}
+
+static enum unit pull_or_flush(struct job_worker *worker)
+{
+    return worker->flushing ? flush(worker) : pull(worker);
 }
 
 static enum unit finish(struct job_worker *worker)
@@ -255,7 +270,7 @@ static enum unit do_unit(struct job_worker *worker)
         if (worker->in_barrier || worker->barrier_asked) {
             return UNIT_IDLE;
         }
-        return do_due(worker) ? pull(worker) : unit_failed(worker, NULL);
+        return do_due(worker) ? pull_or_flush(worker) : unit_failed(worker, NULL);
     default:
         return unit_failed(worker, NULL);
     }
