@@ -12,6 +12,7 @@ struct job_shard *job_shard_create(const struct job_shard_options *options)
 
     jobs->options = *options;
     map_init(&jobs->producers, MEM_JOB);
+    job__transactions_init(jobs);
     options->by_shard[options->shard->index] = jobs;
     return jobs;
 }

@@ -42,6 +42,7 @@ struct job_shard {
     struct job_controller   *controller; /* on the shard that leads `__millrace_jobs`; NULL until it is needed */
     struct map               producers;  /* key: producer id, 8 bytes as they lie -> struct job_producer_name */
     bool                     open;       /* between job_shard_open() and job_shard_close() */
+    struct list_node         sinks;      /* of the workers on this shard (job_sink.c) */
 };
 
 static inline struct io *job__io(const struct job_shard *jobs)
@@ -243,6 +244,8 @@ void job__sinks_mark(struct job_sinks *sinks, int64_t epoch, bool commit, void (
 /* The end: what has gathered is dropped, epochs whose fate is not "commit" are aborted (abort false: nothing is said
  * about them), and all that is on its way is waited for. Once; awaits and marks that wait are answered before. */
 void job__sinks_end(struct job_sinks *sinks, bool abort, void (*done)(void *context), void *context);
+/* Once per shard: the coordinator shows the transactions of jobs (job_sink_show.c). */
+void job__transactions_init(struct job_shard *jobs);
 /* Rows and bytes handed over so far. */
 void job__sinks_counts(const struct job_sinks *sinks, uint64_t *out_rows, uint64_t *out_bytes);
 

@@ -63,6 +63,8 @@ struct job_sinks *job__sinks_create(struct job_shard *jobs, struct job_run *run,
     sinks->worker = worker;
     sinks->ready = ready;
     sinks->ready_context = context;
+    list_init(&sinks->link);
+    list_push_back(&jobs->sinks, &sinks->link);
     list_init(&sinks->topics);
     list_init(&sinks->idle);
     list_init(&sinks->again);
@@ -96,6 +98,7 @@ void job__sinks_destroy(struct job_sinks *sinks)
         return;
     }
     CHECK(sinks->away_bytes == 0 && list_empty(&sinks->again));
+    list_remove(&sinks->link);
     for (uint32_t i = 0; i < sinks->sink_count; i++) {
         sink__batches_drop(&sinks->sinks[i]);
         sink__deinit(&sinks->sinks[i]);
@@ -199,6 +202,7 @@ void job__sinks_begin(struct job_sinks *sinks, int64_t epoch)
     sinks->parity = (uint32_t)(epoch % JOB_PRODUCERS);
     slot->used = true;
     slot->epoch = epoch;
+    slot->start_ms = io_wall_ms(job__io(sinks->jobs));
     slot->touched_count = 0;
     slot->mark_good = true;
 }

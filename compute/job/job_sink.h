@@ -6,6 +6,8 @@
  *   job_sink_batch.c   batches to the shard that leads the partition, and back
  *   job_sink_mark.c    markers, the same way
  *   job_sink_query.c   rows of a SELECT to its client
+ *   job_sink_show.c    transactions, for operators
+ *   job_sink_prepare.c topics that have to be made before a run
  *
  * Partitions are shared by all sinks of a worker that write to the same topic: the sequence numbers and the markers are
  * the producer's, not the sink's. */
@@ -116,6 +118,7 @@ struct sink_marker {
 struct sink_epoch {
     bool                    used; /* from begin to the end of its marking */
     int64_t                 epoch;
+    int64_t                 start_ms; /* when it began */
     uint32_t                batches_away;
     size_t                  touched_count, touched_capacity;
     struct sink_partition **touched;
@@ -132,6 +135,7 @@ struct sink_epoch {
 };
 
 struct job_sinks {
+    struct list_node  link; /* jobs->sinks */
     struct job_shard *jobs;
     struct job_run   *run;
     uint32_t          worker;

@@ -95,6 +95,45 @@ void coord_list_transactions(struct coord *coord, struct coord_call *call);
 /* Markers from outside (the abort tool) and from a coordinator's mail: written to this shard's partitions. */
 void coord_write_txn_markers(struct coord *coord, struct coord_call *call);
 
+/* --- transactions of writers inside the broker (jobs) ------------------------------------------------------------- */
+
+/* They end their transactions themselves and have no record here, but operators look for them here: an open one holds
+ * readers back like any other. Texts and arrays live during the call that shows them. */
+struct coord_insider_partition {
+    struct view topic;
+    int32_t     partition;
+};
+
+struct coord_insider {
+    struct view                           id; /* the transactional id */
+    int64_t                               producer_id;
+    int16_t                               producer_epoch;
+    bool                                  open;     /* it has written since its newest markers */
+    bool                                  decided;  /* markers are being written */
+    bool                                  commits;  /* when decided */
+    int64_t                               start_ms; /* wall clock; -1: not open */
+    size_t                                partition_count;
+    const struct coord_insider_partition *partitions;
+};
+
+struct coord_insider_ask {
+    struct view id; /* until done */
+    /* Once, on the shard that asked, from the loop; NULL: there is no such id now. */
+    void (*done)(struct coord_insider_ask *ask, const struct coord_insider *insider);
+};
+
+/* What a coordinator asks: which ids have their writer on this shard, and how one of any shard stands (false: the id is
+ * none of theirs, and nothing follows). Without `partitions` in the list. */
+struct coord_insiders {
+    void (*list)(void *context, void (*show)(void *to, const struct coord_insider *insider), void *to);
+    bool (*describe)(void *context, struct coord_insider_ask *ask);
+    void *context;
+};
+/* Before coord_open(); the texts behind it outlive the coordinator's last request. */
+void coord_set_insiders(struct coord *coord, const struct coord_insiders *insiders);
+
+/* --- the produce path --------------------------------------------------------------------------------------------- */
+
 /* Before a transactional batch of a producer without an open transaction on this partition is appended (KIP-890): asks
  * the coordinator of the id, on its shard, whether the partition belongs to the producer's transaction; with add (the
  * producer speaks transactions v2, Produce 12+) it is added. done on this shard with 0, or what the coordinator says:

@@ -51,6 +51,7 @@ struct coord {
     struct meta_watch     watch;
     struct coord_scratch  scratch[2]; /* a record's key and value while they are encoded */
     struct txn_shard     *txns;
+    struct coord_insiders insiders; /* list NULL: none */
     bool                  closing;
     uint32_t              logs_open;
     void (*closed)(void *context, int result);

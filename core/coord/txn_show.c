@@ -63,6 +63,19 @@ static bool show_wait_for(struct show_wait *wait, struct coord_slot *slot)
     return true;
 }
 
+void coord_set_insiders(struct coord *coord, const struct coord_insiders *insiders)
+{
+    coord->insiders = *insiders;
+}
+
+static enum txn_state insider_state(const struct coord_insider *insider)
+{
+    if (!insider->open) {
+        return TXN_EMPTY;
+    }
+    return !insider->decided ? TXN_ONGOING : insider->commits ? TXN_PREPARE_COMMIT : TXN_PREPARE_ABORT;
+}
+
 /* --- DescribeTransactions ---------------------------------------------------------------------------------------- */
 
 static bool describe_partitions(struct coord_call *call, const struct txn_partitions *set,
@@ -88,11 +101,85 @@ static bool describe_partitions(struct coord_call *call, const struct txn_partit
     return true;
 }
 
+struct insider_wait {
+    struct coord_insider_ask                                     ask;
+    struct show_wait                                            *wait;
+    struct kp_describe_transactions_response_transaction_states *out;
+};
+
+/* The partitions come in any order. */
+static bool insider_partitions(struct coord_call *call, const struct coord_insider *insider,
+                               struct kp_describe_transactions_response_transaction_states *out)
+{
+    out->topics = coord__alloc(call, MAX(insider->partition_count, 1), sizeof(*out->topics));
+    for (size_t i = 0; out->topics != NULL && i < insider->partition_count; i++) {
+        struct kp_describe_transactions_response_transaction_states_topics *topic = out->topics;
+        int32_t                                                             t = 0;
+
+        while (t < out->topics_count && !view_equal(topic->topic, insider->partitions[i].topic)) {
+            topic = &out->topics[++t];
+        }
+        if (t == out->topics_count) {
+            int32_t *partitions = coord__alloc(call, insider->partition_count - i, sizeof(int32_t));
+
+            topic->topic = coord__text(call, insider->partitions[i].topic);
+            topic->partitions = partitions;
+            if (partitions == NULL || topic->topic.base == NULL) {
+                return false;
+            }
+            out->topics_count++;
+        }
+        ((int32_t *)(uintptr_t)topic->partitions)[topic->partitions_count++] = insider->partitions[i].partition;
+    }
+    return out->topics != NULL;
+}
+
+static void insider_described(struct coord_insider_ask *ask, const struct coord_insider *insider)
+{
+    struct insider_wait                                         *waiting = CONTAINER_OF(ask, struct insider_wait, ask);
+    struct kp_describe_transactions_response_transaction_states *out = waiting->out;
+    bool                                                         complete = true;
+
+    if (insider == NULL) {
+        out->error_code = KP_ERR_TRANSACTIONAL_ID_NOT_FOUND;
+    } else {
+        out->transaction_state = view_text(txn__state_name(insider_state(insider)));
+        out->transaction_timeout_ms = INT32_MAX; /* there is none */
+        out->transaction_start_time_ms = insider->start_ms;
+        out->producer_id = insider->producer_id;
+        out->producer_epoch = insider->producer_epoch;
+        complete = insider_partitions(waiting->wait->call, insider, out);
+    }
+    show_over(waiting->wait, complete ? 0 : KP_ERR_UNKNOWN_SERVER_ERROR);
+}
+
+/* 1: it is asked for; 0: none of theirs; -1: no memory. */
+static int describe_insider(struct coord *coord, struct show_wait *wait, struct view id,
+                            struct kp_describe_transactions_response_transaction_states *out)
+{
+    struct insider_wait *waiting;
+
+    if (coord->insiders.describe == NULL) {
+        return 0;
+    }
+    waiting = coord__alloc(wait->call, 1, sizeof(*waiting));
+    if (waiting == NULL) {
+        return -1;
+    }
+    *waiting = (struct insider_wait){.ask = {.id = id, .done = insider_described}, .wait = wait, .out = out};
+    if (!coord->insiders.describe(coord->insiders.context, &waiting->ask)) {
+        return 0;
+    }
+    wait->left++;
+    return 1;
+}
+
 static bool describe_one(struct coord *coord, struct show_wait *wait, struct view id,
                          struct kp_describe_transactions_response_transaction_states *out)
 {
     struct coord_slot *slot = NULL;
     struct txn        *txn;
+    int                inside;
 
     out->transactional_id = id;
     out->transaction_state = view_text("");
@@ -100,6 +187,10 @@ static bool describe_one(struct coord *coord, struct show_wait *wait, struct vie
     if (id.len == 0) {
         out->error_code = KP_ERR_INVALID_REQUEST;
         return true;
+    }
+    inside = describe_insider(coord, wait, id, out);
+    if (inside != 0) {
+        return inside > 0;
     }
     slot = coord__slot(coord, COORD_TXNS, id, &out->error_code);
     if (slot == NULL) {
@@ -168,17 +259,18 @@ struct list_filter {
     int64_t                                    now_ms;
 };
 
-static bool list_takes(const struct list_filter *filter, const struct txn *txn)
+static bool list_takes(const struct list_filter *filter, struct view id, enum txn_state state, int64_t producer_id,
+                       int64_t start_ms)
 {
     const struct kp_list_transactions_request *request = filter->request;
     bool                                       producer = request->producer_id_filters_count <= 0;
 
     for (int32_t i = 0; i < request->producer_id_filters_count; i++) {
-        producer = producer || request->producer_id_filters[i] == txn->values.producer_id;
+        producer = producer || request->producer_id_filters[i] == producer_id;
     }
-    return producer && (request->state_filters_count <= 0 || (filter->states & (1U << txn->values.state)) != 0) &&
-           (request->duration_filter < 0 || filter->now_ms - txn->values.start_ms > request->duration_filter) &&
-           (filter->pattern == NULL || group_regex_match(filter->pattern, txn__id(txn)));
+    return producer && (request->state_filters_count <= 0 || (filter->states & (1U << state)) != 0) &&
+           (request->duration_filter < 0 || filter->now_ms - start_ms > request->duration_filter) &&
+           (filter->pattern == NULL || group_regex_match(filter->pattern, id));
 }
 
 static bool list_states(struct coord_call *call, struct list_filter *filter)
@@ -211,6 +303,12 @@ static bool list_states(struct coord_call *call, struct list_filter *filter)
     return true;
 }
 
+static void list_insider_count(void *to, const struct coord_insider *insider)
+{
+    MAYBE(insider != NULL);
+    ++*(size_t *)to;
+}
+
 static size_t list_count(struct coord *coord)
 {
     int32_t            position = 0;
@@ -220,7 +318,42 @@ static size_t list_count(struct coord *coord)
     while ((slot = coord__slot_next(coord, COORD_TXNS, &position)) != NULL) {
         count += map_count(&txn__machine_of(slot)->ids);
     }
+    if (coord->insiders.list != NULL) {
+        coord->insiders.list(coord->insiders.context, list_insider_count, &count);
+    }
     return count;
+}
+
+struct list_insiders {
+    struct coord_call        *call;
+    const struct list_filter *filter;
+    bool                      complete;
+};
+
+static void list_insider(void *to, const struct coord_insider *insider)
+{
+    struct list_insiders                                    *list = to;
+    struct kp_list_transactions_response                    *response = list->call->response;
+    struct kp_list_transactions_response_transaction_states *row;
+
+    if (!list_takes(list->filter, insider->id, insider_state(insider), insider->producer_id, insider->start_ms)) {
+        return;
+    }
+    row = &response->transaction_states[response->transaction_states_count++];
+    row->transactional_id = coord__text(list->call, insider->id);
+    row->producer_id = insider->producer_id;
+    row->transaction_state = view_text(txn__state_name(insider_state(insider)));
+    list->complete = list->complete && row->transactional_id.base != NULL;
+}
+
+static bool list_all_insiders(struct coord *coord, struct coord_call *call, const struct list_filter *filter)
+{
+    struct list_insiders list = {.call = call, .filter = filter, .complete = true};
+
+    if (coord->insiders.list != NULL) {
+        coord->insiders.list(coord->insiders.context, list_insider, &list);
+    }
+    return list.complete;
 }
 
 static bool list_slot(struct show_wait *wait, const struct list_filter *filter, struct coord_slot *slot)
@@ -231,7 +364,7 @@ static bool list_slot(struct show_wait *wait, const struct list_filter *filter, 
         const struct txn                                        *txn = entry->value;
         struct kp_list_transactions_response_transaction_states *row;
 
-        if (!list_takes(filter, txn)) {
+        if (!list_takes(filter, txn__id(txn), txn->values.state, txn->values.producer_id, txn->values.start_ms)) {
             continue;
         }
         row = &response->transaction_states[response->transaction_states_count++];
@@ -258,7 +391,7 @@ static bool list_all(struct coord *coord, struct show_wait *wait, struct list_fi
     while (complete && (slot = coord__slot_next(coord, COORD_TXNS, &position)) != NULL) {
         complete = coord_log_state(slot->log) != COORD_LOG_ACTIVE || list_slot(wait, filter, slot);
     }
-    return complete;
+    return complete && list_all_insiders(coord, wait->call, filter);
 }
 
 void coord_list_transactions(struct coord *coord, struct coord_call *call)
