@@ -32,8 +32,8 @@ def records(megabytes):
 
 
 def run(options, broker, *words, cpu="0,1", **more):
-    return subprocess.run(["taskset", "-c", cpu, options.binary, *words, "-b", f"127.0.0.1:{broker.port}"], check=True, capture_output=True,
-                          **more)
+    return subprocess.run(["taskset", "-c", cpu, options.binary, *words, "-b", f"127.0.0.1:{broker.port}"], check=True,
+                          capture_output=True, **more)
 
 
 def fill(options, broker):

@@ -7,9 +7,9 @@ fresh data.
   bench/ingest.py --no-kafka --seconds 5 --history ''
 
 Millrace runs one shard on CPU 0, the generator (`millrace bench`) on CPU 1; Kafka gets both CPUs. acks=all everywhere.
-After each run everything is read back and compared with what was sent. The limit is bench/limits: a program that receives
-requests of that size from as many connections, checks and copies them once, writes them durably and answers. Results are
-printed and appended to docs/perf/history/ingest.jsonl.
+After each run everything is read back and compared with what was sent. The limit is bench/limits: a program that
+receives requests of that size from as many connections, checks and copies them once, writes them durably and answers.
+Results are printed and appended to docs/perf/history/ingest.jsonl.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """How things are measured here: the generator, the limit probes, foreign CPU, medians, the history. For scripts in this
 folder.
 
-A run is one measurement of one system; runs of different systems alternate (rounds), so that what changes on the machine
-changes for all of them. A run during which somebody else used more than FOREIGN_PERCENT of a CPU is marked as disturbed
-and left out of medians as long as undisturbed ones are there.
+A run is one measurement of one system; runs of different systems alternate (rounds), so that what changes on the
+machine changes for all of them. A run during which somebody else used more than FOREIGN_PERCENT of a CPU is marked as
+disturbed and left out of medians as long as undisturbed ones are there.
 """
 
 import contextlib
@@ -88,9 +88,8 @@ class Company:
         self.begin = (time.monotonic(), machine_busy_s(), self.ours())
 
     def ours(self):
-        children = os.times()
-        return sum(brokers.cpu_seconds(pid) for pid in self.pids) + children.children_user + children.children_system + \
-            children.user + children.system
+        times = os.times()
+        return sum(brokers.cpu_seconds(pid) for pid in self.pids) + sum(times[:4])
 
     def percent(self):
         seconds = time.monotonic() - self.begin[0]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+import xml.dom.minidom
 
 from cli import DAMAGED, DONE, NOT_FOUND, UNREACHABLE, USAGE, Client
 from harness import case, check, check_equal
@@ -89,6 +90,46 @@ def cli_bench_mixed(current):
     check(3500 < found["run"]["records_per_s"] < 6500 and found["verified"]["good"], f"the preset's rate: {found}")
     for preset in ("2-topic-1-partition-1kb", "1-topic-1kb", "1-topic-4-partitions", "1-topic-x", "fast"):
         cli.run("bench", "produce", "--preset", preset, expected=USAGE)
+
+
+@case("cli-bench-sweeps")
+def cli_bench_sweeps(current):
+    """bench: partitions, connections, recovery, a picture: each row is a run, nothing acknowledged is lost."""
+    cli = Client(current)
+    path = os.path.join(current.folder, "run.svg")
+    cli.json("bench", "produce", "-d", "2s", "-w", "1s", "-q", "--plot", path)
+    drawing = xml.dom.minidom.parse(path)
+    lines = [line for line in drawing.getElementsByTagName("path") if "L" in line.getAttribute("d")]
+    check_equal(len(lines), 4, "lines of the picture: throughput and three percentiles")
+    said = [text.firstChild.data for text in drawing.getElementsByTagName("text")]
+    check({"throughput", "p50", "p99", "p99.9", "MB/s"} <= set(said), f"what the picture says: {said}")
+
+    watched = ("--broker-pid", cli.broker.process.pid)
+    rows = cli.json("bench", "partitions", *SHORT, "--counts", "1,20,300", "--rate", "5M", *watched)["partitions"]
+    check_equal([row["partitions"] for row in rows], [1, 20, 300], "counts")
+    rows += cli.json("bench", "connections", *SHORT, "--counts", "0,50", "--rate", "5M", *watched)["connections"]
+    check_equal([row["connections"] for row in rows[3:]], [0, 50], "counts")
+    for row in rows:
+        check(row["errors"] == 0 and row["bytes_per_s"] > 1e6 and row["p50_us"] > 0, f"a row: {row}")
+        check(row["broker_memory"] > 1 << 20, f"the broker's memory: {row}")
+    check(rows[4]["connect_us"] > 0, "connecting takes time")
+    check_equal(cli.json("topic", "list"), [], "topics that were made are gone")
+    cli.run("bench", "partitions", "--counts", "x", expected=USAGE)
+
+    beside = os.path.join(current.folder, "beside")
+    os.mkdir(beside)
+    command = [current.binary, "bench", "recovery", "--dir", beside, *SHORT, "-p", "3", "-i", "50", "-B", "4K", "-o",
+               "json"]
+    for words in ((), ("--idempotent",)):
+        done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=120, check=False)
+        check_equal(done.returncode, DONE, f"recovery: {done.stderr}")
+        found = json.loads(done.stdout)
+        check(found["verified"]["good"] and found["verified"]["checked"].startswith("content"), f"recovery: {found}")
+        check(found["recovery"]["in_flight_when_killed"] > 0, "requests were on their way")
+        check(found["verified"]["records"] >= found["recovery"]["records_acknowledged"] > 0, "nothing is lost")
+        check(0 < found["recovery"]["answers_ms"] <= found["recovery"]["ready_ms"], "times")
+    check_equal(os.listdir(beside), [], "files left behind")
+    cli.run("bench", "recovery", "-b", cli.bootstrap, expected=USAGE)  # not with somebody else's broker
 
 
 @case("cli-bench-ends")

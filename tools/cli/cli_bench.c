@@ -5,7 +5,7 @@
 
 #define BENCH_VERSION_MAX 12 /* of Produce and Fetch: topics by name */
 
-static struct bench *bench_new(struct cli *cli, enum bench_mode mode)
+struct bench *bench_new(struct cli *cli, enum bench_mode mode)
 {
     struct bench *bench = cli_alloc(cli, sizeof(*bench));
 
@@ -19,27 +19,50 @@ static struct bench *bench_new(struct cli *cli, enum bench_mode mode)
     return bench;
 }
 
-static void bench_prepare(struct bench *bench)
+void bench_client_anew(struct bench *bench)
+{
+    bench->cli->client = NULL; /* what it had goes with the process */
+    cli_version_limit(bench->cli, KP_PRODUCE_KEY, BENCH_VERSION_MAX);
+    cli_version_limit(bench->cli, KP_FETCH_KEY, BENCH_VERSION_MAX);
+}
+
+void bench_start(struct bench *bench)
 {
     struct cli *cli = bench->cli;
 
     bench_plan_fill(bench);
-    if (bench->mode != BENCH_CONSUME && cli_flag(cli, "self")) {
+    if (bench->mode == BENCH_RECOVERY || (bench->mode != BENCH_CONSUME && cli_flag(cli, "self"))) {
         if (cli_option(cli, "brokers") != NULL || cli_option(cli, "bootstrap-server") != NULL) {
-            cli_die(cli, CLI_USAGE, "--self starts a broker: it does not go with --brokers");
+            cli_die(cli, CLI_USAGE, "a broker is started for this run: that does not go with --brokers");
         }
         (void)setenv("MILLRACE_BROKERS", bench_self_start(bench), 1);
-        bench->watched = bench->broker;
     }
-    cli_version_limit(cli, KP_PRODUCE_KEY, BENCH_VERSION_MAX);
-    cli_version_limit(cli, KP_FETCH_KEY, BENCH_VERSION_MAX);
+    bench_client_anew(bench);
     if (bench->mode != BENCH_CONSUME) {
-        bench_topic_make(bench);
         bench_make_slots(bench);
         bench_plan_rate(bench);
     }
+    bench_plot_begin(bench);
+}
+
+void bench_start_topic(struct bench *bench)
+{
+    if (bench->mode != BENCH_CONSUME) {
+        bench_topic_make(bench);
+    }
     bench_topic_look(bench);
     bench_topic_places(bench, bench->mode == BENCH_CONSUME);
+}
+
+int bench_end(struct bench *bench)
+{
+    bench_conns_close(bench);
+    bench_slots_free(bench);
+    if (bench->broker != 0) {
+        bench_self_stop(bench);
+    }
+    cli_out_print(bench->cli);
+    return (int)cli_result(bench->cli);
 }
 
 static int bench_go(struct cli *cli, enum bench_mode mode)
@@ -47,9 +70,11 @@ static int bench_go(struct cli *cli, enum bench_mode mode)
     struct bench      *bench = bench_new(cli, mode);
     struct bench_check check;
     bool               made = mode != BENCH_CONSUME && cli_operand_count(cli) == 0 && !cli_flag(cli, "keep");
+    bool               checks;
     int32_t            conn_count;
 
-    bench_prepare(bench);
+    bench_start(bench);
+    bench_start_topic(bench);
     if (mode == BENCH_PRODUCE) {
         bench_run_produce(bench);
     } else if (mode == BENCH_LATENCY) {
@@ -61,20 +86,15 @@ static int bench_go(struct cli *cli, enum bench_mode mode)
     }
     cli_stop_asked = 0; /* a run that was ended early is reported like another; the next signal ends the process */
     conn_count = bench->conn_count;
-    if (mode != BENCH_CONSUME && bench->plan.verify) {
+    checks = mode != BENCH_CONSUME && bench->plan.verify;
+    if (checks) {
         bench_check(bench, &check);
     }
-    bench_report(bench, conn_count, mode != BENCH_CONSUME && bench->plan.verify ? &check : NULL);
+    bench_report(bench, conn_count, checks ? &check : NULL);
     if (made && bench->broker == 0) {
         bench_topic_delete(bench);
     }
-    bench_conns_close(bench);
-    bench_slots_free(bench);
-    if (bench->broker != 0) {
-        bench_self_stop(bench);
-    }
-    cli_out_print(cli);
-    return (int)cli_result(cli);
+    return bench_end(bench);
 }
 
 static int bench_produce_run(struct cli *cli)
@@ -113,6 +133,7 @@ static int bench_latency_run(struct cli *cli)
 #define BENCH_OPTIONS_END                                                                                      \
     BENCH_OPTION(0, CLI_NUMBER, "broker-pid", "PID", "a process here whose CPU time is reported"),             \
         BENCH_OPTION(0, CLI_TEXT, "percentiles", "FILE", "the distribution, as HdrHistogram's tools read it"), \
+        BENCH_OPTION(0, CLI_TEXT, "plot", "FILE", "throughput and latency over time, as SVG"),                 \
         BENCH_OPTION('q', CLI_FLAG, "quiet", NULL, "no live line"), CLI_OPTIONS_END
 
 /* What is sent, by how many, how fast. */
@@ -185,6 +206,23 @@ static const struct cli_option latency_options[] = {
     BENCH_OPTIONS_END,
 };
 
+#define BENCH_OPTIONS_SWEEP(what)                                                                                    \
+    BENCH_OPTION(0, CLI_TEXT, "counts", "N,N-N", what), BENCH_OPTIONS_SEND, BENCH_OPTIONS_TIME, BENCH_OPTIONS_TOPIC, \
+        BENCH_OPTION(0, CLI_NUMBER, "broker-pid", "PID", "a process here whose CPU time and memory are reported"),   \
+        BENCH_OPTION('q', CLI_FLAG, "quiet", NULL, "no live line"), CLI_OPTIONS_END
+
+static const struct cli_option partitions_options[] = {
+    BENCH_OPTIONS_SWEEP("how many partitions, one run each; default 10,100,1000,10000"),
+};
+static const struct cli_option connections_options[] = {
+    BENCH_OPTIONS_SWEEP("how many idle connections, one run each; default 0,100,1000"),
+};
+static const struct cli_option recovery_options[] = {
+    BENCH_OPTIONS_SEND,  BENCH_OPTIONS_TIME,
+    BENCH_OPTIONS_TOPIC, BENCH_OPTION('q', CLI_FLAG, "quiet", NULL, "no live line"),
+    CLI_OPTIONS_END,
+};
+
 #define BENCH_NEEDS (CLI_NEEDS_BROKERS | CLI_NEEDS_OUTPUT)
 
 const struct cli_command cli_bench_commands[] = {
@@ -241,5 +279,36 @@ const struct cli_command cli_bench_commands[] = {
      .needs = BENCH_NEEDS,
      .operands_max = 1,
      .run = bench_latency_run},
+    {.name = "partitions",
+     .summary = "the same load over more and more partitions",
+     .operands = "",
+     .details = "For each count a topic is made, loaded as by produce, and deleted.\n",
+     .examples = "millrace bench partitions --self --rate 50M\n"
+                 "millrace bench partitions --counts 1,100,10000 -B 4K -C 100 -d 30s -o json\n",
+     .options = partitions_options,
+     .needs = BENCH_NEEDS,
+     .run = bench_partitions_run},
+    {.name = "connections",
+     .summary = "load beside more and more connections that do nothing",
+     .operands = "",
+     .details =
+         "Before each run idle connections are opened up to the count; each has asked for the broker's versions.\n",
+     .examples = "millrace bench connections --self --rate 20M --counts 0,1000,5000\n",
+     .options = connections_options,
+     .needs = BENCH_NEEDS,
+     .run = bench_connections_run},
+    {.name = "recovery",
+     .summary = "kill -9 under load, then how long until everything is there again",
+     .operands = "",
+     .details = "Starts a broker of its own (as --self), loads it as produce does, kills it with requests on their way "
+                "and starts\n"
+                "it again. Ready is when all partitions say where they end. Then everything is read: what was "
+                "acknowledged must\n"
+                "be there, as it was sent.\n",
+     .examples =
+         "millrace bench recovery -d 60s --dir /data\nmillrace bench recovery --rate 300M -p 100 --idempotent\n",
+     .options = recovery_options,
+     .needs = BENCH_NEEDS,
+     .run = bench_recovery_run},
     CLI_COMMANDS_END,
 };

@@ -10,6 +10,9 @@
  * cli_bench_make.c   batches and requests
  * cli_bench_check.c  reading back what was acknowledged
  * cli_bench_report.c what is printed at the end
+ * cli_bench_plot.c   the course of a run as a picture
+ * cli_bench_sweep.c  the same load with more and more partitions, or connections that do nothing
+ * cli_bench_kill.c   a broker that is killed under load, and what it takes to come back
  * cli_bench_self.c   a broker of its own
  *
  * Open loop: requests have times at which they are due, whatever became of the ones before; latency counts from there,
@@ -37,7 +40,15 @@
 #define BENCH_PARTS_MAX     3
 #define BENCH_TOPIC         "millrace-bench" /* made when no other is named */
 
-enum bench_mode { BENCH_PRODUCE, BENCH_CONSUME, BENCH_LATENCY, BENCH_MIXED };
+enum bench_mode {
+    BENCH_PRODUCE,
+    BENCH_CONSUME,
+    BENCH_LATENCY,
+    BENCH_MIXED,
+    BENCH_PARTITIONS,
+    BENCH_CONNECTIONS,
+    BENCH_RECOVERY,
+};
 
 struct bench;
 struct bench_conn;
@@ -79,7 +90,8 @@ struct bench_place {
     int16_t  producer_epoch;
     uint64_t sent_records; /* the next sequence, without its limit of 31 bits */
     int32_t  producer;     /* place of its connection in bench->conns */
-    bool     in_doubt;     /* a batch of it was refused or never answered: what stands there cannot be foretold */
+    bool     cut;      /* the broker was killed: where it ends is not known, but what stands there is what was sent */
+    bool     in_doubt; /* a batch of it was refused or never answered: what stands there cannot be foretold */
 };
 
 /* One request on its way. */
@@ -117,6 +129,13 @@ struct bench_counts {
     uint64_t requests, batches, records, bytes, errors;
 };
 
+/* A second or so of a run. */
+struct bench_sample {
+    double at_s; /* its end, since the run began */
+    double mb_per_s;
+    double p50_ms, p99_ms, p999_ms; /* 0: nothing was answered */
+};
+
 struct bench {
     struct cli           *cli;
     struct bench_plan     plan;
@@ -142,14 +161,31 @@ struct bench {
     struct cli_histogram *latency, *way, *live; /* answers; from due to read (stamped); since the last line */
     uint64_t              late;                 /* requests that were sent 1 ms or more after they were due */
     int16_t               first_error;
+    bool                  cut;     /* the loop ends at end_ns, whatever is on its way */
+    struct bench_sample  *samples; /* for --plot; NULL: none is asked for */
+    int32_t               sample_count;
     double                own_cpu_s, broker_cpu_s;
     pid_t                 broker;  /* started by us; 0: none */
     pid_t                 watched; /* whose CPU is reported; 0: none */
     char                 *broker_folder;
+    int                   broker_port;
 };
 
+/* --- cli_bench.c ------------------------------------------------------------------------------------------------- */
+
+struct bench *bench_new(struct cli *cli, enum bench_mode mode);
+/* Options, a broker with --self, batches. */
+void bench_start(struct bench *bench);
+/* The topic and its places; it is made first but by `consume`. */
+void bench_start_topic(struct bench *bench);
+/* After the brokers have changed: connections for administration are made anew. */
+void bench_client_anew(struct bench *bench);
+/* Prints; the exit code. */
+int bench_end(struct bench *bench);
+
 int64_t bench_now_ns(void);
-double  bench_cpu_s(pid_t pid); /* of a process, 0 when it is gone; 0: of this one */
+int64_t bench_rss_bytes(pid_t pid); /* memory of a process; 0 when it is gone */
+double  bench_cpu_s(pid_t pid);     /* of a process, 0 when it is gone; 0: of this one */
 
 /* --- cli_bench_plan.c -------------------------------------------------------------------------------------------- */
 
@@ -182,6 +218,9 @@ struct bench_place *bench_keys_place(struct bench *bench);
 /* One to the broker of the places' leader; ends the process when it cannot be made. */
 void bench_conn_open(struct bench_conn *conn, struct bench *bench, int32_t node, int16_t api_key,
                      bench_answer_fn *answered);
+/* Connects and asks for versions, as every client does first; blocking. */
+MUST_USE bool bench_hello(struct cli *cli, struct cli_socket *socket, const char *host, int32_t port,
+                          struct arena *arena, const char **out_why);
 /* All of them; nothing may be in flight that somebody waits for. */
 void bench_conns_close(struct bench *bench);
 bool bench_conn_sending(const struct bench_conn *conn);
@@ -253,6 +292,9 @@ void bench_check(struct bench *bench, struct bench_check *out_check);
 
 /* --- cli_bench_report.c ------------------------------------------------------------------------------------------ */
 
+double      bench_seconds(const struct bench *bench); /* measured */
+const char *bench_limited_by(const struct bench *bench);
+int64_t     bench_cpu_ms_per_gib(const struct bench *bench);
 /* check: NULL when nothing was read back. */
 void bench_report(struct bench *bench, int32_t conn_count, const struct bench_check *check);
 
@@ -261,5 +303,22 @@ void bench_report(struct bench *bench, int32_t conn_count, const struct bench_ch
 /* A broker on a free port with its data in a new folder; its address for --brokers. It ends with this process. */
 const char *bench_self_start(struct bench *bench);
 void        bench_self_stop(struct bench *bench);
+/* kill -9. */
+void bench_self_kill(struct bench *bench);
+/* The same again; returns when it answers. */
+void bench_self_again(struct bench *bench);
+
+/* --- cli_bench_plot.c -------------------------------------------------------------------------------------------- */
+
+void bench_plot_begin(struct bench *bench);
+/* From the counts since the last line, which took so long. */
+void bench_plot_add(struct bench *bench, int64_t now_ns, double seconds);
+void bench_plot_write(struct bench *bench);
+
+/* --- cli_bench_sweep.c, cli_bench_kill.c ------------------------------------------------------------------------- */
+
+int bench_partitions_run(struct cli *cli);
+int bench_connections_run(struct cli *cli);
+int bench_recovery_run(struct cli *cli);
 
 #endif

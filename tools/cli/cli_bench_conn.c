@@ -46,6 +46,22 @@ static double cpu_of_process(pid_t pid)
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
+int64_t bench_rss_bytes(pid_t pid)
+{
+    char      path[64];
+    long long pages = 0;
+    FILE     *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    file = fopen(path, "r");
+    if (file == NULL) {
+        return 0;
+    }
+    pages = fscanf(file, "%*d %lld", &pages) == 1 ? pages : 0;
+    (void)fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
 double bench_cpu_s(pid_t pid)
 {
     struct rusage usage;
@@ -95,6 +111,36 @@ void bench_conn_open(struct bench_conn *conn, struct bench *bench, int32_t node,
     if (fcntl(conn->socket.fd, F_SETFL, O_NONBLOCK) != 0) {
         cli_die(bench->cli, CLI_FAILED, "%s", strerror(errno));
     }
+}
+
+bool bench_hello(struct cli *cli, struct cli_socket *socket, const char *host, int32_t port, struct arena *arena,
+                 const char **out_why)
+{
+    struct kp_request_header header = {.api_key = KP_API_VERSIONS_KEY, .client_id = view_text("hello")};
+    struct kp_writer         writer;
+    uint8_t                  frame[128];
+    uint8_t                 *length;
+    struct view              part;
+    struct span              answer;
+    int64_t                  deadline_ms = cli_clock_ms() + cli_timeout_ms(cli);
+
+    kp_writer_init_span(&writer, span_of(frame, sizeof(frame)));
+    length = kp_writer_reserve(&writer, 4);
+    kp_request_header_encode(&writer, &header);
+    CHECK(writer.error == ERR_OK && length != NULL);
+    store_be32(length, (uint32_t)(writer.bytes_total - 4));
+    part = view_of(frame, writer.bytes_total);
+    if (cli_net_connect(socket, host, port, deadline_ms, out_why) != ERR_OK) {
+        return false;
+    }
+    if (cli_net_send(socket, &part, 1, deadline_ms) != ERR_OK ||
+        cli_net_receive(socket, arena, deadline_ms, &answer) != ERR_OK) {
+        cli_net_close(socket);
+        *out_why = "it gives no answer";
+        return false;
+    }
+    arena_reset(arena);
+    return true;
 }
 
 void bench_conns_close(struct bench *bench)

@@ -36,7 +36,7 @@ static bool report_behind(const struct bench *bench)
 }
 
 /* What was due in the measured time counts, so the time is longer when that took longer. */
-static double report_seconds(const struct bench *bench)
+double bench_seconds(const struct bench *bench)
 {
     bool    open_loop = bench->plan.requests_per_s > 0;
     int64_t end_ns = open_loop && report_behind(bench) ? bench->last_ns : bench->end_ns;
@@ -45,19 +45,25 @@ static double report_seconds(const struct bench *bench)
 }
 
 /* Who held things up, as far as this side can tell. */
-static const char *report_limit(const struct bench *bench, double seconds)
+const char *bench_limited_by(const struct bench *bench)
 {
     if (bench->plan.requests_per_s > 0 && !report_behind(bench)) {
         return "rate"; /* as was asked */
     }
-    return bench->own_cpu_s / seconds >= BENCH_BUSY ? "generator" : "broker";
+    return bench->own_cpu_s / bench_seconds(bench) >= BENCH_BUSY ? "generator" : "broker";
+}
+
+int64_t bench_cpu_ms_per_gib(const struct bench *bench)
+{
+    return bench->counts.bytes == 0 ? 0
+                                    : (int64_t)(1000 * bench->broker_cpu_s * (double)GIB / (double)bench->counts.bytes);
 }
 
 static void report_counts(struct bench *bench, int32_t conn_count, double seconds)
 {
     struct cli_section        *section = cli_record(bench->cli, "run");
     const struct bench_counts *counts = &bench->counts;
-    const char                *limit = report_limit(bench, seconds);
+    const char                *limit = bench_limited_by(bench);
 
     cli_put_text(section, "topic", bench->plan.topic);
     cli_put_number(section, "partitions", bench->place_count);
@@ -84,9 +90,7 @@ static void report_counts(struct bench *bench, int32_t conn_count, double second
     cli_put_number(section, "own_cpu_percent", (int64_t)(100 * bench->own_cpu_s / seconds));
     if (bench->watched != 0) {
         cli_put_number(section, "broker_cpu_percent", (int64_t)(100 * bench->broker_cpu_s / seconds));
-        cli_put_number(
-            section, "broker_cpu_ms_per_gib",
-            counts->bytes == 0 ? 0 : (int64_t)(1000 * bench->broker_cpu_s * (double)GIB / (double)counts->bytes));
+        cli_put_number(section, "broker_cpu_ms_per_gib", bench_cpu_ms_per_gib(bench));
     }
     cli_put_text(section, "limited_by", limit);
     if (strcmp(limit, "generator") == 0) {
@@ -146,7 +150,7 @@ static void report_percentiles(struct bench *bench, const struct cli_histogram *
 
 void bench_report(struct bench *bench, int32_t conn_count, const struct bench_check *check)
 {
-    double              seconds = report_seconds(bench);
+    double              seconds = bench_seconds(bench);
     struct cli_section *times;
 
     report_counts(bench, conn_count, seconds);
@@ -166,6 +170,7 @@ void bench_report(struct bench *bench, int32_t conn_count, const struct bench_ch
         report_check(bench, check);
     }
     report_percentiles(bench, bench->mode == BENCH_LATENCY ? bench->way : bench->latency);
+    bench_plot_write(bench);
     if (bench->counts.errors > 0) {
         cli_fail(bench->cli, CLI_REFUSED, "%llu requests were refused, the first one with %s",
                  (unsigned long long)bench->counts.errors, kp_error_name(bench->first_error));

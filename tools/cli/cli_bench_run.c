@@ -8,9 +8,11 @@
 
 #include <math.h>
 
-#define RUN_LIVE_NS   NS_PER_S
-#define RUN_LATE_NS   NS_PER_MS
-#define RUN_BURST_MAX 1000 /* requests started between two looks at the sockets */
+#define RUN_LIVE_NS NS_PER_S
+#define RUN_LATE_NS NS_PER_MS
+#define RUN_CUT_NS  (25 * NS_PER_MS) /* before the end, more than a turn waits: then requests are still being started \
+                                      */
+#define RUN_BURST_MAX 1000           /* requests started between two looks at the sockets */
 
 /* --- connections ------------------------------------------------------------------------------------------------- */
 
@@ -120,6 +122,7 @@ static void run_live(struct bench *bench, struct cli_progress *progress, int64_t
     if (now_ns - *live_ns < RUN_LIVE_NS) {
         return;
     }
+    bench_plot_add(bench, now_ns, seconds);
     if (progress->on) {
         char text[CLI_VALUE_BYTES];
 
@@ -291,8 +294,10 @@ void bench_loop(struct bench *bench, const char *doing, bool (*until_read)(const
     int64_t             patience_ns = cli_timeout_ms(bench->cli) * NS_PER_MS;
 
     cli_progress_init(&progress, bench->plan.progress);
-    while (bench_sends_more(bench) || bench_waiting(bench) > 0 || (until_read != NULL && !until_read(bench))) {
+    while (bench_sends_more(bench) || (bench_waiting(bench) > 0 && !bench->cut) ||
+           (until_read != NULL && !until_read(bench))) {
         int64_t now_ns = bench_now_ns();
+        int64_t due_ns;
 
         run_cpu_look(bench, &cpu, now_ns, false);
         if (cli_stop_asked != 0) { /* what has been measured until now */
@@ -303,7 +308,11 @@ void bench_loop(struct bench *bench, const char *doing, bool (*until_read)(const
             run_give_up(bench);
             break;
         }
-        bench_turn(bench, bench_sends_more(bench) ? run_pace(bench) : now_ns + NS_PER_MS);
+        due_ns = bench_sends_more(bench) ? run_pace(bench) : now_ns + NS_PER_MS;
+        if (bench->cut && now_ns >= bench->end_ns - RUN_CUT_NS) {
+            break; /* right behind a send */
+        }
+        bench_turn(bench, due_ns);
         run_live(bench, &progress, &live_ns, doing);
         if (until_read != NULL && cli_stop_asked != 0 && bench_waiting(bench) == 0) {
             break;

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SELF_START_MS   20000
+#define SELF_START_MS   600000 /* recovery of a large log is part of it */
 #define SELF_STOP_MS    30000
 #define SELF_PAUSE_MS   20
 #define SELF_PORT_MIN   20000
@@ -57,7 +57,7 @@ static void NORETURN self_exec(struct bench *bench, int port, int64_t shards)
     char *listeners = cli_format(bench->cli, "listeners=PLAINTEXT://127.0.0.1:%d", port);
     char *count = cli_format(bench->cli, "millrace.shards=%lld", (long long)shards);
     char *log = cli_format(bench->cli, "%s/broker.log", bench->broker_folder);
-    int   fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int   fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)setpgid(0, 0); /* the terminal's Ctrl-C ends the run, and that ends the broker */
@@ -77,40 +77,73 @@ static void self_end(void)
     }
 }
 
+static bool self_answers(struct bench *bench, struct arena *arena)
+{
+    struct cli_socket socket;
+    const char       *why = NULL;
+
+    if (!bench_hello(bench->cli, &socket, "127.0.0.1", bench->broker_port, arena, &why)) {
+        return false;
+    }
+    cli_net_close(&socket);
+    return true;
+}
+
+/* Starts it and waits until it answers. */
+static void self_run(struct bench *bench, int64_t pause_ms)
+{
+    int64_t      deadline_ms = cli_clock_ms() + SELF_START_MS;
+    struct arena arena;
+
+    (void)fflush(NULL);
+    bench->broker = fork();
+    if (bench->broker == 0) {
+        self_exec(bench, bench->broker_port, cli_number(bench->cli, "shards", 1));
+    }
+    if (bench->broker < 0) {
+        cli_die(bench->cli, CLI_FAILED, "cannot start a broker: %s", strerror(errno));
+    }
+    bench->watched = bench->broker;
+    arena_init(&arena, MEM_CLI, 64 * KIB, 4 * MIB);
+    while (!self_answers(bench, &arena)) {
+        if (waitpid(bench->broker, NULL, WNOHANG) != 0 || cli_clock_ms() > deadline_ms) {
+            self_bench = NULL; /* its log is wanted */
+            cli_die(bench->cli, CLI_FAILED, "the broker does not start: see %s/broker.log", bench->broker_folder);
+        }
+        cli_sleep_ms(pause_ms);
+    }
+    arena_deinit(&arena);
+}
+
 const char *bench_self_start(struct bench *bench)
 {
     const char *beside = cli_option(bench->cli, "dir");
     int64_t     shards = cli_number(bench->cli, "shards", 1);
-    int64_t     deadline_ms = cli_clock_ms() + SELF_START_MS;
-    int         port;
 
     if (shards < 1 || shards > 64) {
         cli_die(bench->cli, CLI_USAGE, "--shards is 1 to 64");
     }
-    port = free_ports(bench, (int)shards);
+    bench->broker_port = free_ports(bench, (int)shards);
     bench->broker_folder = cli_format(bench->cli, "%s/millrace-bench-XXXXXX", beside == NULL ? "." : beside);
     if (mkdtemp(bench->broker_folder) == NULL) {
         cli_die(bench->cli, CLI_FAILED, "cannot make a folder in %s: %s", beside == NULL ? "." : beside,
                 strerror(errno));
     }
-    (void)fflush(NULL);
-    bench->broker = fork();
-    if (bench->broker == 0) {
-        self_exec(bench, port, shards);
-    }
-    if (bench->broker < 0) {
-        cli_die(bench->cli, CLI_FAILED, "cannot start a broker: %s", strerror(errno));
-    }
     self_bench = bench;
     (void)atexit(self_end);
-    while (port_is_free(port)) {
-        if (waitpid(bench->broker, NULL, WNOHANG) != 0 || cli_clock_ms() > deadline_ms) {
-            self_bench = NULL; /* its log is wanted */
-            cli_die(bench->cli, CLI_FAILED, "the broker does not start: see %s/broker.log", bench->broker_folder);
-        }
-        cli_sleep_ms(SELF_PAUSE_MS);
-    }
-    return cli_format(bench->cli, "127.0.0.1:%d", port);
+    self_run(bench, SELF_PAUSE_MS);
+    return cli_format(bench->cli, "127.0.0.1:%d", bench->broker_port);
+}
+
+void bench_self_kill(struct bench *bench)
+{
+    (void)kill(bench->broker, SIGKILL);
+    (void)waitpid(bench->broker, NULL, 0);
+}
+
+void bench_self_again(struct bench *bench)
+{
+    self_run(bench, 1);
 }
 
 static int self_remove(const char *path, const struct stat *info, int flag, struct FTW *where)
