@@ -4,7 +4,7 @@
  * back is flushed, and its users are told. Nothing of the next epoch can come either: the driver pushes nothing, and
  * exchanges read nothing before all operators of the worker have seen it. So no operator needs to line up its inputs.
  */
-#include "compute/exec/exec_worker.h"
+#include "compute/exec/exec_hold.h"
 
 bool exec__pass_barrier(struct exec_operator *op)
 {
@@ -33,6 +33,9 @@ static bool flush_and_pass(struct exec_operator *op)
 
 bool exec__deliver_barrier(struct exec_operator *op)
 {
+    if (UNLIKELY(op->is_holding)) {
+        return exec__hold_barrier(op);
+    }
     CHECK(op->worker->in_barrier && op->barriers_seen < MAX(op->node->input_count, 1));
     op->barriers_seen++;
     if (op->barriers_seen < op->node->input_count) {
@@ -67,6 +70,7 @@ void exec__barrier_check(struct exec_worker *worker)
     if (!worker->in_barrier || worker->barrier_count < worker->op_count || exec__job_failed(worker->job)) {
         return;
     }
+    CHECK(worker->holding_count == 0); /* whoever held has seen the barrier behind what it held */
     worker->in_barrier = false;
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         struct exec_operator *op = worker->ops[i];

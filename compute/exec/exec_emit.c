@@ -1,5 +1,5 @@
 /* From an operator to its users: rows, watermarks, the end. */
-#include "compute/exec/exec_worker.h"
+#include "compute/exec/exec_hold.h"
 #include "core/base/prng.h"
 
 #define VERIFY_BLOCK (256 * (size_t)KIB)
@@ -13,7 +13,8 @@ static bool deliver(struct exec_operator *op, const struct vec_chunk *chunk)
         struct exec_operator *user = op->users[i].op;
 
         exec__count(&user->stats.rows_in, chunk->selected_count);
-        if (!user->class->push(user, op->users[i].input, chunk)) {
+        if (!(UNLIKELY(user->is_holding) ? exec__hold_chunk(user, op->users[i].input, chunk)
+                                         : user->class->push(user, op->users[i].input, chunk))) {
             return false;
         }
     }
@@ -170,6 +171,9 @@ bool exec__deliver_watermark(struct exec_operator *op, uint32_t input, int64_t w
 {
     int64_t combined_us;
 
+    if (UNLIKELY(op->is_holding)) {
+        return exec__hold_watermark(op, input, watermark_us);
+    }
     if (watermark_us == EXEC_WATERMARK_IDLE) {
         return deliver_idle(op, input);
     }
@@ -217,8 +221,11 @@ bool exec__emit_idle(struct exec_operator *op)
 /* --- the end ---------------------------------------------------------------------------------------------------------
  */
 
-static bool finish(struct exec_operator *op)
+bool exec__deliver_finish(struct exec_operator *op)
 {
+    if (UNLIKELY(op->is_holding)) {
+        return exec__hold_finish(op);
+    }
     if (!exec__flush(op, UINT32_MAX)) {
         return false;
     }
@@ -239,7 +246,7 @@ bool exec__finish_users(struct exec_operator *op)
 
         CHECK(user->inputs_open > 0);
         user->inputs_open--;
-        if (user->inputs_open == 0 && !finish(user)) {
+        if (user->inputs_open == 0 && !exec__deliver_finish(user)) {
             return false;
         }
     }

@@ -34,7 +34,7 @@ struct exec_operator_class {
     bool (*flush)(struct exec_operator *op);
     /* Processing time. NULL: of no interest. */
     bool (*time)(struct exec_operator *op, int64_t now_ms);
-    /* A piece of what a watermark or the clock fired (exec_hold.h): clears op->is_firing behind the last. NULL: never. */
+    /* A piece of what a watermark or the clock fired (exec_hold.h); op->is_firing: there is more. NULL: never. */
     bool (*fire)(struct exec_operator *op);
     /* All inputs are through; flush() was called before. NULL: nothing to do. The users' finish follows by itself. */
     bool (*finish)(struct exec_operator *op);

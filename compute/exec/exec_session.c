@@ -11,6 +11,7 @@
  *
  * Saved is, of each key that changed, the list of its sessions with their places in the order of firing. Shells and
  * timers are not: a timer at a session's end does what an earlier one would. */
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_state.h"
 #include "compute/exec/exec_timers.h"
 #include "compute/exec/exec_window.h"
@@ -308,22 +309,40 @@ static bool send_fired(struct exec_sessions *sessions)
     return true;
 }
 
-bool exec_sessions_advance(struct exec_sessions *sessions, int64_t progress_ms)
+static bool is_due(const struct exec_sessions *sessions, int64_t progress_ms)
 {
+    const struct exec_timer *timer = exec_timers_first(&sessions->timers);
+
+    return timer != NULL && exec_window_has_fired(timer->time, progress_ms);
+}
+
+bool exec_sessions_advance(struct exec_sessions *sessions, int64_t progress_ms, bool *out_done)
+{
+    struct exec_operator      *op = &sessions->group->op;
     struct exec_window_output *output = &sessions->group->output;
     struct session            *session;
 
-    while ((session = next_fired(sessions, progress_ms)) != NULL) {
-        if (exec_window_output_is_full(output)) {
-            if (!send_fired(sessions)) {
-                return false;
-            }
-            exec__pause(&sessions->group->op);
+    *out_done = false;
+    while (is_due(sessions, progress_ms)) {
+        if (output->count == 0 && !exec__fire_has_room(op)) {
+            return true;
+        }
+        session = next_fired(sessions, progress_ms);
+        if (session == NULL) {
+            break;
         }
         sessions->fired[output->count] = session;
         exec_window_output_add(output, session->entry, state_of(session),
                                (struct exec_window_span){session->start_ms, session->end_ms});
+        exec__fire_spend(op, 1);
+        if (exec_window_output_is_full(output)) {
+            if (!send_fired(sessions)) {
+                return false;
+            }
+            exec__pause(op);
+        }
     }
+    *out_done = true;
     return send_fired(sessions);
 }
 

@@ -12,44 +12,12 @@
  *
  * Saved are the states of the keys that changed, by slice, whole: a state with a large set of DISTINCT values is
  * written again with each of its changes. That a slice went is one record, not one for each of its keys. */
-#include "compute/exec/exec_state.h"
-#include "compute/exec/exec_window.h"
+#include "compute/exec/exec_slices.h"
 
-#include "core/base/bytes.h"
+#include "compute/exec/exec_hold.h"
 #include "core/base/check.h"
 
-#define MERGE_ROWS   256
-#define TABLE_STATES 1 /* start, end, key: state */
-#define TABLE_SLICES 2 /* start, end: nothing; gone */
-
-/* Times that come from disk stay far enough from the ends of what can be counted. */
-#define TIME_MS_MAX (INT64_MAX / 4)
-
-struct slice {
-    int64_t                      start_ms, end_ms; /* WINDOWED: of the window */
-    struct exec_heap            *heap;
-    struct exec_table           *table;
-    struct exec_aggregate_store *store;
-    bool                         is_saved; /* some record speaks of it */
-    uint32_t                     pending;  /* rows of the chunk at hand; then where the next of them goes */
-};
-
-struct exec_slices {
-    struct exec_window_group_op *group;
-    const struct exec_window    *window;
-    int64_t                      slice_ms;
-    struct slice                *items; /* by (end, start) */
-    uint32_t                     count, capacity;
-    int64_t                      fired_end_ms; /* while firing: ends up to here are through */
-    bool                         keeps_changes;
-    struct exec_window_span     *gone; /* slices that records speak of, until the next save */
-    size_t                       gone_count, gone_capacity, gone_saved;
-    const struct slice          *saving;
-    /* Of the chunk at hand. */
-    uint32_t row_slice[VEC_ROWS_MAX];
-    uint16_t rows[VEC_ROWS_MAX];
-    void    *entries[VEC_ROWS_MAX];
-};
+#define MERGE_ROWS 256
 
 struct exec_slices *exec_slices_create(struct exec_window_group_op *group)
 {
@@ -76,6 +44,7 @@ void exec_slices_destroy(struct exec_slices *slices)
     for (uint32_t i = 0; i < slices->count; i++) {
         slice_close(&slices->items[i]);
     }
+    slice_close(&slices->merged);
     mem_free(MEM_COMPUTE, slices->gone);
     mem_free(MEM_COMPUTE, slices->items);
     mem_free(MEM_COMPUTE, slices);
@@ -106,7 +75,7 @@ static void note_gone(struct exec_slices *slices, const struct slice *slice)
     slices->gone[slices->gone_count++] = (struct exec_window_span){slice->start_ms, slice->end_ms};
 }
 
-static void remove_slice(struct exec_slices *slices, uint32_t at)
+void exec__slices_remove(struct exec_slices *slices, uint32_t at)
 {
     if (slices->keeps_changes && slices->items[at].is_saved) {
         note_gone(slices, &slices->items[at]);
@@ -116,8 +85,8 @@ static void remove_slice(struct exec_slices *slices, uint32_t at)
     slices->count--;
 }
 
-/* The place of the first slice that is not before (end, start). Most rows are of the last ones. */
-static uint32_t place_in_order(const struct exec_slices *slices, int64_t start_ms, int64_t end_ms)
+/* Most rows are of the last ones. */
+uint32_t exec__slices_place(const struct exec_slices *slices, int64_t start_ms, int64_t end_ms)
 {
     uint32_t low = 0;
     uint32_t high = slices->count;
@@ -135,10 +104,9 @@ static uint32_t place_in_order(const struct exec_slices *slices, int64_t start_m
     return low;
 }
 
-/* The slice, made where it is absent; `count` when the heap is spent. */
-static uint32_t need_slice(struct exec_slices *slices, int64_t start_ms, int64_t end_ms)
+uint32_t exec__slices_need(struct exec_slices *slices, int64_t start_ms, int64_t end_ms)
 {
-    uint32_t at = place_in_order(slices, start_ms, end_ms);
+    uint32_t at = exec__slices_place(slices, start_ms, end_ms);
 
     if (at < slices->count && slices->items[at].end_ms == end_ms && slices->items[at].start_ms == start_ms) {
         return at;
@@ -151,7 +119,7 @@ static uint32_t need_slice(struct exec_slices *slices, int64_t start_ms, int64_t
     slices->items[at] = (struct slice){.start_ms = start_ms, .end_ms = end_ms};
     slices->count++;
     if (!slice_open(slices, &slices->items[at])) {
-        remove_slice(slices, at);
+        exec__slices_remove(slices, at);
         return slices->count;
     }
     if (slices->keeps_changes) {
@@ -225,7 +193,7 @@ static bool make_slices(struct exec_slices *slices, const struct vec_chunk *chun
             slices->row_slice[i] = NO_SLICE;
             continue;
         }
-        if (need_slice(slices, starts_ms[i], ends_ms[i]) == slices->count) {
+        if (exec__slices_need(slices, starts_ms[i], ends_ms[i]) == slices->count) {
             return false;
         }
         if (slices->window->kind != EXEC_WINDOWED) {
@@ -252,7 +220,7 @@ static void sort_rows(struct exec_slices *slices, const struct vec_chunk *chunk,
         }
         if (last == NO_SLICE || slices->items[last].start_ms != starts_ms[i] ||
             slices->items[last].end_ms != ends_ms[i]) {
-            last = need_slice(slices, starts_ms[i], ends_ms[i]);
+            last = exec__slices_need(slices, starts_ms[i], ends_ms[i]);
         }
         slices->row_slice[i] = last;
         slices->items[last].pending++;
@@ -320,52 +288,76 @@ bool exec_slices_push(struct exec_slices *slices, const struct vec_chunk *chunk)
 /* --- firing --------------------------------------------------------------------------------------------------------
  */
 
-/* Adds all of `from` to `into`. */
-static bool merge_slice(struct slice *into, const struct slice *from)
+/* Adds some keys of `from`, those behind slices->at, to `into`. */
+static bool merge_some(struct exec_slices *slices, struct slice *into, const struct slice *from)
 {
     const void *keys[MERGE_ROWS];
     uint64_t    hashes[MERGE_ROWS];
     void       *targets[MERGE_ROWS];
-    void       *entry = exec_table_next(from->table, NULL);
+    uint32_t    count = 0;
 
-    while (entry != NULL) {
-        uint32_t count = 0;
+    for (void *entry; count < MERGE_ROWS && (entry = exec_table_next(from->table, slices->at)) != NULL; count++) {
+        keys[count] = entry;
+        hashes[count] = exec_table_hash(entry);
+        slices->at = entry;
+    }
+    if (!exec_table_find_rows(into->table, keys, hashes, count, true, targets, NULL)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const void *state = exec_table_payload(from->table, (void *)(uintptr_t)keys[i]);
 
-        for (; entry != NULL && count < MERGE_ROWS; entry = exec_table_next(from->table, entry)) {
-            keys[count] = entry;
-            hashes[count] = exec_table_hash(entry);
-            count++;
-        }
-        if (!exec_table_find_rows(into->table, keys, hashes, count, true, targets, NULL)) {
+        exec_table_touch(into->table, targets[i]);
+        if (!exec_aggregates_merge(into->store, exec_table_payload(into->table, targets[i]), from->store, state)) {
             return false;
         }
-        for (uint32_t i = 0; i < count; i++) {
-            const void *state = exec_table_payload(from->table, (void *)(uintptr_t)keys[i]);
-
-            exec_table_touch(into->table, targets[i]);
-            if (!exec_aggregates_merge(into->store, exec_table_payload(into->table, targets[i]), from->store, state)) {
-                return false;
-            }
-        }
     }
+    exec__fire_spend(&slices->group->op, count);
     return true;
 }
 
-static bool send_slice(struct exec_slices *slices, const struct slice *slice, struct exec_window_span span)
+/* Adds all of `from` to `into`; *out_done false: the rest later. */
+static bool merge_slice(struct exec_slices *slices, struct slice *into, const struct slice *from, bool *out_done)
 {
+    *out_done = false;
+    while (exec_table_next(from->table, slices->at) != NULL) {
+        if (!exec__fire_has_room(&slices->group->op)) {
+            return true;
+        }
+        if (!merge_some(slices, into, from)) {
+            return false;
+        }
+    }
+    *out_done = true;
+    slices->at = NULL;
+    return true;
+}
+
+/* *out_done false: the rest later. */
+static bool send_slice(struct exec_slices *slices, const struct slice *slice, struct exec_window_span span,
+                       bool *out_done)
+{
+    struct exec_operator      *op = &slices->group->op;
     struct exec_window_output *output = &slices->group->output;
 
-    for (void *entry = exec_table_next(slice->table, NULL); entry != NULL;
-         entry = exec_table_next(slice->table, entry)) {
+    *out_done = false;
+    for (void *entry; (entry = exec_table_next(slice->table, slices->at)) != NULL; slices->at = entry) {
+        if (output->count == 0 && !exec__fire_has_room(op)) {
+            return true;
+        }
+        exec_window_output_add(output, entry, exec_table_payload(slice->table, entry), span);
         if (exec_window_output_is_full(output)) {
+            exec__fire_spend(op, output->count);
             if (!exec_window_output_send(output)) {
                 return false;
             }
-            exec__pause(&slices->group->op);
+            exec__pause(op);
         }
-        exec_window_output_add(output, entry, exec_table_payload(slice->table, entry), span);
     }
     /* Its entries may be gone afterwards. */
+    *out_done = true;
+    slices->at = NULL;
+    exec__fire_spend(op, output->count);
     return exec_window_output_send(output);
 }
 
@@ -387,39 +379,80 @@ static void slices_of(const struct exec_slices *slices, struct exec_window_span 
     *out_to = to;
 }
 
-static bool fire_hop(struct exec_slices *slices, struct exec_window_span span)
+static bool fire_hop(struct exec_slices *slices, struct exec_window_span span, bool *out_done)
 {
-    struct slice merged = {0};
-    uint32_t     from;
-    uint32_t     to;
-    bool         fine;
+    uint32_t from;
+    uint32_t to;
 
     slices_of(slices, span, &from, &to);
     if (to - from == 1) {
-        return send_slice(slices, &slices->items[from], span);
+        return send_slice(slices, &slices->items[from], span, out_done);
     }
-    fine = slice_open(slices, &merged);
-    for (uint32_t i = from; fine && i < to; i++) {
-        fine = merge_slice(&merged, &slices->items[i]);
+    if (slices->merged.heap == NULL) {
+        slices->merging = from;
+        if (!slice_open(slices, &slices->merged)) {
+            return false;
+        }
     }
-    fine = fine && send_slice(slices, &merged, span);
-    slice_close(&merged);
-    return fine;
+    for (; slices->merging < to; slices->merging++) {
+        if (!merge_slice(slices, &slices->merged, &slices->items[slices->merging], out_done)) {
+            return false;
+        }
+        if (!*out_done) {
+            return true;
+        }
+    }
+    if (!send_slice(slices, &slices->merged, span, out_done)) {
+        return false;
+    }
+    if (*out_done) {
+        slice_close(&slices->merged);
+    }
+    return true;
 }
 
-static bool fire_cumulate(struct exec_slices *slices, struct exec_window_span span)
+static bool fire_cumulate(struct exec_slices *slices, struct exec_window_span span, bool *out_done)
 {
     uint32_t from;
     uint32_t to;
 
     slices_of(slices, span, &from, &to);
     for (; to - from > 1; to--) {
-        if (!merge_slice(&slices->items[from], &slices->items[from + 1])) {
+        if (!merge_slice(slices, &slices->items[from], &slices->items[from + 1], out_done)) {
             return false;
         }
-        remove_slice(slices, from + 1);
+        if (!*out_done) {
+            return true;
+        }
+        exec__slices_remove(slices, from + 1);
     }
-    return send_slice(slices, &slices->items[from], span);
+    return send_slice(slices, &slices->items[from], span, out_done);
+}
+
+static bool fire_first(struct exec_slices *slices, struct exec_window_span span, bool *out_done)
+{
+    if (!send_slice(slices, &slices->items[0], span, out_done)) {
+        return false;
+    }
+    if (*out_done) {
+        exec__slices_remove(slices, 0);
+    }
+    return true;
+}
+
+static bool fire_window(struct exec_slices *slices, struct exec_window_span span, bool *out_done)
+{
+    switch (slices->window->kind) {
+    case EXEC_HOP:
+        return fire_hop(slices, span, out_done);
+    case EXEC_CUMULATE:
+        return fire_cumulate(slices, span, out_done);
+    case EXEC_TUMBLE:
+    case EXEC_WINDOWED:
+    case EXEC_SESSION:
+    default:
+        return fire_first(slices, span, out_done);
+    }
 }
 
 /* The next window to fire, by the first slice: its earlier windows are through. False: it has none. */
@@ -432,156 +465,33 @@ static bool next_window(const struct exec_slices *slices, const struct slice *sl
     return exec_window_next_of_slice(slices->window, slice->start_ms, slices->fired_end_ms + 1, out_span);
 }
 
-bool exec_slices_advance(struct exec_slices *slices, int64_t progress_ms)
+bool exec_slices_advance(struct exec_slices *slices, int64_t progress_ms, bool *out_done)
 {
-    /* What fired with the progress before must not fire again for a row that came late. */
-    slices->fired_end_ms =
-        slices->group->progress_ms == EXEC_PROGRESS_NONE ? INT64_MIN : slices->group->progress_ms + 1;
-    while (slices->count > 0) {
-        struct exec_window_span span;
-        bool                    fine;
+    struct exec_window_span span;
 
+    if (!slices->is_firing) {
+        /* What fired with the progress before must not fire again for a row that came late. */
+        slices->fired_end_ms =
+            slices->group->progress_ms == EXEC_PROGRESS_NONE ? INT64_MIN : slices->group->progress_ms + 1;
+        slices->is_firing = true;
+    }
+    while (slices->count > 0) {
         if (!next_window(slices, &slices->items[0], &span)) {
-            remove_slice(slices, 0);
+            exec__slices_remove(slices, 0);
             continue;
         }
         if (!exec_window_has_fired(span.end_ms, progress_ms)) {
             break;
         }
-        switch (slices->window->kind) {
-        case EXEC_HOP:
-            fine = fire_hop(slices, span);
-            break;
-        case EXEC_CUMULATE:
-            fine = fire_cumulate(slices, span);
-            break;
-        case EXEC_TUMBLE:
-        case EXEC_WINDOWED:
-        case EXEC_SESSION:
-        default:
-            fine = send_slice(slices, &slices->items[0], span);
-            remove_slice(slices, 0);
-            break;
-        }
-        if (!fine) {
+        if (!fire_window(slices, span, out_done)) {
             return false;
+        }
+        if (!*out_done) {
+            return true;
         }
         slices->fired_end_ms = span.end_ms;
     }
-    return true;
-}
-
-/* --- state ---------------------------------------------------------------------------------------------------------
- */
-
-static void put_state(struct exec_operator *op, const struct exec_table *table, void *entry, struct exec_bytes *bytes)
-{
-    const struct exec_slices *slices = ((const struct exec_window_group_op *)op)->slices;
-
-    exec_aggregates_put(slices->saving->store, exec_table_payload(table, entry), bytes);
-}
-
-#define SPAN_BYTES 16
-
-static void store_span(uint8_t *to, int64_t start_ms, int64_t end_ms)
-{
-    store_le64(to, (uint64_t)start_ms);
-    store_le64(to + sizeof(start_ms), (uint64_t)end_ms);
-}
-
-static bool save_slice(struct exec_slices *slices, struct exec_save *save, struct slice *slice)
-{
-    uint8_t span[SPAN_BYTES];
-
-    slices->saving = slice;
-    slice->is_saved = true;
-    store_span(span, slice->start_ms, slice->end_ms);
-    return exec_save_table(save, TABLE_STATES, view_of(span, sizeof(span)), slice->table, put_state);
-}
-
-static bool save_gone(struct exec_slices *slices, struct exec_save *save)
-{
-    for (; slices->gone_saved < slices->gone_count && !save->all; slices->gone_saved++) {
-        const struct exec_window_span *gone = &slices->gone[slices->gone_saved];
-        uint8_t                        span[SPAN_BYTES];
-
-        if (!exec_save_has_room(save)) {
-            return false;
-        }
-        store_span(span, gone->start_ms, gone->end_ms);
-        exec_save_begin(save);
-        exec_bytes_put(&save->key, span, sizeof(span));
-        if (!exec_save_remove(save, TABLE_SLICES)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool exec_slices_save(struct exec_slices *slices, struct exec_save *save)
-{
-    if (!save_gone(slices, save)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < slices->count; i++) {
-        if (!save_slice(slices, save, &slices->items[i])) {
-            return false;
-        }
-    }
-    slices->gone_count = 0;
-    slices->gone_saved = 0;
-    return true;
-}
-
-/* What rows of such windows can lead to. */
-static bool span_is_sound(const struct exec_slices *slices, struct exec_window_span span)
-{
-    if (span.start_ms < -TIME_MS_MAX || span.end_ms > TIME_MS_MAX || span.start_ms >= span.end_ms) {
-        return false;
-    }
-    return slices->window->kind == EXEC_WINDOWED ||
-           (span.end_ms - span.start_ms == slices->slice_ms &&
-            exec_window_floor(span.start_ms, slices->window->offset_ms, slices->slice_ms) == span.start_ms);
-}
-
-static bool load_state(struct exec_slices *slices, struct exec_window_span span, struct exec_reader *key,
-                       struct exec_reader *value)
-{
-    struct exec_operator *op = &slices->group->op;
-    uint32_t              at = need_slice(slices, span.start_ms, span.end_ms);
-    struct slice         *slice = &slices->items[at];
-    void                 *entry;
-    void                 *state;
-    bool                  is_new;
-
-    if (at == slices->count || !exec_load_entry(op, slice->table, key, true, &entry, &is_new)) {
-        return false;
-    }
-    slice->is_saved = true;
-    state = exec_table_payload(slice->table, entry);
-    exec_aggregates_drop(slice->store, state);
-    return (exec_aggregates_take(slice->store, value, state) && exec_reader_is_done(value)) || exec_load_damaged(op);
-}
-
-bool exec_slices_load(struct exec_slices *slices, uint32_t table, struct exec_reader *key, struct exec_reader *value)
-{
-    struct exec_window_span span = {0};
-    uint32_t                at;
-
-    span.start_ms = exec_reader_i64(key);
-    span.end_ms = exec_reader_i64(key);
-    if (key->is_bad || !span_is_sound(slices, span)) {
-        return exec_load_damaged(&slices->group->op);
-    }
-    if (table == TABLE_STATES && value != NULL) {
-        return load_state(slices, span, key, value);
-    }
-    at = place_in_order(slices, span.start_ms, span.end_ms);
-    if (table != TABLE_SLICES || value != NULL || !exec_reader_is_done(key) || at == slices->count ||
-        slices->items[at].start_ms != span.start_ms || slices->items[at].end_ms != span.end_ms) {
-        return exec_load_damaged(&slices->group->op);
-    }
-    slices->items[at].is_saved = false;
-    remove_slice(slices, at);
+    slices->is_firing = false;
+    *out_done = true;
     return true;
 }

@@ -1,6 +1,7 @@
 /* Windows: arithmetic, and rows of results. */
 #include "compute/exec/exec_window.h"
 
+#include "compute/exec/exec_hold.h"
 #include "core/base/check.h"
 
 #define OUTPUT_BLOCK_BYTES (256 * KIB)
@@ -154,7 +155,7 @@ void exec_window_output_init(struct exec_window_output *output, struct exec_oper
     output->op = op;
     output->aggregates = aggregates;
     output->key = key;
-    output->rows_max = exec__rows_max(op);
+    output->rows_max = exec__fire_rows_max(op);
     output->count = 0;
     arena_init(&output->arena, MEM_COMPUTE, OUTPUT_BLOCK_BYTES, SIZE_MAX);
 }

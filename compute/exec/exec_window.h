@@ -128,15 +128,17 @@ struct exec_window_group_op {
     int64_t                  *times_us; /* by i */
     bool                     *nulls;
     int64_t                   progress_ms;
-    struct exec_slices       *slices;   /* every kind but SESSION */
-    struct exec_sessions     *sessions; /* SESSION */
+    int64_t                   target_ms;     /* while firing: progress behind it */
+    int64_t                   passing_on_us; /* the watermark that goes on then; EXEC_WATERMARK_NONE: none */
+    struct exec_slices       *slices;        /* every kind but SESSION */
+    struct exec_sessions     *sessions;      /* SESSION */
 };
 
 struct exec_slices *exec_slices_create(struct exec_window_group_op *group);
 void                exec_slices_destroy(struct exec_slices *slices);
 MUST_USE bool       exec_slices_push(struct exec_slices *slices, const struct vec_chunk *chunk);
-/* Fires what has ended by then. */
-MUST_USE bool exec_slices_advance(struct exec_slices *slices, int64_t progress_ms);
+/* Fires what has ended by then; *out_done false: a piece of it, to be called again with the same progress. */
+MUST_USE bool exec_slices_advance(struct exec_slices *slices, int64_t progress_ms, bool *out_done);
 MUST_USE bool exec_slices_save(struct exec_slices *slices, struct exec_save *save);
 MUST_USE bool exec_slices_load(struct exec_slices *slices, uint32_t table, struct exec_reader *key,
                                struct exec_reader *value);
@@ -144,7 +146,7 @@ MUST_USE bool exec_slices_load(struct exec_slices *slices, uint32_t table, struc
 struct exec_sessions *exec_sessions_create(struct exec_window_group_op *group);
 void                  exec_sessions_destroy(struct exec_sessions *sessions);
 MUST_USE bool         exec_sessions_push(struct exec_sessions *sessions, const struct vec_chunk *chunk);
-MUST_USE bool         exec_sessions_advance(struct exec_sessions *sessions, int64_t progress_ms);
+MUST_USE bool         exec_sessions_advance(struct exec_sessions *sessions, int64_t progress_ms, bool *out_done);
 MUST_USE bool         exec_sessions_save(struct exec_sessions *sessions, struct exec_save *save);
 MUST_USE bool         exec_sessions_load(struct exec_sessions *sessions, uint32_t table, struct exec_reader *key,
                                          struct exec_reader *value);

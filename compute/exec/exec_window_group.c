@@ -3,6 +3,7 @@
  *
  * Results go out before the watermark that fired them, so they are in time for whoever groups them by the same window
  * again. In processing time there is no final watermark: windows still open at the end are not emitted, as in Flink. */
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_state.h"
 #include "compute/exec/exec_window.h"
 
@@ -117,17 +118,30 @@ static bool group_push(struct exec_operator *op, uint32_t input, const struct ve
                                    : exec_slices_push(group->slices, chunk);
 }
 
-static bool advance(struct exec_window_group_op *group, int64_t progress_ms)
+static bool group_fire(struct exec_operator *op)
 {
-    bool fine;
+    struct exec_window_group_op *group = (struct exec_window_group_op *)op;
+    bool                         done = false;
+    bool fine = group->sessions != NULL ? exec_sessions_advance(group->sessions, group->target_ms, &done)
+                                        : exec_slices_advance(group->slices, group->target_ms, &done);
 
-    if (progress_ms <= group->progress_ms) {
-        return true;
+    op->is_firing = !done;
+    if (!fine || !done) {
+        return fine;
     }
-    fine = group->sessions != NULL ? exec_sessions_advance(group->sessions, progress_ms)
-                                   : exec_slices_advance(group->slices, progress_ms);
-    group->progress_ms = progress_ms;
-    return fine;
+    group->progress_ms = group->target_ms;
+    return group->passing_on_us == EXEC_WATERMARK_NONE || exec__emit_watermark(op, group->passing_on_us);
+}
+
+/* Fires what has ended, then the watermark goes on. */
+static bool advance(struct exec_window_group_op *group, int64_t progress_ms, int64_t watermark_us)
+{
+    if (progress_ms <= group->progress_ms) {
+        return watermark_us == EXEC_WATERMARK_NONE || exec__emit_watermark(&group->op, watermark_us);
+    }
+    group->target_ms = progress_ms;
+    group->passing_on_us = watermark_us;
+    return exec__fire(&group->op);
 }
 
 static bool is_processing_time(const struct exec_window_group_op *group)
@@ -145,17 +159,15 @@ static bool group_watermark(struct exec_operator *op, uint32_t input, int64_t wa
     if (!exec__combine_watermark(op, input, watermark_us, &lowest_us)) {
         return true;
     }
-    if (!is_processing_time(group) && !advance(group, exec_window_progress(lowest_us))) {
-        return false;
-    }
-    return exec__emit_watermark(op, lowest_us);
+    return is_processing_time(group) ? exec__emit_watermark(op, lowest_us)
+                                     : advance(group, exec_window_progress(lowest_us), lowest_us);
 }
 
 static bool group_time(struct exec_operator *op, int64_t now_ms)
 {
     struct exec_window_group_op *group = (struct exec_window_group_op *)op;
 
-    return !is_processing_time(group) || advance(group, now_ms - 1);
+    return !is_processing_time(group) || advance(group, now_ms - 1, EXEC_WATERMARK_NONE);
 }
 
 /* --- state ---------------------------------------------------------------------------------------------------------
@@ -203,6 +215,7 @@ const struct exec_operator_class exec__window_group_class = {
     .push = group_push,
     .watermark = group_watermark,
     .time = group_time,
+    .fire = group_fire,
     .close = group_close,
     .save_scalars = group_save_scalars,
     .load_scalars = group_load_scalars,

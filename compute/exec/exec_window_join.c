@@ -7,6 +7,7 @@
  *
  * Saved are the rows as they come, if their window has not fired by then, and how far time got: windows that have fired
  * by it are gone. */
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_join.h"
 #include "compute/exec/exec_journal.h"
 #include "compute/exec/exec_state.h"
@@ -30,6 +31,11 @@ struct window_join_op {
     int64_t               progress_ms;
     bool                  keeps_changes;
     uint64_t              saved_count; /* rows that were ever saved: each has a key of its own */
+    /* While the first window fires: what is paired next, and then what is forgotten. */
+    bool               is_joined;
+    void              *at;
+    struct exec_match *at_left, *at_right;
+    int64_t            passing_on_us; /* the watermark that goes on behind it */
     /* While saving: the window, and of a save of all what was written last of it. */
     uint32_t                   saving_window;
     struct exec_multimap_place saving;
@@ -186,20 +192,60 @@ static bool window_join_push(struct exec_operator *op, uint32_t input, const str
 /* --- firing --------------------------------------------------------------------------------------------------------
  */
 
-static bool join_entry(struct window_join_op *joiner, void *entry)
+static void enter(struct window_join_op *joiner, void *entry)
 {
-    struct exec_match *left = exec_multimap_matches(&joiner->map, entry, EXEC_LEFT)->first;
+    joiner->at = entry;
+    joiner->at_left = entry == NULL ? NULL : exec_multimap_matches(&joiner->map, entry, EXEC_LEFT)->first;
+    joiner->at_right = entry == NULL ? NULL : exec_multimap_matches(&joiner->map, entry, EXEC_RIGHT)->first;
+}
 
-    for (; left != NULL; left = left->next) {
-        struct exec_match *right = exec_multimap_matches(&joiner->map, entry, EXEC_RIGHT)->first;
-
-        for (; right != NULL; right = right->next) {
-            if (!exec_join_add_kept(&joiner->join, exec_match_row(left), exec_match_row(right))) {
-                return false;
-            }
+/* The left row at hand with the rest of the right ones; *out_done false: there is no room for all. */
+static bool pair_left(struct window_join_op *joiner, bool *out_done)
+{
+    *out_done = false;
+    for (; joiner->at_right != NULL; joiner->at_right = joiner->at_right->next) {
+        if (!exec__fire_has_room(&joiner->join.op)) {
+            return true;
+        }
+        exec__fire_spend(&joiner->join.op, 1);
+        if (!exec_join_add_kept(&joiner->join, exec_match_row(joiner->at_left), exec_match_row(joiner->at_right))) {
+            return false;
         }
     }
+    *out_done = true;
     return true;
+}
+
+static bool pair_window(struct window_join_op *joiner, bool *out_done)
+{
+    *out_done = true;
+    while (joiner->at != NULL) {
+        for (; joiner->at_left != NULL; joiner->at_left = joiner->at_left->next) {
+            if (!pair_left(joiner, out_done)) {
+                return false;
+            }
+            if (!*out_done) {
+                return true;
+            }
+            joiner->at_right = exec_multimap_matches(&joiner->map, joiner->at, EXEC_RIGHT)->first;
+        }
+        exec__fire_spend(&joiner->join.op, 1);
+        enter(joiner, *exec_multimap_link(&joiner->map, joiner->at));
+    }
+    return true;
+}
+
+/* Some of the window's keys go; false: others are left. */
+static bool forget_some(struct window_join_op *joiner, struct joined_window *window)
+{
+    while (window->first != NULL && exec__fire_has_room(&joiner->join.op)) {
+        void *next = *exec_multimap_link(&joiner->map, window->first);
+
+        exec__fire_spend(&joiner->join.op, 1);
+        exec_multimap_remove(&joiner->map, window->first);
+        window->first = next;
+    }
+    return window->first == NULL;
 }
 
 static void forget(struct window_join_op *joiner, struct joined_window *window)
@@ -211,18 +257,26 @@ static void forget(struct window_join_op *joiner, struct joined_window *window)
     exec_journal_clear(&window->journal, joiner->map.heap);
 }
 
-static bool fire(struct window_join_op *joiner, struct joined_window *window)
+/* A piece of the first window. */
+static bool fire(struct window_join_op *joiner, bool *out_done)
 {
-    exec_join_begin(&joiner->join, EXEC_LEFT, NULL);
-    for (void *entry = window->first; entry != NULL; entry = *exec_multimap_link(&joiner->map, entry)) {
-        if (!join_entry(joiner, entry)) {
+    struct joined_window *window = &joiner->windows[0];
+
+    *out_done = false;
+    if (joiner->at == NULL && !joiner->is_joined) {
+        enter(joiner, window->first);
+    }
+    if (!joiner->is_joined) {
+        exec_join_begin(&joiner->join, EXEC_LEFT, NULL);
+        if (!pair_window(joiner, &joiner->is_joined) || !exec_join_send(&joiner->join)) {
             return false;
         }
     }
-    if (!exec_join_send(&joiner->join)) {
-        return false;
+    if (joiner->is_joined && forget_some(joiner, window)) {
+        exec_journal_clear(&window->journal, joiner->map.heap);
+        joiner->is_joined = false;
+        *out_done = true;
     }
-    forget(joiner, window);
     return true;
 }
 
@@ -235,28 +289,42 @@ static void drop_windows(struct window_join_op *joiner, uint32_t count)
     }
 }
 
+static bool window_join_fire(struct exec_operator *op)
+{
+    struct window_join_op *joiner = (struct window_join_op *)op;
+    bool                   any = false;
+
+    op->is_firing = true;
+    while (joiner->window_count > 0 && exec_window_has_fired(joiner->windows[0].span.end_ms, joiner->progress_ms)) {
+        bool done;
+
+        if (!fire(joiner, &done)) {
+            return false;
+        }
+        if (!done) {
+            return true;
+        }
+        drop_windows(joiner, 1);
+        any = true;
+    }
+    op->is_firing = false;
+    if (any) {
+        exec__pause(op);
+    }
+    return exec__emit_watermark(op, joiner->passing_on_us);
+}
+
 static bool window_join_watermark(struct exec_operator *op, uint32_t input, int64_t watermark_us)
 {
     struct window_join_op *joiner = (struct window_join_op *)op;
     int64_t                lowest_us;
-    uint32_t               fired = 0;
 
     if (!exec__combine_watermark(op, input, watermark_us, &lowest_us)) {
         return true;
     }
     joiner->progress_ms = exec_window_progress(lowest_us);
-    while (fired < joiner->window_count &&
-           exec_window_has_fired(joiner->windows[fired].span.end_ms, joiner->progress_ms)) {
-        if (!fire(joiner, &joiner->windows[fired])) {
-            return false;
-        }
-        fired++;
-    }
-    if (fired > 0) {
-        drop_windows(joiner, fired);
-        exec__pause(op);
-    }
-    return exec__emit_watermark(op, lowest_us);
+    joiner->passing_on_us = lowest_us;
+    return exec__fire(op);
 }
 
 /* --- state ---------------------------------------------------------------------------------------------------------
@@ -368,6 +436,7 @@ const struct exec_operator_class exec__window_join_class = {
     .open = window_join_open,
     .push = window_join_push,
     .watermark = window_join_watermark,
+    .fire = window_join_fire,
     .close = window_join_close,
     .save_scalars = window_join_save_scalars,
     .load_scalars = window_join_load_scalars,

@@ -1,5 +1,5 @@
 /* Workers: the operators of one thread, wired as the plan says; what drivers call. */
-#include "compute/exec/exec_worker.h"
+#include "compute/exec/exec_hold.h"
 
 #define WORKER_BLOCK (64 * (size_t)KIB)
 
@@ -127,6 +127,7 @@ void exec__worker_destroy(struct exec_worker *worker)
             op->class->close(op);
         }
     }
+    exec__hold_free(worker);
     exec__state_free(worker);
     mem_free(MEM_COMPUTE, worker->openings);
     arena_deinit(&worker->arena);
@@ -228,6 +229,7 @@ void exec_worker_open(struct exec_worker *worker, uint32_t scan, uint32_t partit
 void exec_worker_opened(struct exec_worker *worker)
 {
     worker->is_opened = true;
+    exec__fire_refill(worker);
     if (!exec__worker_loaded(worker)) {
         return;
     }
@@ -267,6 +269,7 @@ bool exec_worker_push(struct exec_worker *worker, uint32_t scan, uint32_t partit
         return false;
     }
     worker->pushing = opening;
+    exec__fire_refill(worker);
     exec__count(&worker->ops[scan]->stats.rows_in, chunk->selected_count);
     good = exec__emit(worker->ops[scan], chunk);
     worker->pushing = NULL;
@@ -279,6 +282,7 @@ bool exec_worker_end(struct exec_worker *worker, uint32_t scan, uint32_t partiti
 
     CHECK(!opening->ended && !worker->in_barrier && !worker->is_saving);
     opening->ended = true;
+    exec__fire_refill(worker);
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         if (is_watermark_of(worker->ops[i], scan) && !exec__watermark_end(worker->ops[i], partition)) {
             return false;
@@ -350,10 +354,16 @@ bool exec_worker_time(struct exec_worker *worker, int64_t now_ms)
         return true;
     }
     worker->now_ms = now_ms;
+    exec__fire_refill(worker);
     for (uint32_t i = 0; i < worker->job->plan->node_count; i++) {
         struct exec_operator *op = worker->ops[i];
 
-        if (op != NULL && op->class->time != NULL && !op->class->time(op, now_ms)) {
+        if (op == NULL || op->class->time == NULL) {
+            continue;
+        }
+        if (op->is_holding) {
+            exec__hold_time(op);
+        } else if (!op->class->time(op, now_ms)) {
             return false;
         }
     }
@@ -403,6 +413,26 @@ static bool step_exchanges(struct exec_worker *worker, bool *out_did, bool *out_
     return true;
 }
 
+/* What operators hold, before anything else comes in; unless what they send finds no room at others, who may wait for
+ * this worker to read. */
+static bool step_holding(struct exec_worker *worker, bool *out_did)
+{
+    bool is_empty = true;
+
+    for (uint32_t i = 0; i < worker->job->plan->node_count && worker->holding_count > 0; i++) {
+        struct exec_operator *op = worker->ops[i];
+
+        if (op != NULL && op->node->kind == EXEC_EXCHANGE && !exec__exchange_send_held(op, &is_empty)) {
+            return false;
+        }
+    }
+    if (worker->holding_count == 0 || !is_empty) {
+        return true;
+    }
+    *out_did = true;
+    return exec__hold_step(worker);
+}
+
 enum exec_progress exec_worker_step(struct exec_worker *worker)
 {
     bool did = false;
@@ -414,7 +444,8 @@ enum exec_progress exec_worker_step(struct exec_worker *worker)
     if (worker->is_saving) {
         return EXEC_IDLE;
     }
-    if (!exec__barrier_flush(worker, &did)) {
+    exec__fire_refill(worker);
+    if (!exec__barrier_flush(worker, &did) || !step_holding(worker, &did)) {
         return EXEC_FAILED;
     }
     if (!step_sources(worker, &did) || !step_exchanges(worker, &did, &is_blocked)) {

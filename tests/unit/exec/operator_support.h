@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "compute/exec/exec_worker.h"
+#include "compute/exec/exec_hold.h"
 #include "core/base/prng.h"
 
 #define RIG_COLUMNS_MAX 16
@@ -202,6 +202,7 @@ struct rig_options {
     uint64_t         verify_seed;
     uint64_t         memory_bytes_max;
     bool             keeps_changes; /* wanted by rig_restart() */
+    uint32_t         piece_rows;    /* what a watermark fires goes on with the next push, save or last watermark */
 };
 
 static inline struct exec_operator *rig_op(const struct rig *rig)
@@ -232,6 +233,7 @@ static inline void rig_start(struct rig *rig, const struct rig_options *options)
                                      .verify_seed = options->verify_seed,
                                      .memory_bytes_max = options->memory_bytes_max,
                                      .keeps_changes = options->keeps_changes,
+                                     .piece_rows = options->piece_rows,
                                      .sink = {.write = rig_write, .context = rig}};
     arena_init(&rig->arena, MEM_TEST, 64 * KIB, SIZE_MAX);
     rig->input_count = n;
@@ -286,6 +288,17 @@ static inline const char *rig_failure(const struct rig *rig)
     return failure == NULL ? NULL : failure->message;
 }
 
+/* Steps until nothing fires any more. */
+static inline bool rig_settle(struct rig *rig)
+{
+    while (rig->worker->holding_count > 0) {
+        if (exec_worker_step(rig->worker) == EXEC_FAILED) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* count rows of as many cells as the input has columns. */
 static inline bool rig_push(struct rig *rig, uint32_t input, const struct rig_row *rows, uint32_t count)
 {
@@ -305,12 +318,14 @@ static inline bool rig_push(struct rig *rig, uint32_t input, const struct rig_ro
     }
     fine = exec__emit(rig->worker->ops[input], &chunk);
     arena_deinit(&arena);
-    return fine;
+    return fine && rig_settle(rig);
 }
 
 static inline bool rig_watermark(struct rig *rig, uint32_t input, int64_t watermark_us)
 {
-    return exec__emit_watermark(rig->worker->ops[input], watermark_us);
+    exec__fire_refill(rig->worker);
+    return exec__emit_watermark(rig->worker->ops[input], watermark_us) &&
+           (watermark_us != EXEC_WATERMARK_END || rig_settle(rig));
 }
 
 static inline uint64_t rig_late(const struct rig *rig)
@@ -369,6 +384,7 @@ static inline void rig_save(struct rig *rig, bool all)
     struct exec_saver  saver = {.write = rig_write_record, .context = rig};
     enum exec_progress progress;
 
+    assert_true(rig_settle(rig));
     if (all) {
         rig_forget_records(rig);
     }

@@ -103,6 +103,7 @@ static void run(const struct setting *setting)
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
     options.keeps_changes = prng_chance(&prng, 1, 2);
+    options.piece_rows = prng_chance(&prng, 1, 2) ? 0 : 1 + (uint32_t)prng_below(&prng, 8);
     rig_start(&rig, &options);
     for (int step = 0; step < 40; step++) {
         struct rig_row rows[64];

@@ -189,9 +189,11 @@ static void rig_make(struct state_rig *rig, const struct sql_plan *plan, uint32_
             state_input(rig, plan->sources[s].scan, p, rows_of(&rig->graph, &plan->sources[s], p), ROWS);
         }
     }
-    state_init(
-        rig, seed,
-        (struct exec_options){.worker_count = workers, .verify_seed = seed % 2, .rows_max = seed % 3 == 0 ? 7 : 0});
+    state_init(rig, seed,
+               (struct exec_options){.worker_count = workers,
+                                     .verify_seed = seed % 2,
+                                     .piece_rows = seed % 4 == 0 ? 0 : 1 + (uint32_t)seed % 20,
+                                     .rows_max = seed % 3 == 0 ? 7 : 0});
     rig->epochs.push_max = 40;
     rig->epochs.chance = 5;
 }
