@@ -13,6 +13,18 @@
 #define SINK_RIG_TEXT      256
 #define SINK_RIG_FIRST_PID 5000
 
+/* Scripts with one sink `snk` (k STRING, v BIGINT) to topic `out`; options begin with a comma. */
+#define SINK_RIG_SOURCE \
+    "CREATE TABLE src (k STRING, v BIGINT) WITH ('connector' = 'kafka', 'topic' = 'in', 'format' = 'json');\n"
+#define SINK_RIG_EXACTLY "'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = 'x'"
+#define SINK_RIG_APPEND(options)                                                                                      \
+    SINK_RIG_SOURCE "CREATE TABLE snk (k STRING, v BIGINT) WITH ('connector' = 'kafka', 'topic' = 'out', 'format' = " \
+                    "'json'" options ");\nINSERT INTO snk SELECT k, v FROM src;"
+#define SINK_RIG_UPSERT(options)                                                                                     \
+    SINK_RIG_SOURCE "CREATE TABLE snk (k STRING, v BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = "       \
+                    "'upsert-kafka', 'topic' = 'out', 'key.format' = 'json', 'value.format' = 'json'" options ");\n" \
+                    "INSERT INTO snk SELECT k, v FROM src;"
+
 struct sink_worker {
     struct sink_rig  *rig;
     struct job_sinks *sinks;
