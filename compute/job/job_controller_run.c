@@ -16,6 +16,7 @@
 #define BACKOFF_RESET_NS   (600 * NS_PER_S)
 #define QUERY_FLUSH_MS     100
 #define PRODUCER_EPOCH_MAX 32000
+#define RUN_PIECE_ROWS     256 /* keys of a window that fire at once: some 0.1 ms */
 
 /* --- plans -------------------------------------------------------------------------------------------------------- */
 
@@ -360,6 +361,7 @@ static void run_workers(struct job *job)
                                                        .sink = {job__worker_write, run},
                                                        .barrier = job__worker_passed,
                                                        .barrier_context = run,
+                                                       .piece_rows = RUN_PIECE_ROWS,
                                                        .keeps_changes = run->keeps_state});
     if (run->exec == NULL) {
         job__fail(job, "no memory to run it", false);
