@@ -1,6 +1,7 @@
 """Brokers to measure: start one on fresh data, pinned, wait until it serves, stop it. For scripts in this folder."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,8 +14,8 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def free_port(count):
-    """The first of `count` ports in a row that nobody listens on."""
-    for port in range(23000, 32000, 97):
+    """The first of `count` ports in a row that nobody listens on; chosen at random: scripts may run at once."""
+    for port in random.sample(range(23000, 32000, 97), 93):
         try:
             for i in range(count):
                 with socket.socket() as probe:
