@@ -35,6 +35,7 @@ struct job_controller *job__controller_create(struct job_shard *jobs)
     list_init(&controller->scripts);
     map_init(&controller->by_id, MEM_JOB);
     map_init(&controller->objects, MEM_JOB);
+    map_init(&controller->savepoints, MEM_JOB);
     arena_init(&controller->scratch, MEM_JOB, SCRATCH_BLOCK_BYTES, JOB_SCRATCH_BYTES_MAX);
     return controller;
 }
@@ -51,6 +52,8 @@ void job__controller_destroy(struct job_controller *controller)
     job__objects_clear(controller);
     map_deinit(&controller->by_id);
     map_deinit(&controller->objects);
+    job__savepoints_clear(controller);
+    map_deinit(&controller->savepoints);
     arena_deinit(&controller->scratch);
     mem_free(MEM_JOB, controller);
 }
@@ -166,6 +169,12 @@ static void controller_replay(struct coord_machine *machine, const struct coord_
         controller->damaged++;
         break;
     case JOB_RECORD_SAVEPOINT:
+        if (record.tombstone) {
+            job__savepoint_remove(controller, record.key);
+        } else {
+            job__savepoint_put(controller, &record);
+        }
+        break;
     case JOB_RECORD_OTHER:
         break;
     }
@@ -218,6 +227,7 @@ static void controller_unload(struct coord_machine *machine, int16_t error)
     }
     job__sessions_end(controller, true);
     job__objects_clear(controller);
+    job__savepoints_clear(controller);
     controller->damaged = 0;
     controller->resolved = false;
     if (controller->resolve_done != NULL) {
@@ -341,11 +351,10 @@ static void resolve_over(struct job_controller *controller, int16_t error)
     controller->verdict_count = 0;
     controller->resolving = false;
     if (error != 0) {
-        slog_error("job", "open transactions of jobs could not be ended (%s): trying again", kp_error_name(error));
-        controller_later(controller);
-    } else {
-        controller->resolved = true;
+        slog_error("job", "open transactions of jobs could not be ended (%s): each job's are before it runs again",
+                   kp_error_name(error));
     }
+    controller->resolved = true; /* jobs whose partitions are well need not wait for the others */
     controller->resolve_done = NULL;
     if (done != NULL) {
         done(controller->resolve_context, ERR_OK);

@@ -82,6 +82,7 @@ struct job {
     uint32_t                 ended;       /* workers whose sources are through */
     struct job_share       **shares;      /* of the epoch under way, by worker */
     struct job_commit        next;        /* the record on its way */
+    char                    *savepoint;   /* to be left when it stops; NULL: none */
     uint32_t                 offsets_out; /* commits under groups that are on their way */
     bool                     offsets_due; /* newer ones wait for them */
     bool                     offsets_warned;
@@ -119,6 +120,13 @@ struct job_ddl {
     struct view      statement;
 };
 
+/* What STOP WITH SAVEPOINT leaves; the state itself stays in the log of the job. One job may go on from it. */
+struct job_savepoint {
+    struct view name, definition, commit; /* own; the latter two as in their records */
+    char        job_id[JOB_ID_TEXT_BYTES];
+    int64_t     created_ms;
+};
+
 struct job_controller {
     struct job_shard        *jobs;
     struct coord_machine     machine;
@@ -138,6 +146,7 @@ struct job_controller {
     struct list_node         list;        /* of jobs, in order of creation */
     struct list_node         queries;     /* jobs that are in no log */
     struct list_node         strays;      /* jobs whose log has gone: until their workers are */
+    struct map               savepoints;  /* by name -> struct job_savepoint */
     struct map               objects;     /* by name -> struct job_object */
     struct list_node         object_list; /* by position */
     int64_t                  object_position;
@@ -255,6 +264,23 @@ void job__epochs_begin(struct job *job); /* the workers have started */
 /* The next epoch is the last, begins now, and `after` follows. */
 void job__last_epoch(struct job *job, enum job_after after);
 void job__commit_free(struct job_commit *commit);
+
+/* --- job_controller_savepoint.c ----------------------------------------------------------------------------------- */
+
+struct job_savepoint *job__savepoint_find(const struct job_controller *controller, struct view name);
+void                  job__savepoint_put(struct job_controller *controller, const struct job_record *record);
+void                  job__savepoint_remove(struct job_controller *controller, struct view name);
+void                  job__savepoints_clear(struct job_controller *controller);
+/* The job has stopped: what it left goes to the log with the next commit. Takes job->savepoint. */
+void job__savepoint_leave(struct job *job);
+/* Tombstones of those that a job has left, which is being deleted. */
+void job__savepoints_drop(struct job *job);
+/* May a job with this plan go on from it? False: message. */
+MUST_USE bool job__savepoint_check(struct job_controller *controller, struct view name, const struct sql_plan *plan,
+                                   char *message, size_t message_capacity);
+/* A new job takes it: its first commit, whose log it is from now on; the savepoint is gone. With the job's definition
+ * these are one write. */
+MUST_USE bool job__savepoint_claim(struct job *job, struct view name);
 
 /* --- job_statement.c: scripts ----------------------------------------------------------------------------------------
  */

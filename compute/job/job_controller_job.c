@@ -23,6 +23,7 @@ static void definition_free(struct job_definition *definition)
     disown(definition->statement);
     disown(definition->failure);
     disown(definition->from_savepoint);
+    disown(definition->log_id);
 }
 
 void job__set_definition(struct job *job, const struct job_definition *from)
@@ -34,6 +35,7 @@ void job__set_definition(struct job *job, const struct job_definition *from)
     definition.statement = own(from->statement);
     definition.failure = own(from->failure);
     definition.from_savepoint = own(from->from_savepoint);
+    definition.log_id = own(from->log_id);
     definition_free(&job->definition);
     job->definition = definition;
     job->status = definition.status;
@@ -103,6 +105,7 @@ void job__free(struct job *job)
     list_remove(&job->link);
     definition_free(&job->definition);
     job__commit_free(&job->commit);
+    mem_free(MEM_JOB, job->savepoint);
     mem_free(MEM_JOB, job);
 }
 
@@ -256,6 +259,9 @@ static void end_at_rest(struct job *job, struct job_waiter *waiter, enum job_wan
     if (wanted == JOB_WANTED_ENDED) {
         job->definition.end_ms = job__wall_ms(job->controller);
     }
+    if (job->savepoint != NULL) {
+        job__savepoint_leave(job);
+    }
     job__tell_waiters(job, true, end_text(status));
     answer_written(job, waiter);
 }
@@ -265,13 +271,22 @@ static bool at_rest(const struct job *job)
     return (job->step == JOB_STEP_NONE || job->step == JOB_STEP_WAIT) && job->away == 0;
 }
 
-static void verb_end(struct job *job, struct job_waiter *waiter, enum job_after after)
+static void verb_end(struct job *job, struct view savepoint, struct job_waiter *waiter, enum job_after after)
 {
     bool pauses = after == JOB_AFTER_PAUSE;
 
     if (job__ended(job)) {
         refuse(waiter, job, "it cannot be stopped");
-    } else if (at_rest(job)) {
+        return;
+    }
+    if (savepoint.len > 0 && at_rest(job) && !job->has_commit) {
+        refuse(waiter, job, "nothing is committed yet that a savepoint could keep");
+        return;
+    }
+    if (savepoint.len > 0 && job->savepoint == NULL) {
+        job->savepoint = mem_copy_text(MEM_JOB, savepoint);
+    }
+    if (at_rest(job)) {
         end_at_rest(job, waiter, pauses ? JOB_WANTED_PAUSED : JOB_WANTED_ENDED,
                     pauses                      ? JOB_SUSPENDED
                     : after == JOB_AFTER_CANCEL ? JOB_CANCELED
@@ -343,6 +358,10 @@ static void deletion_written(void *context, int16_t error)
         deletion_over(deletion, "the log of jobs cannot be written");
         return;
     }
+    if (deletion->topic[0] == '\0') {
+        deletion_topic_gone(&deletion->change);
+        return;
+    }
     deletion->remove.name = view_text(deletion->topic);
     deletion->change = (struct meta_change){
         .kind = META_DELETE_TOPICS, .count = 1, .delete_topics = &deletion->remove, .done = deletion_topic_gone};
@@ -365,7 +384,11 @@ static void verb_delete(struct job *job, struct job_waiter *waiter)
     deletion->waiter = waiter;
     deletion->names = mem_alloc(MEM_JOB, job->definition.worker_count * JOB_PRODUCERS * sizeof(*deletion->names));
     deletion->name_count = job__producer_names(job, deletion->names);
-    (void)snprintf(deletion->topic, sizeof(deletion->topic), "%s%s", JOB_LOG_TOPIC_PREFIX, job->id);
+    if (job->definition.log_id.len > 0) { /* else another job has gone on with it */
+        (void)snprintf(deletion->topic, sizeof(deletion->topic), "%s%.*s", JOB_LOG_TOPIC_PREFIX,
+                       (int)job->definition.log_id.len, (const char *)job->definition.log_id.base);
+    }
+    job__savepoints_drop(job);
     (void)!job__controller_add(controller, &definition); /* tombstones always fit */
     (void)!job__controller_add(controller, &commit);
     controller->writes_out++;
@@ -380,14 +403,16 @@ void job__verb(struct job_controller *controller, enum job_request_kind kind, st
 
     if (job == NULL) {
         waiter->done(waiter, NULL, "there is no such job");
-    } else if (savepoint.len > 0 || kind == JOB_REQUEST_SAVEPOINT) {
-        waiter->done(waiter, job, "savepoints are not supported; pause and resume keep a job's state");
+    } else if (kind == JOB_REQUEST_SAVEPOINT) {
+        waiter->done(waiter, job, "a job that goes on leaves no savepoint: stop it with one, or pause and resume it");
+    } else if (savepoint.len > 0 && job__savepoint_find(controller, savepoint) != NULL) {
+        waiter->done(waiter, job, "there is a savepoint of that name already");
     } else if (kind == JOB_REQUEST_RESUME) {
         verb_resume(job, waiter);
     } else if (kind == JOB_REQUEST_DELETE) {
         verb_delete(job, waiter);
     } else {
-        verb_end(job, waiter,
+        verb_end(job, kind == JOB_REQUEST_STOP ? savepoint : (struct view){0}, waiter,
                  kind == JOB_REQUEST_PAUSE  ? JOB_AFTER_PAUSE
                  : kind == JOB_REQUEST_STOP ? JOB_AFTER_STOP
                                             : JOB_AFTER_CANCEL);

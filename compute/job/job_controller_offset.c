@@ -84,8 +84,7 @@ static void out_deliver(struct io_mail *mail, struct io_shard *to)
     coord_offset_commit(out->at->options.coord, &out->call);
 }
 
-/* --- the topic, as the first group makes it
- * ---------------------------------------------------------------------------- */
+/* --- the topic, as the first group makes it ----------------------------------------------------------------------- */
 
 static void topic_made(struct meta_change *change)
 {
@@ -115,8 +114,7 @@ static void topic_make(struct offsets_out *out)
     meta_submit(meta, &out->change);
 }
 
-/* --- what is committed
- * --------------------------------------------------------------------------------------------------- */
+/* --- what is committed -------------------------------------------------------------------------------------------- */
 
 /* One row a partition: topics of one name may follow each other, the coordinator does not mind. */
 static bool out_fill(struct offsets_out *out, uint32_t source)

@@ -106,6 +106,11 @@ static void run_resolved(void *context, int16_t error)
         job__fail(job, "what its last run had open could not be ended: a partition of its sinks is offline", false);
         return;
     }
+    if (job->verdict.lost) {
+        job__fail(job, "output that it has committed is lost: a sink's partition is shorter than the commit record says",
+                  true);
+        return;
+    }
     run_record(job);
 }
 
@@ -270,7 +275,8 @@ static void run_plan(struct job *job)
         job__fail(job, message, true);
         return;
     }
-    (void)snprintf(job->log_topic, sizeof(job->log_topic), "%s%s", JOB_LOG_TOPIC_PREFIX, job->id);
+    (void)snprintf(job->log_topic, sizeof(job->log_topic), "%s%.*s", JOB_LOG_TOPIC_PREFIX,
+                   (int)job->definition.log_id.len, (const char *)job->definition.log_id.base);
     if (job->is_query || !exec_plan_has_state(&job->planned.plan->exec) ||
         meta_topic(meta, view_text(job->log_topic)) != NULL) {
         run_sinks(job);
@@ -426,6 +432,8 @@ void job__fail(struct job *job, const char *message, bool for_good)
               (const char *)job->definition.name.base, message);
     job__set_failure(job, message);
     job->last_epoch = false;
+    mem_free(MEM_JOB, job->savepoint);
+    job->savepoint = NULL;
     job->status = JOB_FAILING;
     job__tell_waiters(job, false, message);
     job__stop(job, for_good || job->is_query ? JOB_AFTER_FAIL : JOB_AFTER_RESTART);
@@ -465,6 +473,9 @@ static void end_as(struct job *job, enum job_status status, enum job_wanted want
     job->definition.wanted = wanted;
     if (wanted == JOB_WANTED_ENDED) {
         job->definition.end_ms = job__wall_ms(job->controller);
+    }
+    if (job->savepoint != NULL && job->has_commit) {
+        job__savepoint_leave(job);
     }
     slog_info("job", "job %s (%.*s): %s", job->id, (int)MIN(job->definition.name.len, 100),
               (const char *)job->definition.name.base, job_status_name(status));

@@ -69,6 +69,7 @@ static bool write_definition(struct arena *arena, const struct job_definition *d
     value.failure = definition->failure;
     value.failure_ms = definition->failure_ms;
     value.from_savepoint = definition->from_savepoint;
+    value.log_id = definition->log_id;
     return encode(arena, write_job_definition_value, &value, out);
 }
 
@@ -187,7 +188,8 @@ bool job__record_definition(struct arena *arena, struct view bytes, struct job_d
     if (kp_job_definition_value_read(&reader, &value) != ERR_OK || value.wanted < 0 ||
         value.wanted >= JOB_WANTED_COUNT || value.status < 0 || value.status >= JOB_STATUS_COUNT ||
         value.worker_count < 1 || value.worker_count > EXEC_WORKERS_MAX || value.first_producer_id < 0 ||
-        value.producer_epoch < 0 || value.incarnation < 0 || value.restarts < 0) {
+        value.log_id.len >= JOB_ID_TEXT_BYTES || value.producer_epoch < 0 || value.incarnation < 0 ||
+        value.restarts < 0) {
         return false;
     }
     *out = (struct job_definition){.name = value.name,
@@ -205,7 +207,8 @@ bool job__record_definition(struct arena *arena, struct view bytes, struct job_d
                                    .end_ms = value.end_ms,
                                    .failure = value.failure,
                                    .failure_ms = value.failure_ms,
-                                   .from_savepoint = value.from_savepoint};
+                                   .from_savepoint = value.from_savepoint,
+                                   .log_id = value.log_id};
     return true;
 }
 

@@ -25,6 +25,8 @@ struct job_definition {
     struct view     failure;                      /* of the newest; empty: none */
     int64_t         failure_ms;                   /* -1: none */
     struct view     from_savepoint;               /* empty: none */
+    struct view
+        log_id; /* whose log has its state: its own id, that of the job it goes on from; empty: another has it */
 };
 
 struct job_commit {

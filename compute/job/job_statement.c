@@ -29,6 +29,7 @@ struct job_script {
     struct job_producer_name   *names;
     struct timer                progress;
     struct view                 job_script, job_name;
+    struct view                 savepoint; /* to go on from; empty: none */
     char                        job_id[JOB_ID_TEXT_BYTES];
     bool                        waits_end; /* 'table.dml-sync' */
     bool                        away;      /* a callback will come */
@@ -230,6 +231,24 @@ static void job_written(void *context, int16_t error)
               job_progress);
 }
 
+/* Into the log's event, all or nothing. */
+static bool job_make(struct job_script *script, struct job_record *record)
+{
+    struct job_controller *controller = script->controller;
+    struct job            *job = job__new(controller, record->key);
+
+    job__set_definition(job, &record->definition);
+    if (script->savepoint.len == 0 || job__savepoint_claim(job, script->savepoint)) {
+        record->definition = job->definition;
+        if (job__controller_add(controller, record)) {
+            return true;
+        }
+    }
+    coord_log_drop(controller->log);
+    job__free(job);
+    return false;
+}
+
 static void job_told(void *context)
 {
     struct job_script      *script = context;
@@ -250,16 +269,17 @@ static void job_told(void *context)
                              .created_ms = now_ms,
                              .start_ms = now_ms,
                              .end_ms = -1,
-                             .failure_ms = -1}};
+                             .failure_ms = -1,
+                             .from_savepoint = script->savepoint,
+                             .log_id = view_text(script->job_id)}};
 
     mem_free(MEM_JOB, script->names);
     script->names = NULL;
     if (script->ending != NULL) {
         script_go_on(script);
-    } else if (!job__controller_add(controller, &record)) {
-        statement_failed(script, "the statement and what it needs are too long to be kept");
+    } else if (!job_make(script, &record)) {
+        statement_failed(script, "the statement and what it needs are too long to be kept, or its savepoint is gone");
     } else {
-        job__set_definition(job__new(controller, record.key), &record.definition);
         job__write_added(job__find(controller, record.key), job_written, script);
     }
 }
@@ -316,6 +336,15 @@ static void job_submit_plan(struct job_script *script, const struct sql_plan *pl
 {
     uint8_t random[(JOB_ID_TEXT_BYTES - 1) / 2];
 
+    script->savepoint = sql_catalog_setting(job__session_catalog(script->session), "execution.state-recovery.path");
+    if (script->savepoint.len == 0) {
+        script->savepoint = sql_catalog_setting(job__session_catalog(script->session), "execution.savepoint.path");
+    }
+    script->savepoint = arena_copy(&script->work, script->savepoint);
+    if (script->savepoint.len > 0 &&
+        !job__savepoint_check(script->controller, script->savepoint, plan, script->message, sizeof(script->message))) {
+        return;
+    }
     script->job_name = job_name(script, plan);
     script->waits_end = setting_is_true(script, "table.dml-sync");
     io_random(job__io(script->controller->jobs), span_of(random, sizeof(random)));
@@ -398,10 +427,15 @@ static void show_jobs_ready(void *context, int16_t error)
 static void job_stopped(struct job_waiter *waiter, struct job *job, const char *failure)
 {
     struct job_script *script = CONTAINER_OF(waiter, struct job_script, waiter);
+    char               text[128];
 
     (void)job;
     if (failure != NULL) {
         statement_failed(script, failure);
+    } else if (script->savepoint.len > 0) { /* as Flink shows it */
+        (void)snprintf(text, sizeof(text), "savepoint path\n%.*s\n", (int)script->savepoint.len,
+                       (const char *)script->savepoint.base);
+        statement_done(script, true, view_text(text), NULL);
     } else {
         statement_done(script, false, (struct view){0}, NULL);
     }
@@ -410,12 +444,17 @@ static void job_stopped(struct job_waiter *waiter, struct job *job, const char *
 static void statement_stop_job(struct job_script *script)
 {
     const struct sql_statement *statement = script->statement;
+    char                        name[64] = "";
 
+    if (statement->with_savepoint) {
+        (void)snprintf(name, sizeof(name), "savepoint-%.*s-%016" PRIx64, (int)MIN(statement->key.len, 6),
+                       (const char *)statement->key.base, io_random_u64(job__io(script->controller->jobs)));
+    }
+    script->savepoint = arena_copy(&script->work, view_text(name));
     script->away = true;
     script->waiter = (struct job_waiter){.done = job_stopped};
     list_init(&script->waiter.link);
-    job__verb(script->controller, JOB_REQUEST_STOP, statement->key,
-              statement->with_savepoint ? statement->key : (struct view){0}, &script->waiter);
+    job__verb(script->controller, JOB_REQUEST_STOP, statement->key, script->savepoint, &script->waiter);
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */

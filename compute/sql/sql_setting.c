@@ -14,6 +14,8 @@ static const struct {
     {"execution.checkpointing.interval", SETTING_DURATION, "", NULL},
     {"execution.checkpointing.mode", SETTING_TEXT, "EXACTLY_ONCE", NULL},
     {"execution.runtime-mode", SETTING_TEXT, "streaming", "streaming"},
+    {"execution.savepoint.path", SETTING_TEXT, "", NULL},
+    {"execution.state-recovery.path", SETTING_TEXT, "", NULL},
     {"parallelism.default", SETTING_NUMBER, "1", NULL},
     {"pipeline.name", SETTING_TEXT, "", NULL},
     {"pipeline.object-reuse", SETTING_BOOLEAN, "false", NULL},

@@ -66,8 +66,7 @@ static void test_append_exactly_once(void **state)
     job_rig_expect("dear", "{\"auction\":2,\"price\":40}\n{\"auction\":3,\"price\":60}\n");
 }
 
-/* --- restarts
- * --------------------------------------------------------------------------------------------------------- */
+/* --- restarts ----------------------------------------------------------------------------------------------------- */
 
 static void test_a_crash_does_not_show(void **state)
 {
@@ -133,8 +132,7 @@ static void test_sessions(void **state)
     assert_string_equal(other.text, "view name\n");
 }
 
-/* --- verbs
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- verbs -------------------------------------------------------------------------------------------------------- */
 
 static void test_pause_resume_stop_delete(void **state)
 {
@@ -193,8 +191,7 @@ static void test_cancel_and_stop_job(void **state)
     assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT, "STOP JOB 'nobody'"));
 }
 
-/* --- groups
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- groups ------------------------------------------------------------------------------------------------------- */
 
 /* What the group has committed of bids-0, at whichever shard coordinates it; -1: nothing. */
 static int64_t group_offset(const char *group)
@@ -240,8 +237,7 @@ static void test_positions_stand_under_the_group(void **state)
     assert_int_equal(group_offset("readers"), 5);
 }
 
-/* --- queries and bounded jobs
- * ------------------------------------------------------------------------------------------ */
+/* --- queries and bounded jobs ------------------------------------------------------------------------------------- */
 
 #define BOUNDED                                                                                                       \
     "CREATE TABLE part (auction BIGINT, price BIGINT) WITH ('connector' = 'kafka', 'topic' = 'bids', "                \
@@ -293,8 +289,7 @@ static void test_the_client_of_a_query_goes(void **state)
     assert_true(answers.request.failed);
 }
 
-/* --- state
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- state -------------------------------------------------------------------------------------------------------- */
 
 static void test_state_comes_back(void **state)
 {
@@ -318,8 +313,56 @@ static void test_state_comes_back(void **state)
                            "{\"auction\":2,\"n\":1,\"total\":6}\n{\"auction\":2,\"n\":2,\"total\":13}\n");
 }
 
-/* --- failures
- * ----------------------------------------------------------------------------------------------------------- */
+#define SUMS                                                                                                \
+    "CREATE TABLE sums (auction BIGINT, n BIGINT, total BIGINT, PRIMARY KEY (auction) NOT ENFORCED) WITH (" \
+    "'connector' = 'upsert-kafka', 'topic' = 'sums', 'properties.bootstrap.servers' = 'localhost:9092', "   \
+    "'key.format' = 'json', 'value.format' = 'json', 'sink.delivery-guarantee' = 'exactly-once', "          \
+    "'sink.transactional-id-prefix' = 'sums');"
+
+/* A job over bids and sums that goes on from the savepoint. */
+static bool go_on(const char *savepoint, const char *aggregate)
+{
+    char script[1024];
+
+    (void)snprintf(script, sizeof(script),
+                   "SET 'execution.state-recovery.path' = '%s';"
+                   "INSERT INTO sums SELECT auction, COUNT(*), %s(price) FROM bids GROUP BY auction",
+                   savepoint, aggregate);
+    return job_rig_do(&answers, JOB_REQUEST_SCRIPT, script);
+}
+
+static void test_savepoints(void **state)
+{
+    char id[JOB_ID_TEXT_BYTES], next[JOB_ID_TEXT_BYTES], script[128], name[64];
+
+    (void)state;
+    job_rig_topic("sums", 2);
+    must(TABLES SUMS "INSERT INTO sums SELECT auction, COUNT(*), SUM(price) FROM bids GROUP BY auction");
+    memcpy(id, answers.job_id, sizeof(id));
+    bid(0, 1, 5);
+    job_rig_expect("sums", "{\"auction\":1,\"n\":1,\"total\":5}\n");
+    (void)snprintf(script, sizeof(script), "STOP JOB '%s' WITH SAVEPOINT", id);
+    must(script);
+    assert_int_equal(sscanf(answers.text, "savepoint path\n%63s", name), 1);
+    assert_int_equal(strncmp(name, "savepoint-", 10), 0);
+    bid(1, 1, 7);
+    job_rig_restart(21, true);
+    assert_false(go_on(name, "MAX"));
+    assert_non_null(strstr(answers.request.message, "does not fit"));
+    assert_true(go_on(name, "SUM"));
+    memcpy(next, answers.job_id, sizeof(next));
+    job_rig_expect("sums", "{\"auction\":1,\"n\":1,\"total\":5}\n{\"auction\":1,\"n\":2,\"total\":12}\n");
+    assert_false(go_on(name, "SUM"));                          /* once */
+    assert_true(job_rig_do(&answers, JOB_REQUEST_DELETE, id)); /* the log is the new job's */
+    job_rig_restart(22, true);
+    bid(2, 1, 1);
+    job_rig_expect("sums", "{\"auction\":1,\"n\":1,\"total\":5}\n{\"auction\":1,\"n\":2,\"total\":12}\n"
+                           "{\"auction\":1,\"n\":3,\"total\":13}\n");
+    assert_true(job_rig_do(&answers, JOB_REQUEST_CANCEL, next));
+    assert_true(job_rig_do(&answers, JOB_REQUEST_DELETE, next));
+}
+
+/* --- failures ----------------------------------------------------------------------------------------------------- */
 
 static void test_a_failure_is_told_and_tried_again(void **state)
 {
@@ -369,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_client_of_a_query_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_state_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_savepoints, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failure_is_told_and_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_run_is_refused, set_up, tear_down),
     };
