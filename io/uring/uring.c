@@ -17,10 +17,16 @@
 
 #define URING_QUIESCE_PAUSE_NS (20 * NS_PER_MS)
 #define URING_SIGSET_BYTES     8 /* the kernel's sigset_t */
-/* So soon after falling asleep one completion alone does not wake us: under load several then come for the price of one
- * wake-up. Whoever has slept longer wakes at the first. Shorter than a disk or a client takes to answer. */
-#define URING_MIN_WAIT_US    30
-#define URING_MIN_WAIT_COUNT 8
+/* Under load, so soon after falling asleep one completion alone does not wake us: several then come for the price of
+ * one wake-up. Who has slept longer wakes at the first. "So soon" is a small part of what a durable write takes here,
+ * so that answers are hardly later for it; load is several completions a sleep, which a client that waits for each of
+ * its answers does not cause. */
+#define URING_MIN_WAIT_COUNT   16
+#define URING_MIN_WAIT_NS_MIN  (20 * NS_PER_US)
+#define URING_MIN_WAIT_NS_MAX  (100 * NS_PER_US)
+#define URING_MIN_WAIT_PART    8 /* of a durable write's time */
+#define URING_LOAD_COMPLETIONS 4 /* a sleep */
+#define URING_AVERAGE_OVER     8
 
 static const char *const uring_feature_names[] = {
     "single_issuer",    "defer_taskrun", "coop_taskrun", "ring_fd",  "buffer_ring", "recv_multishot",
@@ -195,6 +201,29 @@ static uint32_t uring_cq_ready(const struct uring *uring)
     return __atomic_load_n(uring->ring.cq.ktail, __ATOMIC_ACQUIRE) - *uring->ring.cq.khead;
 }
 
+static int64_t uring_average(int64_t average, int64_t value)
+{
+    return average + (value - average) / URING_AVERAGE_OVER;
+}
+
+/* Before a sleep: for how long it takes more than one completion to end it; 0: the first does. */
+static int64_t uring_min_wait_ns(struct uring *uring)
+{
+    uint64_t completions = MIN(uring->reaped - uring->reaped_before_sleep, URING_MIN_WAIT_COUNT);
+
+    uring->reaped_before_sleep = uring->reaped;
+    uring->milli_completions_a_sleep = uring_average(uring->milli_completions_a_sleep, (int64_t)completions * 1000);
+    if (!uring__has(uring, URING_MIN_WAIT) || uring->milli_completions_a_sleep < URING_LOAD_COMPLETIONS * 1000) {
+        return 0;
+    }
+    return MIN(MAX(uring->durable_write_ns / URING_MIN_WAIT_PART, URING_MIN_WAIT_NS_MIN), URING_MIN_WAIT_NS_MAX);
+}
+
+void uring__durable_write_took(struct uring *uring, int64_t took_ns)
+{
+    uring->durable_write_ns = uring_average(uring->durable_write_ns, took_ns);
+}
+
 /* 0, or a negative errno that ends the ring. */
 static int uring_enter(struct uring *uring, uint32_t submit_count, bool wait, int64_t deadline_ns)
 {
@@ -211,9 +240,13 @@ static int uring_enter(struct uring *uring, uint32_t submit_count, bool wait, in
         timeout.tv_nsec = left_ns % NS_PER_S;
         argument.ts = (uint64_t)(uintptr_t)&timeout;
     }
-    if (wait && uring__has(uring, URING_MIN_WAIT) && left_ns > 2 * URING_MIN_WAIT_US * NS_PER_US) {
-        argument.pad = URING_MIN_WAIT_US; /* min_wait_usec since Linux 6.12 */
-        wait_count = URING_MIN_WAIT_COUNT;
+    if (wait) {
+        int64_t min_wait_ns = uring_min_wait_ns(uring);
+
+        if (min_wait_ns > 0 && left_ns > 2 * min_wait_ns) {
+            argument.pad = (uint32_t)(min_wait_ns / NS_PER_US); /* min_wait_usec since Linux 6.12 */
+            wait_count = URING_MIN_WAIT_COUNT;
+        }
     }
     if (uring->ring_fd_registered) {
         flags |= IORING_ENTER_REGISTERED_RING;
@@ -276,6 +309,7 @@ static void uring_complete(struct uring *uring, const struct io_uring_cqe *cqe)
 {
     struct io_op *op;
 
+    uring->reaped++;
     if ((cqe->flags & IORING_CQE_F_MORE) == 0) {
         CHECK(uring->sqes_in_flight > 0);
         uring->sqes_in_flight--;

@@ -52,6 +52,11 @@ struct uring {
     uint64_t        callbacks;
     uint64_t        sqes_in_flight;
 
+    /* for how long to sleep on: averages */
+    uint64_t reaped, reaped_before_sleep; /* completions */
+    int64_t  milli_completions_a_sleep;
+    int64_t  durable_write_ns;
+
     struct list_node queued;
     struct list_node posted;
 
@@ -134,6 +139,8 @@ void uring__finish(struct uring *uring, struct io_op *op, int32_t result);
 void uring__callback_more(struct uring *uring, struct io_op *op, int32_t result);
 /* After uring__callback_more for ops that we re-arm ourselves: starts again unless canceled or closed meanwhile. */
 void uring__restart(struct uring *uring, struct io_op *op);
+
+void uring__durable_write_took(struct uring *uring, int64_t took_ns);
 
 /* uring_setup.c */
 /* Cause and cure of an errno of io_uring_setup; io_uring_disabled: that sysctl, -1 where there is none. */

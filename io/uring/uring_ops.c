@@ -97,6 +97,7 @@ enum uring_write_stage {
     WRITE_ONCE,
     WRITE_PLAIN, /* durable by a second step */
     WRITE_SYNC,  /* that step; token_[0] holds the bytes written */
+    /* token_[1]: when it began */
 };
 
 static void uring_write_begin(struct uring *uring, struct io_op *op)
@@ -106,6 +107,7 @@ static void uring_write_begin(struct uring *uring, struct io_op *op)
     if ((op->flags & IO_WRITE_DURABLE) != 0 && (handle->dsync_refused || !uring__has(uring, URING_DSYNC))) {
         uring__set_stage(op, WRITE_PLAIN);
     }
+    op->token_[1] = (uint64_t)uring->now_ns;
     uring__start(uring, op);
 }
 
@@ -150,6 +152,9 @@ static void uring_write_complete(struct uring *uring, struct io_op *op, int32_t 
     case WRITE_SYNC:
         result = result < 0 ? result : (int32_t)op->token_[0];
         break;
+    }
+    if ((op->flags & IO_WRITE_DURABLE) != 0) {
+        uring__durable_write_took(uring, uring->now_ns - (int64_t)op->token_[1]);
     }
     uring__finish(uring, op, uring__result(op, result));
 }
