@@ -1,9 +1,9 @@
 """Nexmark as jobs: the files that Flink ran, unchanged, over topics of a broker; final tables are Flink's.
 
-Events come from `millrace nexmark`, go into a topic through an ordinary client, and each query runs as a job to its end
-('table.dml-sync'). What its topic holds then, folded by key where records have keys, is compared byte for byte with
-tests/data/sql/nexmark. The quick run has one broker of two shards and topics of four partitions; the full one all of 1, 2
-and 4 shards over 1 and 4 partitions, and a longer stream.
+Events come from `millrace nexmark`, go into a topic through an ordinary client, and each query runs as a job to its
+end ('table.dml-sync'). What its topic holds then, folded by key where records have keys, is compared byte for byte
+with tests/data/sql/nexmark. The quick run has one broker of two shards and topics of four partitions; the full one all
+of 1, 2 and 4 shards over 1 and 4 partitions, and a longer stream.
 """
 import gzip
 import hashlib
@@ -27,12 +27,13 @@ LATER = {"q4"}  # refused by name, as in tests/sql/run
 class Jobs:
     """A broker with a Nexmark topic, and its listener for statements."""
 
-    def __init__(self, current, shards, partitions):
+    def __init__(self, current, shards, partitions, settings=None):
         self.current, self.partitions = current, partitions
         self.url = f"127.0.0.1:{free_ports(1)}"
         self.broker = current.broker(f"s{shards}-p{partitions}", shards=shards, settings={
             "num.partitions": partitions, "millrace.http.listener": self.url,
-            "millrace.job.epoch.interval.ms": 200})
+            "millrace.job.epoch.interval.ms": 200, **(settings or {})})
+        self.lines, self.paths = [], []  # of each partition
 
     def events(self, stream):
         """Fills the topic, each event into the partition that the generator gave it."""
@@ -40,13 +41,13 @@ class Jobs:
         path = os.path.join(self.current.folder, f"events-{'-'.join(stream)}-{self.partitions}")
         subprocess.run([self.current.binary, "nexmark", "--seed", seed, "--rate", rate, "--events", count, "--quiet",
                         "--partitions", str(self.partitions), "--output", path], check=True, timeout=JOB_S)
-        paths = [path] if self.partitions == 1 else [f"{path}.{i}" for i in range(self.partitions)]
+        self.paths = [path] if self.partitions == 1 else [f"{path}.{i}" for i in range(self.partitions)]
         with self.broker.wire() as wire:
             check_equal(wire.create_topic("nexmark", self.partitions)["error_code"], 0, "the topic of events")
-        records = []
-        for partition, each in enumerate(paths):
+        for each in self.paths:
             with open(each, "rb") as file:
-                records += [(partition, None, line, [], 0) for line in file.read().split(b"\n")[:-1]]
+                self.lines.append(file.read().split(b"\n")[:-1])
+        records = [(partition, None, line, [], 0) for partition, lines in enumerate(self.lines) for line in lines]
         check_equal(len(records), int(count), "events")
         confluent_produce(self.broker.bootstrap, "nexmark", "lz4", records)
 
@@ -58,7 +59,7 @@ class Jobs:
         done = subprocess.run([self.current.binary, "sql", "--server", f"http://{self.url}", "-f", path],
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=JOB_S, check=False)
         if query in LATER:
-            check(done.returncode == 2 and b"Millrace not yet" in done.stderr, f"{query} is not refused any more: compare it")
+            check(done.returncode == 2 and b"Millrace not yet" in done.stderr, f"{query}: not refused any more")
             return None
         check(done.returncode == 0, f"{query}: exit code {done.returncode}: {done.stdout.decode()[-1000:]}"
                                     f"{done.stderr.decode()[-2000:]}")
@@ -82,7 +83,8 @@ def check_rows(jobs, query):
     if found is not None and found != expected:
         missing = sorted(set(expected) - set(found))
         extra = sorted(set(found) - set(expected))
-        raise Failure(f"{query}: {len(found)} rows, {len(expected)} expected; missing {missing[:3]!r}, extra {extra[:3]!r}")
+        raise Failure(f"{query}: {len(found)} rows, {len(expected)} expected; missing {missing[:3]!r}, "
+                      f"extra {extra[:3]!r}")
 
 
 def check_hash(jobs, query, rows, digest):
