@@ -187,12 +187,13 @@ struct job_verdict {
     uint32_t                     worker_count;
     const struct job_sink_range *committed; /* of the newest commit record: open there means commit; all else abort */
     size_t                       committed_count;
+    bool lost; /* out: a log is shorter than the commit record says. What is left of it is committed all the same */
 };
 
 /* On the controller's shard, while none of these jobs runs: on all shards, every open transaction of their producer ids
  * ends as the verdicts say. done (from the loop): 0, or the error of a partition where that could not be made durable.
  */
-void job__resolve(struct job_shard *jobs, const struct job_verdict *verdicts, size_t count,
+void job__resolve(struct job_shard *jobs, struct job_verdict *verdicts, size_t count,
                   void (*done)(void *context, int16_t error), void *context);
 
 /* --- sources (job_source.c) -----------------------------------------------------------------------------------------

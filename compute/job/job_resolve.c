@@ -24,12 +24,12 @@ struct resolve_marker {
 };
 
 struct resolve {
-    struct job_shard         *jobs;
-    const struct job_verdict *verdicts;
-    size_t                    count;
-    uint32_t                  left;
-    int16_t                   error;
-    struct resolve_shard     *shards;
+    struct job_shard     *jobs;
+    struct job_verdict   *verdicts;
+    size_t                count;
+    uint32_t              left;
+    int16_t               error;
+    struct resolve_shard *shards;
     void (*done)(void *context, int16_t error);
     void *context;
 };
@@ -108,11 +108,9 @@ static void producer_end(struct resolve_shard *shard, const struct job_verdict *
     part_append_marker(part, &marker->marker);
 }
 
-/* 0, or OFFSET_OUT_OF_RANGE: something that was committed is not there. */
-static int16_t ranges_check(const struct job_shard *here, const struct job_verdict *verdict)
+/* Several shards may find something. */
+static void ranges_check(const struct job_shard *here, struct job_verdict *verdict)
 {
-    int16_t error = 0;
-
     for (size_t i = 0; i < verdict->committed_count; i++) {
         const struct job_sink_range *range = &verdict->committed[i];
         const struct part           *part = part_find_id(here->options.parts, range->topic_id, range->partition);
@@ -124,10 +122,9 @@ static int16_t ranges_check(const struct job_shard *here, const struct job_verdi
                        (int)part_topic(part).len, (const char *)part_topic(part).base, range->partition,
                        part_log_end(part), (int)verdict->job_id.len, (const char *)verdict->job_id.base,
                        range->last_offset);
-            error = KP_ERR_OFFSET_OUT_OF_RANGE;
+            __atomic_store_n(&verdict->lost, true, __ATOMIC_RELAXED);
         }
     }
-    return error;
 }
 
 static void shard_arrive(struct io_mail *mail, struct io_shard *to)
@@ -140,8 +137,8 @@ static void shard_arrive(struct io_mail *mail, struct io_shard *to)
 
     shard->at_shard = to->index;
     shard->left = 1;
-    for (size_t i = 0; i < resolve->count && shard->error == 0; i++) {
-        shard->error = ranges_check(here, &resolve->verdicts[i]);
+    for (size_t i = 0; i < resolve->count; i++) {
+        ranges_check(here, &resolve->verdicts[i]);
     }
     while ((part = part_table_next(here->options.parts, &position)) != NULL) {
         for (size_t i = 0; i < resolve->count; i++) {
@@ -174,7 +171,7 @@ static void shard_return(struct io_mail *mail, struct io_shard *to)
     }
 }
 
-void job__resolve(struct job_shard *jobs, const struct job_verdict *verdicts, size_t count,
+void job__resolve(struct job_shard *jobs, struct job_verdict *verdicts, size_t count,
                   void (*done)(void *context, int16_t error), void *context)
 {
     uint32_t        shard_count = meta_host(jobs->options.meta)->shard_count;
@@ -187,6 +184,9 @@ void job__resolve(struct job_shard *jobs, const struct job_verdict *verdicts, si
                                 .shards = mem_alloc(MEM_JOB, shard_count * sizeof(*resolve->shards)),
                                 .done = done,
                                 .context = context};
+    for (size_t i = 0; i < count; i++) {
+        verdicts[i].lost = false;
+    }
     for (uint32_t i = 0; i < shard_count; i++) {
         resolve->shards[i].resolve = resolve;
         io_shard_send(jobs->options.shard, i, &resolve->shards[i].mail, shard_arrive);

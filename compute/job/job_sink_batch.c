@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define BATCH_BLOCK_BYTES ((size_t)(64 * KIB))
+#define BATCH_BLOCK_BYTES ((size_t)(8 * KIB))
 #define BATCH_KEEP_BYTES  ((size_t)MIB)         /* of memory, by a batch that waits for its next use */
 #define RECORD_BYTES_MORE 64                    /* a record's own fields: no more than this */
 #define RECORD_BYTES_MAX  ((size_t)(256 * MIB)) /* before compression */

@@ -311,6 +311,7 @@ int16_t sink_rig_resolve(struct sink_rig *rig, const struct job_sink_range *rang
     job__resolve(sink_rig_jobs(rig, 0), &verdict, 1, rig_resolved, rig);
     assert_int_equal(rig->resolved, 0);
     assert_true(rig_until(&rig->broker, rig_is_resolved, rig, RIG_PATIENCE_NS));
+    rig->lost = verdict.lost;
     return rig->resolve_error;
 }
 

@@ -44,7 +44,7 @@ struct sink_rig {
     struct sink_worker  workers[SINK_RIG_SHARDS];
     int                 resolved, prepared;
     int16_t             resolve_error;
-    bool                prepare_good;
+    bool                prepare_good, lost;
     char                message[JOB_MESSAGE_BYTES];
 };
 
