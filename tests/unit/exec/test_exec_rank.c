@@ -128,6 +128,7 @@ static void run(const struct exec_rank *rank, uint64_t seed)
     make_options(&options, rank, ALL_CHANGES);
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
+    options.keeps_changes = seed % 3 != 0;
     rig_start(&rig, &options);
     for (int step = 0; step < 25; step++) {
         struct rig_row  rows[24];
@@ -150,8 +151,13 @@ static void run(const struct exec_rank *rank, uint64_t seed)
         rows_free(&expected);
         assert_true(exec_worker_flush(rig.worker));
         assert_int_equal(rig.out.count, 0);
+        rig_perhaps_restart(&rig, &prng);
     }
     assert_true(all.count > 50 && folded.count > 0);
+    if (options.keeps_changes && seed % 10 == 0) {
+        assert_true(exec_worker_flush(rig.worker));
+        rig_load_damaged(&rig, &prng, 60);
+    }
     rows_free(&all);
     rows_free(&folded);
     rig_stop(&rig);
@@ -248,9 +254,12 @@ static void test_first_few_by_arrival_have_numbers(void **state)
 
     (void)state;
     make_options(&options, &rank, EXEC_APPEND_ONLY);
+    options.keeps_changes = true;
     rig_start(&rig, &options);
     for (int64_t i = 0; i < 6; i++) {
         push(&rig, 1, 0, 0, i);
+        rig_save(&rig, i == 3);
+        rig_restart(&rig);
     }
     assert_int_equal(rig.out.count, 2);
     assert_int_equal(rig.out.items[0].cells[TAG], 1);
@@ -300,16 +309,22 @@ static void test_keep_first_by_watermark(void **state)
 
     (void)state;
     make_options(&options, &rank, EXEC_APPEND_ONLY);
+    options.keeps_changes = true;
     rig_start(&rig, &options);
     push(&rig, 1, 0, 100, 1);
+    rig_save(&rig, false);
     push(&rig, 1, 0, 90, 2);
     push(&rig, 1, 0, 90, 3);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     push(&rig, 2, 0, 95, 4);
     assert_true(rig_watermark(&rig, 0, 89999));
     assert_int_equal(rig.out.count, 0);
     assert_true(rig_watermark(&rig, 0, 90000));
     assert_int_equal(rig.out.count, 1);
     assert_int_equal(rig.out.items[0].cells[TAG], 2);
+    rig_save(&rig, false);
+    rig_restart(&rig);
     push(&rig, 3, 0, 90, 5); /* at the watermark is not behind it */
     push(&rig, 4, 0, 89, 6);
     assert_int_equal(rig_late(&rig), 1);
