@@ -36,6 +36,7 @@ json_t *http__json_errors(struct view message);
 enum http_route_kind {
     HTTP_ROUTE_NONE,
     HTTP_ROUTE_SQL,
+    HTTP_ROUTE_SESSION, /* DELETE: what runs in it ends; id: its name */
     HTTP_ROUTE_OVERVIEW,
     HTTP_ROUTE_CONFIG,
     HTTP_ROUTE_HEALTH,
@@ -57,7 +58,7 @@ enum http_route_kind {
 
 struct http_route {
     enum http_route_kind kind;
-    char                 id[HTTP_ID_BYTES_MAX];      /* of the job */
+    char                 id[HTTP_ID_BYTES_MAX];      /* of the job, or a session's name */
     char                 trigger[HTTP_ID_BYTES_MAX]; /* of a stop or a savepoint */
 };
 

@@ -124,6 +124,25 @@ bool http__trigger_find(struct http_listener *listener, const char *job, const c
     return found;
 }
 
+/* What runs in a session ends; how many. Its answers end when it has. */
+static size_t listener_cancel_session(struct http_listener *listener, const char *session)
+{
+    size_t count = 0;
+
+    listener_lock(listener);
+    for (size_t i = 0; i < listener->live_count; i++) {
+        struct http_call *call = listener->live[i];
+
+        if (call->route.kind == HTTP_ROUTE_SQL &&
+            view_equal(http__text_view(&call->body.session), view_text(session))) {
+            http__call_cancel(call);
+            count++;
+        }
+    }
+    listener_unlock(listener);
+    return count;
+}
+
 /* --- answers ----------------------------------------------------------------------------------------------------- */
 
 static enum MHD_Result respond(struct MHD_Connection *connection, int status, const char *content_type,
@@ -316,6 +335,10 @@ static enum MHD_Result request_run(struct http_listener *listener, struct MHD_Co
         return respond_json(connection, 200, json_pack("{s:s}", "status", "ok"));
     case HTTP_ROUTE_CONFIG:
         return respond_json(connection, 200, http__config_json(listener->options.version));
+    case HTTP_ROUTE_SESSION:
+        return respond_json(
+            connection, 200,
+            json_pack("{s:I}", "canceled", (json_int_t)listener_cancel_session(listener, call->route.id)));
     case HTTP_ROUTE_JOB_TRIGGER:
         return respond_trigger(listener, connection, &call->route);
     case HTTP_ROUTE_JOB_CANCEL:

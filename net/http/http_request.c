@@ -14,6 +14,7 @@ static const struct route_row {
     enum http_route_kind kind;
 } route_rows[] = {
     {"POST", "/sql", HTTP_ROUTE_SQL},
+    {"DELETE", "/sessions/:", HTTP_ROUTE_SESSION},
     {"GET", "/jobs", HTTP_ROUTE_JOBS},
     {"GET", "/jobs/overview", HTTP_ROUTE_JOBS_OVERVIEW},
     {"GET", "/jobs/:", HTTP_ROUTE_JOB},

@@ -198,7 +198,9 @@ int cli_http_ask(struct cli_http *http, const struct cli_url *url, const char *m
 
 bool cli_http_has_some(const struct cli_http *http)
 {
-    return http->end > http->begin;
+    size_t end_of_chunk = http->chunked && http->left == 0 ? 2 : 0; /* a line end is nothing yet */
+
+    return http->end - http->begin > end_of_chunk;
 }
 
 int64_t cli_http_read(struct cli_http *http, char *to, size_t capacity, int64_t deadline_ms)

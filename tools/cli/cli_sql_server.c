@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 30000 /* until the head of an answer: the server sends it within a second */
+#define CANCEL_TIMEOUT_MS 2000
 #define READ_BYTES        ((size_t)(64 * KIB))
 #define SCRIPT_BYTES_MAX  ((size_t)MIB)
 
@@ -116,6 +117,27 @@ static enum cli_exit server_unreachable(const struct sql_server *server, int res
     return CLI_UNREACHABLE;
 }
 
+/* Ctrl-C: the query is ended there, too, and its answer read to the end, so that the session is free again. Another
+ * Ctrl-C gives that up. */
+static void server_cancel(struct sql_server *server)
+{
+    struct cli_http *other = mem_alloc(MEM_CLI, sizeof(*other));
+    int64_t          deadline_ms = cli_clock_ms() + CANCEL_TIMEOUT_MS, got;
+    const char      *why = "";
+    char             path[64], rest[4096];
+
+    cli_stop_asked = 0;
+    (void)snprintf(path, sizeof(path), "/v1/sessions/%s", server->session);
+    if (cli_http_ask(other, &server->url, "DELETE", path, view_of("", 0), CANCEL_TIMEOUT_MS, &why) == ERR_OK) {
+        do {
+            got = cli_http_read(&server->http, rest, sizeof(rest), deadline_ms);
+        } while (got > 0);
+    }
+    cli_http_close(other);
+    mem_free(MEM_CLI, other);
+    cli_stop_asked = 1;
+}
+
 enum cli_exit sql_server_run(struct sql_server *server, struct sql_show *show, const char *name, struct view script,
                              bool quiet)
 {
@@ -129,11 +151,17 @@ enum cli_exit sql_server_run(struct sql_server *server, struct sql_show *show, c
     result = cli_http_ask(&server->http, &server->url, "POST", "/v1/sql", view_of(body, len), ANSWER_TIMEOUT_MS, &why);
     free(body);
     if (result != ERR_OK) {
+        if (result == ERR_CANCELED) {
+            server_cancel(server);
+        }
         cli_http_close(&server->http);
         return result == ERR_CANCELED ? CLI_FAILED : server_unreachable(server, (int)result, why);
     }
     show->status = server->http.status;
     result = server_read(server, show);
+    if (result == ERR_CANCELED) {
+        server_cancel(server);
+    }
     cli_http_close(&server->http);
     sql_show_end(show);
     if (show->failed || server->http.status >= 400) {

@@ -465,6 +465,9 @@ bool sql_show_line(struct sql_show *show, struct view line)
 {
     struct view raw, rows;
 
+    if (line.len == 0) {
+        return true; /* the server looks whether we are there */
+    }
     if (cli_scan_member(line, "op", &raw)) {
         format_text_put(&show->pending, line.base, line.len);
         format_text_put_string(&show->pending, "\n");
@@ -493,7 +496,7 @@ bool sql_show_line(struct sql_show *show, struct view line)
     } else if (cli_scan_member(line, "result", &raw)) {
         show_result(show, raw);
     } else {
-        return line.len == 0 || (line.base[0] == '{' && cli_scan_member(line, "statement", &raw));
+        return cli_scan_member(line, "statement", &raw);
     }
     return true;
 }

@@ -265,6 +265,24 @@ static void test_client_goes(void **state UNUSED)
     assert_true(comes_to(&fake_done_count, before + 2));
 }
 
+/* Whoever has no connection to close says it: the session is free as soon as the answer has ended. */
+static void test_session_canceled(void **state UNUSED)
+{
+    uint32_t before = __atomic_load_n(&fake_cancel_count, __ATOMIC_RELAXED);
+    int      fd = open_request("POST", "/sql", "Content-Type: application/json\r\n",
+                               "{\"statements\":\"STREAM\",\"session\":\"mine\"}");
+
+    (void)listen_to(fd, "\"row\"");
+    assert_int_equal(ask("DELETE", "/v1/sessions/other", "", ""), 200);
+    assert_true(says("{\"canceled\":0}"));
+    assert_int_equal(ask("DELETE", "/v1/sessions/mine", "", ""), 200);
+    assert_true(says("{\"canceled\":1}"));
+    (void)listen_to(fd, "{\"errors\":[\"canceled\"]");
+    (void)listen_to(fd, NULL); /* to its end */
+    (void)close(fd);
+    assert_int_equal(__atomic_load_n(&fake_cancel_count, __ATOMIC_RELAXED), before + 1);
+}
+
 /* A client that does not read holds its query back and nothing else. */
 static void test_slow_client(void **state UNUSED)
 {
@@ -386,9 +404,16 @@ static void test_stop(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_small_answers), cmocka_unit_test(test_scripts),     cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_client_goes),   cmocka_unit_test(test_slow_client), cmocka_unit_test(test_large_body),
-        cmocka_unit_test(test_jobs),          cmocka_unit_test(test_job_changes), cmocka_unit_test(test_port_taken),
+        cmocka_unit_test(test_small_answers),
+        cmocka_unit_test(test_scripts),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_client_goes),
+        cmocka_unit_test(test_session_canceled),
+        cmocka_unit_test(test_slow_client),
+        cmocka_unit_test(test_large_body),
+        cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_job_changes),
+        cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_stop),
     };
 

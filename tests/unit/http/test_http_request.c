@@ -25,6 +25,7 @@ static void test_routes(void **state UNUSED)
     check_route("POST", "/v1/sql", 200, HTTP_ROUTE_SQL, "");
     check_route("POST", "/sql", 200, HTTP_ROUTE_SQL, "");
     check_route("GET", "/sql", 405, HTTP_ROUTE_NONE, "");
+    check_route("DELETE", "/v1/sessions/cli-1", 200, HTTP_ROUTE_SESSION, "cli-1");
     check_route("GET", "/jobs", 200, HTTP_ROUTE_JOBS, "");
     check_route("GET", "/v1/jobs/", 200, HTTP_ROUTE_JOBS, "");
     check_route("HEAD", "/jobs", 200, HTTP_ROUTE_JOBS, "");
