@@ -57,6 +57,7 @@ struct job_sources *job__sources_create(struct job_shard *jobs, struct job_run *
     sources->ready = ready;
     sources->context = context;
     list_init(&sources->turns);
+    list_init(&sources->crowded);
     arena_init(&sources->arena, MEM_JOB, 16 * KIB, SIZE_MAX);
     arena_init(&sources->rows, MEM_JOB, 64 * KIB, SIZE_MAX);
     return sources;
@@ -64,6 +65,7 @@ struct job_sources *job__sources_create(struct job_shard *jobs, struct job_run *
 
 static void input_destroy(struct job_input *input)
 {
+    list_remove(&input->link);
     job__input_release(input);
     part_unwait(&input->waiter);
     arena_deinit(&input->read_arena);
@@ -118,7 +120,11 @@ void job__sources_home(struct job_sources *sources)
 void job__input_turn(struct job_input *input)
 {
     input->state = JOB_INPUT_READY;
-    list_push_back(&input->sources->turns, &input->link);
+    if (input->has_read) { /* what it holds is worked off first: few hold memory at a time */
+        list_push_front(&input->sources->turns, &input->link);
+    } else {
+        list_push_back(&input->sources->turns, &input->link);
+    }
 }
 
 void job__sources_open(struct job_sources *sources)

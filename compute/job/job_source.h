@@ -19,6 +19,7 @@
 #include "compute/job/job_internal.h"
 
 #define JOB_READ_BYTES     ((size_t)MIB)        /* of one read of a partition */
+#define JOB_READS_MAX      8                    /* of one worker under way or held: memory that others need, too */
 #define JOB_INFLATE_BYTES  ((size_t)(64 * MIB)) /* of one batch */
 #define JOB_GATHER_BYTES   ((size_t)(4 * MIB))  /* inflated for one pull; passed by one batch at most */
 #define JOB_PARTITION_BITS 20                   /* of the numbers the engine knows inputs by */
@@ -78,6 +79,7 @@ struct job_scan {
 enum job_input_state {
     JOB_INPUT_STARTING,
     JOB_INPUT_READY,   /* in the list of those that take turns */
+    JOB_INPUT_CROWDED, /* JOB_READS_MAX others read */
     JOB_INPUT_READING, /* from the disk */
     JOB_INPUT_WAITING, /* at the end: for more */
     JOB_INPUT_ENDED,
@@ -136,6 +138,8 @@ struct job_sources {
     size_t             under_way; /* reads, lookups and posts */
     bool               stopping, starting_inside;
     struct list_node   turns;                /* of inputs that are READY */
+    struct list_node   crowded;              /* and of those that are CROWDED */
+    uint32_t           reads_open;           /* under way, or their slices are held */
     uint64_t           records_in, bytes_in; /* atomic: written here, read by any */
     char               failure[JOB_MESSAGE_BYTES];
     struct job_records records;

@@ -32,11 +32,25 @@ static void input_wait(struct job_input *input, struct part *part)
 /* --- reading --------------------------------------------------------------------------------------------------------
  */
 
+/* Another may read now. */
+static void read_close(struct job_input *input)
+{
+    struct job_sources *sources = input->sources;
+    struct list_node   *node = list_pop_front(&sources->crowded);
+
+    part_read_release(&input->read);
+    CHECK(sources->reads_open > 0);
+    sources->reads_open--;
+    if (node != NULL) {
+        job__input_turn(LIST_ENTRY(node, struct job_input, link));
+    }
+}
+
 void job__input_release(struct job_input *input)
 {
     if (input->has_read) {
-        part_read_release(&input->read);
         input->has_read = false;
+        read_close(input);
         input->in_batch = false;
         input->rest = (struct view){0};
     }
@@ -54,7 +68,7 @@ static bool read_failed(struct job_input *input)
         why = "the partition cannot be read";
     }
     job__input_failed(input, input->next_offset, why);
-    part_read_release(&input->read);
+    read_close(input);
     return false;
 }
 
@@ -77,7 +91,7 @@ static void read_done(struct part_read *read)
     struct job_sources *sources = input->sources;
 
     if (sources->stopping) {
-        part_read_release(read);
+        read_close(input);
     } else {
         (void)read_take(input);
         job__input_turn(input);
@@ -101,6 +115,12 @@ static bool read_begin(struct job_input *input)
         input_wait(input, part);
         return true;
     }
+    if (input->sources->reads_open >= JOB_READS_MAX) {
+        input->state = JOB_INPUT_CROWDED;
+        list_push_back(&input->sources->crowded, &input->link);
+        return true;
+    }
+    input->sources->reads_open++;
     arena_reset(&input->read_arena);
     input->read = (struct part_read){.offset = input->next_offset,
                                      .bytes_max = JOB_READ_BYTES,

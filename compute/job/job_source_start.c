@@ -161,6 +161,7 @@ static struct job_input *input_add(struct job_sources *sources, struct job_scan 
                                 .number = topic_index << JOB_PARTITION_BITS | (uint32_t)partition,
                                 .next_offset = -1,
                                 .stop_offset = -1};
+    list_init(&input->link);
     arena_init(&input->read_arena, MEM_JOB, 4 * KIB, 16 * MIB);
     arena_init(&input->inflated[0], MEM_JOB, 64 * KIB, JOB_INFLATE_BYTES * 4);
     arena_init(&input->inflated[1], MEM_JOB, 64 * KIB, JOB_INFLATE_BYTES * 4);

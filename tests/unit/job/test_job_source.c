@@ -162,6 +162,34 @@ static void many_partitions_and_topics(void **state UNUSED)
                         "0 +I 0, 0, t\n0 +I 1, 0, t\n0 +I 10, 0, u\n0 +I 20, 1, u\n0 +I 30, 2, u\n0 +I 40, 3, u\n");
 }
 
+/* From the disk, a few at a time, one after the other. */
+static void cold_partitions_take_turns(void **state UNUSED)
+{
+    static struct wr_record records[600];
+    static char             texts[600][200];
+    char                    wanted[64];
+
+    assert_int_equal(rig_create_topic(0, "u", 40), 0);
+    for (int i = 0; i < 600; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "{\"a\":\"%0150d\",\"b\":%d}", i, i);
+        records[i] = (struct wr_record){.value = texts[i], .timestamp_ms = i};
+    }
+    for (int32_t i = 0; i < 40; i++) {
+        (void)wr_append("u", i, records, COUNT_OF(records), NULL);
+        (void)wr_append("u", i, records, COUNT_OF(records), NULL);
+    }
+    wr_plan("CREATE TABLE s (a STRING, b BIGINT) WITH ('connector' = 'kafka', 'topic' = 'u', 'format' = 'json', "
+            "'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset');"
+            "CREATE TABLE o (n BIGINT, s BIGINT) WITH ('connector' = 'blackhole');"
+            "INSERT INTO o SELECT COUNT(*), SUM(b) FROM s;");
+    wr_restart();
+    wr.flush_interval_ms = 1000000;
+    assert_true(wr_start());
+    assert_true(wr_finish());
+    (void)snprintf(wanted, sizeof(wanted), " %d, %d\n", 40 * 1200, 40 * 2 * (599 * 600 / 2));
+    assert_non_null(strstr(wr_committed(), wanted)); /* the last of the changes */
+}
+
 static void metadata_of_records(void **state UNUSED)
 {
     const struct wr_record records[] = {{.value = "{\"b\":7}", .timestamp_ms = 1500},
@@ -416,6 +444,7 @@ int main(void)
         TEST(begins_and_ends_at_timestamps),
         TEST(a_bounded_scan_keeps_its_end),
         TEST(many_partitions_and_topics),
+        TEST(cold_partitions_take_turns),
         TEST(metadata_of_records),
         TEST(keys_of_records),
         TEST(long_and_compressed_batches),

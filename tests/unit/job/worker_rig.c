@@ -215,6 +215,25 @@ void job__sinks_end(struct job_sinks *sinks, bool abort UNUSED, void (*done)(voi
 /* --- life -----------------------------------------------------------------------------------------------------------
  */
 
+static void jobs_make(void)
+{
+    for (uint32_t i = 0; i < rig.shard_count; i++) {
+        wr.jobs[i].options = (struct job_shard_options){.shard = rig.shards[i].shard,
+                                                        .meta = rig.shards[i].meta,
+                                                        .parts = rig.shards[i].parts,
+                                                        .by_shard = wr.by_shard};
+        wr.by_shard[i] = &wr.jobs[i];
+    }
+}
+
+void wr_restart(void)
+{
+    assert_false(wr.running);
+    rig_stop();
+    assert_int_equal(rig_start(), ERR_OK);
+    jobs_make();
+}
+
 void wr_create(uint32_t shard_count, uint64_t seed)
 {
     int32_t                  leaders[RIG_SHARDS_MAX];
@@ -228,12 +247,8 @@ void wr_create(uint32_t shard_count, uint64_t seed)
     wr = (struct worker_rig){.cpu_percent = 100, .flush_interval_ms = 0, .memory_bytes_max = 256 * MIB};
     for (uint32_t i = 0; i < shard_count; i++) {
         leaders[i] = RIG_NODE + (int32_t)i;
-        wr.jobs[i].options = (struct job_shard_options){.shard = rig.shards[i].shard,
-                                                        .meta = rig.shards[i].meta,
-                                                        .parts = rig.shards[i].parts,
-                                                        .by_shard = wr.by_shard};
-        wr.by_shard[i] = &wr.jobs[i];
     }
+    jobs_make();
     assert_int_equal(rig_create_entry(0, &log), 0);
     wr.run.log_topic_id = rig_topic(0, "__millrace_job_1")->id;
     wr.catalog = sql_catalog_create();

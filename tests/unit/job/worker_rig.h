@@ -54,6 +54,8 @@ void wr_room(void);
 /* A broker's shards, started; job log and all. */
 void wr_create(uint32_t shard_count, uint64_t seed);
 void wr_destroy(void);
+/* The process ends and begins, cleanly: nothing is in memory any more. No run. */
+void wr_restart(void);
 /* Statements before the last are the catalog's, the last is an INSERT or a set of them: it is planned. */
 void wr_plan(const char *script);
 /* Starts the run behind what is committed; true when all workers have started, false: wr.failure. */
