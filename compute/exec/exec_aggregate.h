@@ -43,24 +43,31 @@ void exec_aggregates_drop(struct exec_aggregate_store *store, void *state);
 void exec_aggregates_results(const struct exec_aggregates *aggregates, const void *const *states, size_t count,
                              struct arena *arena, struct vec *out);
 
-/* A state with all it owns, values of DISTINCT included, as bytes. */
+/* A state as bytes, with its texts and the number that its values of DISTINCT go by. */
 void exec_aggregates_put(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out);
 /* Into a state that is zero. False: damage, or the heap is spent (the job has then failed). It may be dropped in any
  * case. */
 MUST_USE bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader *reader, void *state);
 
-/* The same in two parts, so that a group with millions of DISTINCT values need not be written whole when one comes: the
- * state with the number that its values go by, and the values of all states of the store as records of tables first,
- * first + 1, .., one per set (exec_aggregate_store_tables()). What is loaded is put together by _link(): the states
- * are at the beginning of the payloads of the table's entries. */
-void exec_aggregates_put_alone(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out);
-MUST_USE bool exec_aggregates_take_alone(struct exec_aggregate_store *store, struct exec_reader *reader, void *state);
-uint32_t      exec_aggregate_store_tables(const struct exec_aggregate_store *store);
+/* Values of DISTINCT are records of their own, so that a group with millions need not be written whole when one comes:
+ * those of all states of the store in tables first, first + 1, .., one per set (exec_aggregate_store_tables()), their
+ * keys behind a prefix. */
+uint32_t exec_aggregate_store_tables(const struct exec_aggregate_store *store);
 /* From now on changes of sets are noted, for _save(). */
 void          exec_aggregate_store_track(struct exec_aggregate_store *store);
-MUST_USE bool exec_aggregate_store_save(struct exec_aggregate_store *store, struct exec_save *save, uint32_t first);
+MUST_USE bool exec_aggregate_store_save(struct exec_aggregate_store *store, struct exec_save *save, uint32_t first,
+                                        struct view prefix);
+/* The key is what stands behind the prefix. */
 MUST_USE bool exec_aggregate_store_load(struct exec_aggregate_store *store, uint32_t set, struct exec_reader *key,
                                         struct exec_reader *value);
-MUST_USE bool exec_aggregate_store_link(struct exec_aggregate_store *store, const struct exec_table *table);
+/* Behind the last record: puts states and values together. next: the store's states one after the other, then NULL. */
+typedef void *exec_next_state_fn(void *walk);
+MUST_USE bool exec_aggregate_store_link(struct exec_aggregate_store *store, exec_next_state_fn *next, void *walk);
+/* For states at the beginning of the payloads of a table's entries. */
+struct exec_table_walk {
+    const struct exec_table *table;
+    void                    *entry; /* NULL: before the first */
+};
+void *exec_next_state_of_table(void *walk);
 
 #endif

@@ -101,10 +101,6 @@ bool exec__distinct_update(struct exec_aggregate_store *store, uint32_t set, con
 bool exec__distinct_merge(struct exec_aggregate_store *store, uint32_t set, void *into,
                           const struct exec_aggregate_store *from_store, const void *from);
 void exec__distinct_drop(struct exec_aggregate_store *store, uint32_t set, void *state);
-/* All values of a state as bytes, and back. */
-void exec__distinct_put(const struct exec_aggregate_store *store, uint32_t set, const void *state,
-                        struct exec_bytes *out);
-bool exec__distinct_take(struct exec_aggregate_store *store, uint32_t set, struct exec_reader *reader, void *state);
 
 static inline bool exec__seen(const struct exec_accumulator *accumulator, const void *state)
 {

@@ -153,7 +153,7 @@ static void copy_id(const struct exec_aggregates *aggregates, void *to, const vo
     }
 }
 
-void exec_aggregates_put_alone(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out)
+void exec_aggregates_put(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out)
 {
     const struct exec_aggregates *aggregates = store->aggregates;
     size_t                        at = out->len;
@@ -169,20 +169,6 @@ void exec_aggregates_put_alone(const struct exec_aggregate_store *store, const v
         if (owns_text(accumulator, state)) {
             put_text(out, (const struct vec_string *)(const void *)((const uint8_t *)state + accumulator->slot));
         }
-    }
-}
-
-void exec_aggregates_put(const struct exec_aggregate_store *store, const void *state, struct exec_bytes *out)
-{
-    const struct exec_aggregates *aggregates = store->aggregates;
-    size_t                        at = out->len;
-
-    exec_aggregates_put_alone(store, state, out);
-    if (aggregates->set_count > 0) {
-        memset(out->base + at + aggregates->group_id, 0, sizeof(uint64_t));
-    }
-    for (uint32_t i = 0; i < aggregates->set_count; i++) {
-        exec__distinct_put(store, i, state, out);
     }
 }
 
@@ -233,7 +219,7 @@ static bool accumulator_is_sound(const struct exec_accumulator *accumulator, con
            base[accumulator->slot] <= 1;
 }
 
-bool exec_aggregates_take_alone(struct exec_aggregate_store *store, struct exec_reader *reader, void *state)
+bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader *reader, void *state)
 {
     const struct exec_aggregates *aggregates = store->aggregates;
     const void                   *base = exec_reader_take(reader, aggregates->state_bytes);
@@ -251,24 +237,6 @@ bool exec_aggregates_take_alone(struct exec_aggregate_store *store, struct exec_
 
         if (!accumulator_is_sound(accumulator, state) ||
             (owns_text(accumulator, state) && !accumulator_take_text(store, accumulator, reader, state))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool exec_aggregates_take(struct exec_aggregate_store *store, struct exec_reader *reader, void *state)
-{
-    const struct exec_aggregates *aggregates = store->aggregates;
-
-    if (!exec_aggregates_take_alone(store, reader, state)) {
-        return false;
-    }
-    if (aggregates->set_count > 0) {
-        memset((uint8_t *)state + aggregates->group_id, 0, sizeof(uint64_t));
-    }
-    for (uint32_t i = 0; i < aggregates->set_count; i++) {
-        if (!exec__distinct_take(store, i, reader, state)) {
             return false;
         }
     }

@@ -233,94 +233,6 @@ void exec__distinct_drop(struct exec_aggregate_store *store, uint32_t set_index,
     }
 }
 
-/* --- as bytes -------------------------------------------------------------------------------------------------------
- */
-
-/* The number of the values, then of each its mask and its row, whose group is the reader's to say. */
-void exec__distinct_put(const struct exec_aggregate_store *store, uint32_t set_index, const void *state,
-                        struct exec_bytes *out)
-{
-    const struct exec_distinct_set *set = &store->aggregates->sets[set_index];
-    const struct exec_table        *table = store->tables[set_index];
-    uint32_t                        count = 0;
-
-    for (void *at = *first_of(set, state); at != NULL; at = ((struct value *)exec_table_payload(table, at))->next) {
-        count++;
-    }
-    exec_bytes_put_u32(out, count);
-    for (void *at = *first_of(set, state); at != NULL; at = ((struct value *)exec_table_payload(table, at))->next) {
-        exec_bytes_put_u64(out, ((const struct value *)exec_table_payload(table, at))->mask);
-        exec_row_put(out, &set->layout, at);
-    }
-}
-
-/* Puts rows of the group into the table and behind the list's end, which stays in the order in which it was written. */
-static bool take_rows(struct exec_aggregate_store *store, uint32_t set_index, const void *const *rows,
-                      const uint64_t *masks, uint32_t count, void ***link)
-{
-    const struct exec_distinct_set *set = &store->aggregates->sets[set_index];
-    struct exec_table              *table = store->tables[set_index];
-    struct exec_work               *work = store->aggregates->work;
-    struct vec_chunk                chunk = {.row_count = count, .selected_count = count};
-    struct vec                      argument;
-    bool                            is_new[VEC_ROWS_MAX];
-    uint64_t                        id;
-
-    exec_rows_read(&set->layout, rows, count, 1, 1, exec_heap_scratch(store->heap), &argument);
-    vec_hash(&argument, &chunk, work->hashes, false);
-    for (uint32_t i = 0; i < count; i++) {
-        memcpy(&id, (const uint8_t *)rows[i] + set->layout.leaves[0].offset, sizeof(id));
-        work->key_hashes[i] = key_hash(id, work->hashes[i]);
-    }
-    if (!exec_table_find_rows(table, rows, work->key_hashes, count, true, work->entries, is_new)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct value *value = exec_table_payload(table, work->entries[i]);
-
-        value->mask |= masks[i];
-        if (is_new[i]) {
-            value->hash = work->hashes[i];
-            **link = work->entries[i];
-            *link = &value->next;
-        }
-    }
-    return true;
-}
-
-bool exec__distinct_take(struct exec_aggregate_store *store, uint32_t set_index, struct exec_reader *reader,
-                         void *state)
-{
-    const struct exec_distinct_set *set = &store->aggregates->sets[set_index];
-    struct arena                   *scratch = exec_heap_scratch(store->heap);
-    void                          **link = first_of(set, state);
-    const void                     *rows[VEC_ROWS_MAX];
-    uint64_t                        masks[VEC_ROWS_MAX];
-    uint32_t                        left = exec_reader_u32(reader);
-    uint64_t                        id = left == 0 ? 0 : need_group_id(store, state);
-
-    while (left > 0) {
-        uint32_t count = 0;
-
-        arena_reset(scratch);
-        for (; left > 0 && count < VEC_ROWS_MAX; left--) {
-            void *row;
-
-            masks[count] = exec_reader_u64(reader);
-            row = exec_row_take(reader, &set->layout, scratch);
-            if (row == NULL) {
-                return false;
-            }
-            memcpy((uint8_t *)row + set->layout.leaves[0].offset, &id, sizeof(id));
-            rows[count++] = row;
-        }
-        if (!take_rows(store, set_index, rows, masks, count, &link)) {
-            return false;
-        }
-    }
-    return !reader->is_bad;
-}
-
 /* --- as records -----------------------------------------------------------------------------------------------------
  */
 
@@ -342,10 +254,11 @@ static void put_mask(struct exec_operator *op UNUSED, const struct exec_table *t
     exec_bytes_put_u64(bytes, ((const struct value *)exec_table_payload(table, entry))->mask);
 }
 
-bool exec_aggregate_store_save(struct exec_aggregate_store *store, struct exec_save *save, uint32_t first)
+bool exec_aggregate_store_save(struct exec_aggregate_store *store, struct exec_save *save, uint32_t first,
+                               struct view prefix)
 {
     for (uint32_t i = 0; i < store->aggregates->set_count; i++) {
-        if (!exec_save_table(save, first + i, view_text(""), store->tables[i], put_mask)) {
+        if (!exec_save_table(save, first + i, prefix, store->tables[i], put_mask)) {
             return false;
         }
     }
@@ -389,15 +302,14 @@ bool exec_aggregate_store_load(struct exec_aggregate_store *store, uint32_t set_
 
 /* A table from groups' numbers to their states. */
 static struct exec_table *number_states(struct exec_aggregate_store *store, const struct exec_layout *layout,
-                                        const struct exec_table *table)
+                                        exec_next_state_fn *next, void *walk)
 {
     struct exec_table *states = exec_table_create(store->heap, layout, sizeof(void *) * 2);
     uint64_t           row[2] = {0};
     const void        *rows[1] = {row};
     void              *numbered;
 
-    for (void *entry = NULL; states != NULL && (entry = exec_table_next(table, entry)) != NULL;) {
-        void    *state = exec_table_payload(table, entry);
+    for (void *state; states != NULL && (state = next(walk)) != NULL;) {
         uint64_t hash;
 
         memcpy((uint8_t *)row + layout->leaves[0].offset, group_id(store->aggregates, state), sizeof(uint64_t));
@@ -439,7 +351,7 @@ static bool link_values(struct exec_aggregate_store *store, uint32_t set_index, 
     return true;
 }
 
-bool exec_aggregate_store_link(struct exec_aggregate_store *store, const struct exec_table *table)
+bool exec_aggregate_store_link(struct exec_aggregate_store *store, exec_next_state_fn *next, void *walk)
 {
     struct vec_type    type = vec_type_of(VEC_BIGINT);
     struct exec_layout layout;
@@ -450,7 +362,7 @@ bool exec_aggregate_store_link(struct exec_aggregate_store *store, const struct 
         return true;
     }
     layout = exec_layout_make(exec__arena(exec__heap_operator(store->heap)), &type, 1);
-    states = number_states(store, &layout, table);
+    states = number_states(store, &layout, next, walk);
     for (uint32_t i = 0; i < store->aggregates->set_count && states != NULL && good; i++) {
         good = link_values(store, i, states);
     }
@@ -458,4 +370,12 @@ bool exec_aggregate_store_link(struct exec_aggregate_store *store, const struct 
         exec_table_destroy(states);
     }
     return states != NULL && good;
+}
+
+void *exec_next_state_of_table(void *walk)
+{
+    struct exec_table_walk *at = walk;
+
+    at->entry = exec_table_next(at->table, at->entry);
+    return at->entry == NULL ? NULL : exec_table_payload(at->table, at->entry);
 }

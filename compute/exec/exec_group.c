@@ -454,7 +454,7 @@ static void put_group(struct exec_operator *op, const struct exec_table *table, 
     if (op->node->group.state_ttl_ms > 0) {
         exec_bytes_put_i64(bytes, *written_ms_of(group));
     }
-    exec_aggregates_put_alone(aggregation->store, exec_table_payload(table, entry), bytes);
+    exec_aggregates_put(aggregation->store, exec_table_payload(table, entry), bytes);
 }
 
 static bool save(struct exec_operator *op, struct exec_save *save)
@@ -462,7 +462,7 @@ static bool save(struct exec_operator *op, struct exec_save *save)
     struct aggregation *aggregation = aggregation_of(op);
 
     return exec_save_table(save, TABLE_GROUPS, view_text(""), aggregation->table, put_group) &&
-           exec_aggregate_store_save(aggregation->store, save, TABLE_SETS);
+           exec_aggregate_store_save(aggregation->store, save, TABLE_SETS, view_text(""));
 }
 
 /* The state's values of DISTINCT are not linked to it here: they come and go by records of their own. */
@@ -486,7 +486,7 @@ static bool load_group(struct aggregation *aggregation, struct exec_reader *key,
         *written_ms_of(group_of(aggregation, entry)) = exec_reader_i64(value);
     }
     group_of(aggregation, entry)->before = op->node->group.aggregate_count > 0 ? EMITTED : NULL;
-    if (!exec_aggregates_take_alone(aggregation->store, value, exec_table_payload(aggregation->table, entry)) ||
+    if (!exec_aggregates_take(aggregation->store, value, exec_table_payload(aggregation->table, entry)) ||
         !exec_reader_is_done(value)) {
         return exec_load_damaged(op);
     }
@@ -508,9 +508,10 @@ static bool load(struct exec_operator *op, uint32_t table, struct exec_reader *k
 
 static bool loaded(struct exec_operator *op)
 {
-    struct aggregation *aggregation = aggregation_of(op);
+    struct aggregation    *aggregation = aggregation_of(op);
+    struct exec_table_walk walk = {.table = aggregation->table};
 
-    return exec_aggregate_store_link(aggregation->store, aggregation->table);
+    return exec_aggregate_store_link(aggregation->store, exec_next_state_of_table, &walk);
 }
 
 const struct exec_operator_class exec__group_class = {

@@ -9,8 +9,9 @@
  *
  * Rows are added to the aggregates by the chunk; before sessions are joined, the rows that wait are added.
  *
- * Saved is, of each key that changed, the list of its sessions with their places in the order of firing. Shells and
- * timers are not: a timer at a session's end does what an earlier one would. */
+ * Saved is, of each key that changed, the list of its sessions with their places in the order of firing, and the values
+ * of DISTINCT that came and went. Shells and timers are not: a timer at a session's end does what an earlier one would.
+ */
 #include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_state.h"
 #include "compute/exec/exec_timers.h"
@@ -28,6 +29,7 @@ struct session {
 STATIC_CHECK(sizeof(struct session) <= SESSION_STATE_OFFSET);
 
 #define TABLE_KEYS 1
+#define TABLE_SETS 2 /* and on: values of DISTINCT */
 
 /* Times that come from disk stay far enough from the ends of what can be counted. */
 #define TIME_MS_MAX (INT64_MAX / 4)
@@ -76,6 +78,7 @@ struct exec_sessions *exec_sessions_create(struct exec_window_group_op *group)
     exec_timers_init(&sessions->timers, sessions->heap);
     if (sessions->keeps_changes) {
         exec_table_track(sessions->table);
+        exec_aggregate_store_track(sessions->store);
     }
     return sessions;
 }
@@ -365,7 +368,8 @@ static void put_sessions(struct exec_operator *op, const struct exec_table *tabl
 
 bool exec_sessions_save(struct exec_sessions *sessions, struct exec_save *save)
 {
-    return exec_save_table(save, TABLE_KEYS, view_text(""), sessions->table, put_sessions);
+    return exec_save_table(save, TABLE_KEYS, view_text(""), sessions->table, put_sessions) &&
+           exec_aggregate_store_save(sessions->store, save, TABLE_SETS, view_text(""));
 }
 
 static void drop_list(struct exec_sessions *sessions, struct session_list *list)
@@ -417,6 +421,9 @@ bool exec_sessions_load(struct exec_sessions *sessions, uint32_t table, struct e
     void                 *entry;
     bool                  is_new;
 
+    if (table >= TABLE_SETS && table - TABLE_SETS < exec_aggregate_store_tables(sessions->store)) {
+        return exec_aggregate_store_load(sessions->store, table - TABLE_SETS, key, value);
+    }
     if (table != TABLE_KEYS) {
         return exec_load_damaged(op);
     }
@@ -443,17 +450,46 @@ bool exec_sessions_load(struct exec_sessions *sessions, uint32_t table, struct e
     return true;
 }
 
+/* One session after the other, of all keys. */
+struct session_walk {
+    struct exec_sessions *sessions;
+    void                 *entry;
+    struct session       *session;
+};
+
+static struct session *next_session(struct session_walk *walk)
+{
+    walk->session = walk->session == NULL ? NULL : walk->session->next;
+    while (walk->session == NULL) {
+        walk->entry = exec_table_next(walk->sessions->table, walk->entry);
+        if (walk->entry == NULL) {
+            return NULL;
+        }
+        walk->session = list_of(walk->sessions, walk->entry)->latest;
+    }
+    return walk->session;
+}
+
+static void *next_state(void *walk)
+{
+    struct session *session = next_session(walk);
+
+    return session == NULL ? NULL : state_of(session);
+}
+
 bool exec_sessions_loaded(struct exec_sessions *sessions)
 {
-    for (void *entry = NULL; (entry = exec_table_next(sessions->table, entry)) != NULL;) {
-        for (struct session *session = list_of(sessions, entry)->latest; session != NULL; session = session->next) {
-            uint64_t sequence = sessions->keeps_changes ? *sequence_of(sessions, session) : 0;
+    struct session_walk walk = {.sessions = sessions};
+    struct session     *session;
 
-            if (!exec_timers_restore(&sessions->timers, session->end_ms, sequence, session)) {
-                return false;
-            }
+    while ((session = next_session(&walk)) != NULL) {
+        uint64_t sequence = sessions->keeps_changes ? *sequence_of(sessions, session) : 0;
+
+        if (!exec_timers_restore(&sessions->timers, session->end_ms, sequence, session)) {
+            return false;
         }
     }
     exec_table_saved(sessions->table);
-    return true;
+    walk = (struct session_walk){.sessions = sessions};
+    return exec_aggregate_store_link(sessions->store, next_state, &walk);
 }

@@ -10,8 +10,8 @@
  *
  * Windows fire in the order of their ends, keys in the order in which their first row came.
  *
- * Saved are the states of the keys that changed, by slice, whole: a state with a large set of DISTINCT values is
- * written again with each of its changes. That a slice went is one record, not one for each of its keys. */
+ * Saved are the states of the keys that changed, by slice, and the values of DISTINCT that came. That a slice went is
+ * one record, not one for each of its keys. */
 #include "compute/exec/exec_slices.h"
 
 #include "compute/exec/exec_hold.h"
@@ -124,6 +124,7 @@ uint32_t exec__slices_need(struct exec_slices *slices, int64_t start_ms, int64_t
     }
     if (slices->keeps_changes) {
         exec_table_track(slices->items[at].table);
+        exec_aggregate_store_track(slices->items[at].store);
     }
     return at;
 }

@@ -5,6 +5,7 @@
 
 #define TABLE_STATES 1 /* start, end, key: state */
 #define TABLE_SLICES 2 /* start, end: nothing; gone */
+#define TABLE_SETS   3 /* and on: start, end, value of DISTINCT */
 
 /* Times that come from disk stay far enough from the ends of what can be counted. */
 #define TIME_MS_MAX (INT64_MAX / 4)
@@ -31,7 +32,8 @@ static bool save_slice(struct exec_slices *slices, struct exec_save *save, struc
     slices->saving = slice;
     slice->is_saved = true;
     store_span(span, slice->start_ms, slice->end_ms);
-    return exec_save_table(save, TABLE_STATES, view_of(span, sizeof(span)), slice->table, put_state);
+    return exec_save_table(save, TABLE_STATES, view_of(span, sizeof(span)), slice->table, put_state) &&
+           exec_aggregate_store_save(slice->store, save, TABLE_SETS, view_of(span, sizeof(span)));
 }
 
 static bool save_gone(struct exec_slices *slices, struct exec_save *save)
@@ -79,6 +81,21 @@ static bool span_is_sound(const struct exec_slices *slices, struct exec_window_s
             exec_window_floor(span.start_ms, slices->window->offset_ms, slices->slice_ms) == span.start_ms);
 }
 
+static bool load_value(struct exec_slices *slices, struct exec_window_span span, uint32_t set, struct exec_reader *key,
+                       struct exec_reader *value)
+{
+    uint32_t at = exec__slices_need(slices, span.start_ms, span.end_ms);
+
+    if (at == slices->count) {
+        return false;
+    }
+    slices->items[at].is_saved = true;
+    if (set >= exec_aggregate_store_tables(slices->items[at].store)) {
+        return exec_load_damaged(&slices->group->op);
+    }
+    return exec_aggregate_store_load(slices->items[at].store, set, key, value);
+}
+
 static bool load_state(struct exec_slices *slices, struct exec_window_span span, struct exec_reader *key,
                        struct exec_reader *value)
 {
@@ -111,6 +128,9 @@ bool exec_slices_load(struct exec_slices *slices, uint32_t table, struct exec_re
     if (table == TABLE_STATES && value != NULL) {
         return load_state(slices, span, key, value);
     }
+    if (table >= TABLE_SETS) {
+        return load_value(slices, span, table - TABLE_SETS, key, value);
+    }
     at = exec__slices_place(slices, span.start_ms, span.end_ms);
     if (table != TABLE_SLICES || value != NULL || !exec_reader_is_done(key) || at == slices->count ||
         slices->items[at].start_ms != span.start_ms || slices->items[at].end_ms != span.end_ms) {
@@ -118,5 +138,17 @@ bool exec_slices_load(struct exec_slices *slices, uint32_t table, struct exec_re
     }
     slices->items[at].is_saved = false;
     exec__slices_remove(slices, at);
+    return true;
+}
+
+bool exec_slices_loaded(struct exec_slices *slices)
+{
+    for (uint32_t i = 0; i < slices->count; i++) {
+        struct exec_table_walk walk = {.table = slices->items[i].table};
+
+        if (!exec_aggregate_store_link(slices->items[i].store, exec_next_state_of_table, &walk)) {
+            return false;
+        }
+    }
     return true;
 }

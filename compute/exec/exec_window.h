@@ -142,6 +142,8 @@ MUST_USE bool exec_slices_advance(struct exec_slices *slices, int64_t progress_m
 MUST_USE bool exec_slices_save(struct exec_slices *slices, struct exec_save *save);
 MUST_USE bool exec_slices_load(struct exec_slices *slices, uint32_t table, struct exec_reader *key,
                                struct exec_reader *value);
+/* Behind the last record. */
+MUST_USE bool exec_slices_loaded(struct exec_slices *slices);
 
 struct exec_sessions *exec_sessions_create(struct exec_window_group_op *group);
 void                  exec_sessions_destroy(struct exec_sessions *sessions);

@@ -205,7 +205,7 @@ static bool group_loaded(struct exec_operator *op)
 {
     struct exec_window_group_op *group = (struct exec_window_group_op *)op;
 
-    return group->sessions == NULL || exec_sessions_loaded(group->sessions);
+    return group->sessions != NULL ? exec_sessions_loaded(group->sessions) : exec_slices_loaded(group->slices);
 }
 
 const struct exec_operator_class exec__window_group_class = {
