@@ -303,6 +303,8 @@ void job__object_remove(struct job_controller *controller, struct view name);
 /* Other sessions follow; the one that made the change has it already. */
 void job__ddl_add(struct job_controller *controller, struct job_session *session, struct view statement);
 void job__objects_clear(struct job_controller *controller);
+/* But for blanks outside of quotes. */
+MUST_USE bool job__same_statement(struct view a, struct view b);
 
 /* --- job_controller_query.c: SELECT ------------------------------------------------------------------------------- */
 

@@ -317,6 +317,7 @@ static void verb_resume(struct job *job, struct job_waiter *waiter)
 
 struct deletion {
     struct job_controller    *controller;
+    struct job               *job; /* until its records are gone */
     struct job_waiter        *waiter;
     struct job_producer_name *names;
     size_t                    name_count;
@@ -368,11 +369,34 @@ static void deletion_written(void *context, int16_t error)
     meta_submit(meta, &deletion->change);
 }
 
+/* Its producers are about to be forgotten: nothing of theirs may be open any more. */
+static void deletion_resolved(void *context, int16_t error)
+{
+    struct deletion       *deletion = context;
+    struct job            *job = deletion->job;
+    struct job_controller *controller = deletion->controller;
+    struct job_record      definition = {.kind = JOB_RECORD_DEFINITION, .tombstone = true, .key = view_text(job->id)};
+    struct job_record      commit = {.kind = JOB_RECORD_COMMIT, .tombstone = true, .key = view_text(job->id)};
+
+    mem_free(MEM_JOB, (void *)(uintptr_t)job->verdict.producers);
+    job->away--;
+    if (error != 0 || job->stray || controller->closing) {
+        deletion_over(deletion, error != 0
+                                    ? "a transaction of the job cannot be ended: a partition of its sinks is offline"
+                                    : "the log of jobs cannot be written");
+        job__back(job);
+        return;
+    }
+    job__savepoints_drop(job);
+    (void)!job__controller_add(controller, &definition); /* tombstones always fit */
+    (void)!job__controller_add(controller, &commit);
+    job__free(job);
+    job__controller_commit(controller, deletion_written, deletion);
+}
+
 static void verb_delete(struct job *job, struct job_waiter *waiter)
 {
     struct job_controller *controller = job->controller;
-    struct job_record      definition = {.kind = JOB_RECORD_DEFINITION, .tombstone = true, .key = view_text(job->id)};
-    struct job_record      commit = {.kind = JOB_RECORD_COMMIT, .tombstone = true, .key = view_text(job->id)};
     struct deletion       *deletion;
 
     if (!job__ended(job) || !at_rest(job)) {
@@ -381,6 +405,7 @@ static void verb_delete(struct job *job, struct job_waiter *waiter)
     }
     deletion = mem_alloc(MEM_JOB, sizeof(*deletion));
     deletion->controller = controller;
+    deletion->job = job;
     deletion->waiter = waiter;
     deletion->names = mem_alloc(MEM_JOB, job->definition.worker_count * JOB_PRODUCERS * sizeof(*deletion->names));
     deletion->name_count = job__producer_names(job, deletion->names);
@@ -388,12 +413,10 @@ static void verb_delete(struct job *job, struct job_waiter *waiter)
         (void)snprintf(deletion->topic, sizeof(deletion->topic), "%s%.*s", JOB_LOG_TOPIC_PREFIX,
                        (int)job->definition.log_id.len, (const char *)job->definition.log_id.base);
     }
-    job__savepoints_drop(job);
-    (void)!job__controller_add(controller, &definition); /* tombstones always fit */
-    (void)!job__controller_add(controller, &commit);
     controller->writes_out++;
-    job__free(job);
-    job__controller_commit(controller, deletion_written, deletion);
+    job->away++;
+    job__verdict(job, &job->verdict);
+    job__resolve(controller->jobs, &job->verdict, 1, deletion_resolved, deletion);
 }
 
 void job__verb(struct job_controller *controller, enum job_request_kind kind, struct view id, struct view savepoint,

@@ -107,7 +107,7 @@ static void run_resolved(void *context, int16_t error)
         return;
     }
     if (job->verdict.lost) {
-        job__fail(job, "output that it has committed is lost: a sink's partition is shorter than the commit record says",
+        job__fail(job, "output that it has committed is lost: a sink's partition is shorter than its record says",
                   true);
         return;
     }

@@ -489,55 +489,6 @@ static void statement_answered(struct job_script *script, struct sql_answer *ans
     }
 }
 
-struct reading {
-    struct view text;
-    size_t      at;
-    uint8_t     quote; /* inside of this; 0: of none */
-};
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* The next byte; outside of quotes blanks count as one. -1: the end. */
-static int read_next(struct reading *reading)
-{
-    struct view text = reading->text;
-    uint8_t     c;
-
-    if (reading->at == text.len) {
-        return -1;
-    }
-    c = text.base[reading->at++];
-    if (reading->quote == 0 && is_blank(c)) {
-        while (reading->at < text.len && is_blank(text.base[reading->at])) {
-            reading->at++;
-        }
-        return reading->at == text.len ? -1 : ' ';
-    }
-    if (c == reading->quote) {
-        reading->quote = 0;
-    } else if (reading->quote == 0 && (c == '\'' || c == '`')) {
-        reading->quote = c;
-    }
-    return c;
-}
-
-static bool same_text(struct view a, struct view b)
-{
-    struct reading x = {.text = a}, y = {.text = b};
-    int            c;
-
-    do {
-        c = read_next(&x);
-        if (c != read_next(&y)) {
-            return false;
-        }
-    } while (c >= 0);
-    return true;
-}
-
 /* The same CREATE again changes nothing: a file that declares its tables and inserts may be run again and again. */
 static bool statement_is_known(const struct job_script *script)
 {
@@ -553,7 +504,7 @@ static bool statement_is_known(const struct job_script *script)
     }
     object = job__object_find(script->controller, last_name(name));
     return object != NULL &&
-           same_text(object->statement, view_of(text.base + statement->place.offset, statement->place.len));
+           job__same_statement(object->statement, view_of(text.base + statement->place.offset, statement->place.len));
 }
 
 static void script_step(struct job_script *script)

@@ -94,6 +94,58 @@ void job__objects_clear(struct job_controller *controller)
     controller->object_position = 0;
 }
 
+/* --- the same statement again --------------------------------------------------------------------------------------
+ */
+
+struct reading {
+    struct view text;
+    size_t      at;
+    uint8_t     quote; /* inside of this; 0: of none */
+};
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The next byte; outside of quotes blanks count as one. -1: the end. */
+static int read_next(struct reading *reading)
+{
+    struct view text = reading->text;
+    uint8_t     c;
+
+    if (reading->at == text.len) {
+        return -1;
+    }
+    c = text.base[reading->at++];
+    if (reading->quote == 0 && is_blank(c)) {
+        while (reading->at < text.len && is_blank(text.base[reading->at])) {
+            reading->at++;
+        }
+        return reading->at == text.len ? -1 : ' ';
+    }
+    if (c == reading->quote) {
+        reading->quote = 0;
+    } else if (reading->quote == 0 && (c == '\'' || c == '`')) {
+        reading->quote = c;
+    }
+    return c;
+}
+
+bool job__same_statement(struct view a, struct view b)
+{
+    struct reading x = {.text = a}, y = {.text = b};
+    int            c;
+
+    do {
+        c = read_next(&x);
+        if (c != read_next(&y)) {
+            return false;
+        }
+    } while (c >= 0);
+    return true;
+}
+
 /* --- sessions ----------------------------------------------------------------------------------------------------- */
 
 /* What fails here failed for a reason that the session knows: it has an object of that name of its own. */
