@@ -407,7 +407,7 @@ static void on_log(void *context UNUSED, const char *format, va_list arguments)
 
     (void)vsnprintf(line, sizeof(line), format, arguments);
     line[strcspn(line, "\n")] = '\0';
-    slog_debug("http", "%s", line);
+    slog_debug("net", "%s", line);
 }
 
 /* --- start and stop ---------------------------------------------------------------------------------------------- */
@@ -562,6 +562,6 @@ void http_stop(struct http_listener *listener)
     if (drained) {
         listener_free(listener);
     } else {
-        slog_warn("http", "some requests were not answered in %d s; their clients were disconnected", STOP_WAIT_S);
+        slog_warn("net", "some requests were not answered in %d s; their clients were disconnected", STOP_WAIT_S);
     }
 }

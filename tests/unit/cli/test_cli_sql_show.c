@@ -25,9 +25,11 @@ static struct sql_show *show_of(enum sql_output output, const char *const *lines
     return &show;
 }
 
-static const char *const rows[] = {
+static const char rows_head[] =
     "{\"columns\":[{\"name\":\"n\",\"type\":\"BIGINT NOT NULL\"},{\"name\":\"te,xt\",\"type\":\"STRING\"},"
-    "{\"name\":\"d\",\"type\":\"DECIMAL(38, 2)\"}]}",
+    "{\"name\":\"d\",\"type\":\"DECIMAL(38, 2)\"}]}";
+static const char *const rows[] = {
+    rows_head,
     "{\"op\":\"+I\",\"row\":[1,\"a\",12345678901234567890123456789012345678.90]}",
     "",
     "{\"progress\":{\"records-in\":7,\"watermark\":1700000000123}}",
