@@ -7,9 +7,13 @@
  * it came. All have the same life, so they die in the order of arrival, per side and per key, too: a queue of keys says
  * whose oldest row is next.
  *
+ * A row with many partners is paired with some of them and then with the rest in later steps, when emissions come in
+ * pieces (exec_hold.h): the rest of its chunk is copied and waits here.
+ *
  * Saved are the rows as they come, in the order of their arrival, with the time when they came. A row that died is not
  * said to have gone: the clock, which is saved before, says so. */
 #include "compute/exec/exec_join.h"
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_journal.h"
 #include "compute/exec/exec_state.h"
 
@@ -18,6 +22,9 @@
 #define MORTALS_MIN 1024
 
 #define TABLE_ROWS 1
+#define COPY_BLOCK ((size_t)64 * KIB)
+#define PIECES_FREE \
+    8 /* a chunk is copied when its pairs fill more pieces than these: rows with a partner each do not */
 
 /* A kept row that will die: the oldest of its entry and side by then. match->time is when it came. */
 struct mortal {
@@ -33,6 +40,14 @@ struct regular_op {
     /* A ring. */
     struct mortal *mortals;
     size_t         mortal_begin, mortal_count, mortal_capacity;
+    /* The rows at hand, their side, and how far they are: in pieces a copy. */
+    struct exec_join_rows rows;
+    uint32_t              side;
+    uint32_t              at;
+    struct exec_match    *at_match;   /* with row `at`, which is begun; NULL: not begun */
+    uint32_t              pairs_free; /* pairs that the chunk may make before they count as long */
+    struct arena          copies;
+    size_t                charged_bytes;
     /* What was not saved so far. */
     bool                keeps_changes;
     struct exec_journal journal;
@@ -54,11 +69,22 @@ static bool join_open(struct exec_operator *op)
                               &regular->join.rows[EXEC_RIGHT]);
 }
 
+static void forget_copies(struct regular_op *regular)
+{
+    exec__release(&regular->join.op, regular->charged_bytes);
+    regular->charged_bytes = 0;
+    arena_reset(&regular->copies);
+}
+
 static void join_close(struct exec_operator *op)
 {
     struct regular_op *regular = (struct regular_op *)op;
 
     exec_multimap_deinit(&regular->map);
+    if (regular->copies.block_bytes > 0) {
+        forget_copies(regular);
+        arena_deinit(&regular->copies);
+    }
     exec_join_close(&regular->join);
 }
 
@@ -136,41 +162,116 @@ static struct exec_match *keep_row(struct regular_op *regular, uint32_t side, vo
     return match != NULL && note_mortal(regular, entry, side, match) ? match : NULL;
 }
 
-static bool join_row(struct regular_op *regular, uint32_t side, const struct exec_join_rows *rows, uint32_t i,
-                     int64_t now_ms)
+/* Pairs the row at hand; *out_done false: with some. */
+static bool pair_row(struct regular_op *regular, bool *out_done)
 {
-    void              *entry = regular->entries[i];
-    struct exec_match *match = exec_multimap_matches(&regular->map, entry, 1 - side)->first;
+    size_t row = vec_chunk_row(&regular->rows.chunk, regular->at);
 
-    for (; match != NULL; match = match->next) {
-        if (!exec_join_add(&regular->join, vec_chunk_row(&rows->chunk, i), exec_match_row(match))) {
+    if (regular->at_match == NULL) {
+        regular->at_match =
+            exec_multimap_matches(&regular->map, regular->entries[regular->at], 1 - regular->side)->first;
+    }
+    *out_done = false;
+    for (; regular->at_match != NULL; regular->at_match = regular->at_match->next) {
+        if (regular->pairs_free > 0) {
+            regular->pairs_free--;
+        } else if (exec__fire_has_room(&regular->join.op)) {
+            exec__fire_spend(&regular->join.op, 1);
+        } else {
+            return true;
+        }
+        if (!exec_join_add(&regular->join, row, exec_match_row(regular->at_match))) {
             return false;
         }
     }
-    match = keep_row(regular, side, entry, exec_join_loaded(&regular->join, rows, side, i), now_ms);
+    *out_done = true;
+    return true;
+}
+
+static bool join_row(struct regular_op *regular, int64_t now_ms, bool *out_done)
+{
+    struct exec_match *match;
+
+    if (!pair_row(regular, out_done)) {
+        return false;
+    }
+    if (!*out_done) {
+        return true;
+    }
+    match = keep_row(regular, regular->side, regular->entries[regular->at],
+                     exec_join_loaded(&regular->join, &regular->rows, regular->side, regular->at), now_ms);
     return match != NULL &&
-           (!regular->keeps_changes || exec_journal_add(&regular->journal, regular->map.heap, match, side));
+           (!regular->keeps_changes || exec_journal_add(&regular->journal, regular->map.heap, match, regular->side));
+}
+
+/* The rows at hand, from where they are; *out_done false: there is no room for all. */
+static bool join_rows(struct regular_op *regular, bool *out_done)
+{
+    int64_t now_ms = exec__now_ms(&regular->join.op);
+
+    *out_done = true;
+    exec_join_begin(&regular->join, regular->side, &regular->rows.chunk);
+    for (; regular->at < regular->rows.chunk.selected_count; regular->at++) {
+        if (!join_row(regular, now_ms, out_done)) {
+            return false;
+        }
+        if (!*out_done) {
+            break;
+        }
+    }
+    return exec_join_send(&regular->join);
+}
+
+/* The chunk is gone when the call returns: what is left of it is read from a copy. Entries stay what they are. */
+static bool copy_rows(struct regular_op *regular)
+{
+    struct vec_chunk copy;
+
+    if (regular->copies.block_bytes == 0) {
+        arena_init(&regular->copies, MEM_COMPUTE, COPY_BLOCK, SIZE_MAX);
+    }
+    copy = vec_chunk_copy(&regular->copies, &regular->rows.chunk);
+    if (!exec__charge(&regular->join.op, regular->copies.bytes_total)) {
+        return false;
+    }
+    regular->charged_bytes = regular->copies.bytes_total;
+    regular->rows = exec_join_read(&regular->join, regular->side, &copy);
+    return true;
+}
+
+/* The rest of the copied rows. */
+static bool join_fire(struct exec_operator *op)
+{
+    struct regular_op *regular = (struct regular_op *)op;
+    bool               done;
+
+    if (!join_rows(regular, &done)) {
+        return false;
+    }
+    op->is_firing = !done;
+    if (done) {
+        forget_copies(regular);
+    }
+    return true;
 }
 
 static bool join_push(struct exec_operator *op, uint32_t input, const struct vec_chunk *chunk)
 {
-    struct regular_op    *regular = (struct regular_op *)op;
-    int64_t               now_ms = exec__now_ms(op);
-    struct exec_join_rows rows;
+    struct regular_op *regular = (struct regular_op *)op;
+    bool               done;
 
-    bury(regular, now_ms);
-    rows = exec_join_read(&regular->join, input, chunk);
-    if (!exec_table_find(regular->map.table, regular->join.vecs, &rows.chunk, regular->join.hashes, true,
-                         regular->entries, NULL)) {
+    bury(regular, exec__now_ms(op));
+    regular->rows = exec_join_read(&regular->join, input, chunk);
+    regular->side = input;
+    regular->at = 0;
+    regular->at_match = NULL;
+    regular->pairs_free = PIECES_FREE * op->worker->job->options.piece_rows;
+    if (!exec_table_find(regular->map.table, regular->join.vecs, &regular->rows.chunk, regular->join.hashes, true,
+                         regular->entries, NULL) ||
+        !join_rows(regular, &done)) {
         return false;
     }
-    exec_join_begin(&regular->join, input, &rows.chunk);
-    for (uint32_t i = 0; i < rows.chunk.selected_count; i++) {
-        if (!join_row(regular, input, &rows, i, now_ms)) {
-            return false;
-        }
-    }
-    return exec_join_send(&regular->join);
+    return done || (copy_rows(regular) && exec__fire(op));
 }
 
 /* --- state ---------------------------------------------------------------------------------------------------------
@@ -272,6 +373,7 @@ const struct exec_operator_class exec__join_class = {
     .open = join_open,
     .push = join_push,
     .time = join_time,
+    .fire = join_fire,
     .close = join_close,
     .save = join_save,
     .load = join_load,

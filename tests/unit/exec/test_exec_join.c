@@ -62,6 +62,7 @@ static void run(uint64_t seed, bool has_condition, int64_t ttl_ms)
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
     options.keeps_changes = seed % 4 < 2;
+    options.piece_rows = prng_chance(&prng, 1, 2) ? 0 : 1 + (uint32_t)prng_below(&prng, 8);
     rig_start(&rig, &options);
     for (int step = 0; step < 40; step++) {
         struct rig_row rows[30];
@@ -138,6 +139,57 @@ static void test_watermarks(void **state)
     assert_int_equal(rig_op(&rig)->watermark_us, 5000);
     assert_true(rig_watermark(&rig, 1, EXEC_WATERMARK_END));
     assert_int_equal(rig_op(&rig)->watermark_us, 7000);
+    rig_stop(&rig);
+}
+
+/* Ten rows with 300 partners each: some pairs with each step, in order, and the watermark behind them. */
+static void test_many_partners_come_in_pieces(void **state)
+{
+    struct rig_options options;
+    struct rig         rig;
+    struct rig_row     rows[300];
+    struct vec         columns[RIG_COLUMNS_MAX];
+    struct vec_chunk   chunk = {.row_count = 10, .selected_count = 10, .column_count = 5, .columns = columns};
+    struct arena       arena;
+    uint32_t           steps = 0;
+
+    (void)state;
+    join_options(&options, EXEC_JOIN, NULL);
+    options.piece_rows = 20;
+    rig_start(&rig, &options);
+    for (int64_t i = 0; i < 300; i++) {
+        rows[i] = (struct rig_row){.cells = {i, 0, 1, 7, i + 1}};
+    }
+    assert_true(rig_push(&rig, EXEC_RIGHT, rows, 300));
+    arena_init(&arena, MEM_TEST, 256 * KIB, SIZE_MAX);
+    for (uint32_t c = 0; c < 5; c++) {
+        const int64_t cells[] = {7, 1, 0, 5, 3};
+
+        columns[c] = vec_make(&arena, rig.nodes[0].columns[c].type);
+        for (size_t i = 0; i < 10; i++) {
+            rig_set_cell(&arena, &columns[c], i, c == LEFT_VALUE ? (int64_t)i : cells[c]);
+        }
+    }
+    exec__fire_refill(rig.worker);
+    assert_true(exec__emit(rig.worker->ops[0], &chunk));
+    arena_deinit(&arena); /* the chunk is gone */
+    assert_true(exec__emit_watermark(rig.worker->ops[0], 5000));
+    assert_true(exec__emit_watermark(rig.worker->ops[1], 5000));
+    assert_in_range(rig.out.count, 1, 9 * 20);
+    for (; rig.worker->holding_count > 0; steps++) {
+        size_t before = rig.out.count;
+
+        assert_true(rig.out.count == 3000 || rig_op(&rig)->watermark_us == EXEC_WATERMARK_NONE);
+        assert_int_equal(exec_worker_step(rig.worker), EXEC_BUSY);
+        assert_in_range(rig.out.count - before, 0, 20);
+    }
+    assert_true(steps > 100);
+    assert_int_equal(rig_op(&rig)->watermark_us, 5000);
+    assert_int_equal(rig.out.count, 3000);
+    for (uint32_t i = 0; i < 3000; i++) {
+        assert_int_equal(rig.out.items[i].cells[LEFT_VALUE], i / 300);
+        assert_int_equal(rig.out.items[i].cells[5 + RIGHT_VALUE], i % 300);
+    }
     rig_stop(&rig);
 }
 
@@ -236,9 +288,13 @@ static void test_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_rows),     cmocka_unit_test(test_without_key),
-        cmocka_unit_test(test_watermarks),      cmocka_unit_test(test_keys_of_two_types_are_refused),
-        cmocka_unit_test(test_condition_fails), cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_random_rows),
+        cmocka_unit_test(test_without_key),
+        cmocka_unit_test(test_watermarks),
+        cmocka_unit_test(test_keys_of_two_types_are_refused),
+        cmocka_unit_test(test_condition_fails),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_many_partners_come_in_pieces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
