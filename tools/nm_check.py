@@ -4,6 +4,8 @@
 
 Reads every static library under the build directory with `nm -u`. An object outside the doors that wants open, write,
 clock_gettime, malloc, pthread_create or their like cannot run the same way twice in the simulator, so it is refused.
+
+And no name of ours may be one that a library of the program exports: the linker takes one of the two for both.
 """
 import argparse
 import os
@@ -90,6 +92,29 @@ def check_library(build, path):
     return found
 
 
+def defined(*words):
+    """Functions that a file has for others to link."""
+    listing = subprocess.run(["nm", *words], capture_output=True, text=True, check=True).stdout
+    return {line.split()[-1].split("@")[0] for line in listing.splitlines()
+            if len(line.split()) == 3 and line.split()[1] in "TWi"}
+
+
+def check_names(build, paths):
+    """Our names that the program's shared libraries have, too."""
+    program = os.path.join(build, "millrace")
+    if not os.path.exists(program):
+        return []
+    listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    found = []
+    ours = set().union(*(defined("-g", "--defined-only", path) for path in paths))
+    for name, path in re.findall(r"(\S+) => (/\S+)", listing):
+        if re.match(r"lib(asan|ubsan|tsan|lsan)\.", name):
+            continue
+        taken = ours & defined("-D", "--defined-only", path)
+        found += [f"{symbol} is also a name of {name}" for symbol in sorted(taken) if not symbol.startswith("_")]
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
@@ -98,10 +123,11 @@ def main():
     if not paths:
         sys.exit(f"nm_check: no static library under {build}")
     found = [line for path in paths for line in check_library(build, path)]
+    found += check_names(build, paths)
     for line in found:
         print(line)
     if found:
-        sys.exit(f"nm_check: {len(found)} symbols outside their door")
+        sys.exit(f"nm_check: {len(found)} symbols outside their door, or taken")
     print(f"nm_check: {len(paths)} libraries, only the doors touch the system")
 
 

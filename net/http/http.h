@@ -21,7 +21,7 @@
 #define HTTP_BODY_BYTES_MAX  ((size_t)MIB)
 #define HTTP_IDLE_S          60
 #define HTTP_FULL_BYTES      ((size_t)MIB)        /* not yet sent: rows are held back */
-#define HTTP_BACKLOG_BYTES   ((size_t)(64 * MIB)) /* nobody held them back: the query ends */
+#define HTTP_BACKLOG_BYTES   ((size_t)(16 * MIB)) /* nobody held them back: the query ends */
 #define HTTP_FIGURES_MAX     64
 
 struct http_listener;
