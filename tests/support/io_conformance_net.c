@@ -109,28 +109,42 @@ struct receiver {
     uint8_t         *into;
     size_t           capacity;
     uint64_t         received;
+    struct span      kept;  /* the last piece, where the back end can do without, until the next has come */
     uint64_t         ended; /* closed or failed */
-    uint32_t         without_buffers;
     int32_t          end_result;
 };
+
+static void receiver_give(struct receiver *receiver)
+{
+    if (receiver->kept.base != NULL) {
+        assert_memory_equal(receiver->into + receiver->received - receiver->kept.len, receiver->kept.base,
+                            receiver->kept.len);
+        io_recv_give(receiver->rig->io, receiver->kept);
+        receiver->kept = (struct span){0};
+    }
+}
 
 static void receiver_done(struct io_op *op)
 {
     struct receiver *receiver = CONTAINER_OF(op, struct receiver, op);
 
     assert_int_equal(op->more, !io_op_idle(op));
+    receiver_give(receiver);
     if (op->result > 0) {
         assert_int_equal(op->received.len, op->result);
         assert_true(receiver->received + op->received.len <= receiver->capacity);
         memcpy(receiver->into + receiver->received, op->received.base, op->received.len);
         receiver->received += op->received.len;
+        if (op->received_keepable) {
+            receiver->kept = op->received;
+            io_recv_keep(receiver->rig->io, op);
+        }
     } else if (op->result != ERR_NO_BUFFERS) {
         assert_false(op->more);
         receiver->end_result = op->result;
         receiver->ended++;
         return;
     }
-    receiver->without_buffers += op->result == ERR_NO_BUFFERS ? 1 : 0;
     if (!op->more) {
         io_recv_multi(receiver->rig->io, op, receiver->socket, receiver_done);
     }
