@@ -349,6 +349,7 @@ void wr_start_only(void)
                                                                .sink = {.write = job__worker_write, .context = run},
                                                                .barrier = job__worker_passed,
                                                                .barrier_context = run,
+                                                               .piece_rows = 4,
                                                                .keeps_changes = true});
     assert_non_null(run->exec);
     run->incarnation++;
