@@ -132,6 +132,22 @@ def cli_bench_sweeps(current):
     cli.run("bench", "recovery", "-b", cli.bootstrap, expected=USAGE)  # not with somebody else's broker
 
 
+@case("cli-bench-groups")
+def cli_bench_groups(current):
+    """bench: groups form over both shards, heartbeats and commits go round, nothing is left behind."""
+    cli = Client(current, settings={"group.initial.rebalance.delay.ms": 200})
+    found = cli.json("bench", "groups", "-g", 12, "-m", 3, "--offsets", 5, "-d", "700ms", "--broker-pid",
+                     cli.broker.process.pid)
+    rows = {row["what"]: row for row in found["groups"]}
+    check_equal(list(rows), ["joined", "heartbeats", "committed offsets"], "what was measured")
+    check_equal(rows["joined"]["count"], 36, "members")
+    for row in rows.values():
+        check(row["errors"] == 0 and row["count"] >= 36 and 0 < row["p50_us"] <= row["max_us"], f"a row: {row}")
+    check(rows["committed offsets"]["count"] % 5 == 0, "offsets come in fives")
+    check_equal(cli.json("group", "list"), [], "groups that are left")
+    check_equal(cli.json("topic", "list"), [], "topics that are left")
+
+
 @case("cli-bench-ends")
 def cli_bench_ends(current):
     """bench: a broker of its own leaves nothing behind; Ctrl-C reports; a broker that dies is said."""

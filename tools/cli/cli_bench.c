@@ -223,6 +223,18 @@ static const struct cli_option recovery_options[] = {
     CLI_OPTIONS_END,
 };
 
+static const struct cli_option groups_options[] = {
+    BENCH_OPTION('g', CLI_NUMBER, "groups", "N", "default 100"),
+    BENCH_OPTION('m', CLI_NUMBER, "members", "N",
+                 "of each group; one connection for the first of all groups, and so on; default 10"),
+    BENCH_OPTION(0, CLI_NUMBER, "offsets", "N", "in a commit; default 10"),
+    BENCH_OPTION('i', CLI_NUMBER, "in-flight", "N", "unanswered requests of a connection; default 5"),
+    BENCH_OPTION('d', CLI_DURATION, "duration", "TIME", "of heartbeats, and of commits; default 10s"),
+    BENCH_OPTIONS_TOPIC,
+    BENCH_OPTION(0, CLI_NUMBER, "broker-pid", "PID", "a process here whose CPU time and memory are reported"),
+    CLI_OPTIONS_END,
+};
+
 #define BENCH_NEEDS (CLI_NEEDS_BROKERS | CLI_NEEDS_OUTPUT)
 
 const struct cli_command cli_bench_commands[] = {
@@ -297,6 +309,18 @@ const struct cli_command cli_bench_commands[] = {
      .options = connections_options,
      .needs = BENCH_NEEDS,
      .run = bench_connections_run},
+    {.name = "groups",
+     .summary = "what consumer groups cost: joining, heartbeats, commits",
+     .operands = "",
+     .details = "All members of all groups join (classic protocol); then each sends heartbeats, then commits offsets, "
+                "as fast as\n"
+                "answers come. Joining takes at least the broker's group.initial.rebalance.delay.ms. The groups are "
+                "deleted.\n",
+     .examples = "millrace bench groups --self --groups 1000 --members 10\n"
+                 "millrace bench groups -g 200 -m 50 --offsets 1 -d 30s -o json\n",
+     .options = groups_options,
+     .needs = BENCH_NEEDS,
+     .run = bench_groups_run},
     {.name = "recovery",
      .summary = "kill -9 under load, then how long until everything is there again",
      .operands = "",

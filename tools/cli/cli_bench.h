@@ -12,6 +12,7 @@
  * cli_bench_report.c what is printed at the end
  * cli_bench_plot.c   the course of a run as a picture
  * cli_bench_sweep.c  the same load with more and more partitions, or connections that do nothing
+ * cli_bench_group.c  consumer groups: members that join, heartbeats, committed offsets
  * cli_bench_kill.c   a broker that is killed under load, and what it takes to come back
  * cli_bench_self.c   a broker of its own
  *
@@ -48,6 +49,7 @@ enum bench_mode {
     BENCH_PARTITIONS,
     BENCH_CONNECTIONS,
     BENCH_RECOVERY,
+    BENCH_GROUPS,
 };
 
 struct bench;
@@ -239,6 +241,8 @@ void bench_answer_open(struct bench_conn *conn, int16_t api_key, struct view fra
 void bench_stamp_producer(uint8_t *header, size_t batch_bytes, const struct bench_place *place, uint64_t sequence);
 void bench_make_slots(struct bench *bench);
 void bench_slots_free(struct bench *bench);
+/* A request into conn->parts; of the connection's version. Its arena is reset by the caller, before. */
+void bench_make_request(struct bench_conn *conn, int16_t api_key, const void *request);
 /* A Produce request with the place's next batch into conn->parts. */
 void bench_make_produce(struct bench_conn *conn, struct bench_place *place, int64_t due_ns,
                         struct bench_flight *out_flight);
@@ -315,10 +319,11 @@ void bench_plot_begin(struct bench *bench);
 void bench_plot_add(struct bench *bench, int64_t now_ns, double seconds);
 void bench_plot_write(struct bench *bench);
 
-/* --- cli_bench_sweep.c, cli_bench_kill.c ------------------------------------------------------------------------- */
+/* --- cli_bench_sweep.c, cli_bench_kill.c, cli_bench_group.c ------------------------------------------------------ */
 
 int bench_partitions_run(struct cli *cli);
 int bench_connections_run(struct cli *cli);
 int bench_recovery_run(struct cli *cli);
+int bench_groups_run(struct cli *cli);
 
 #endif

@@ -111,7 +111,7 @@ static struct view make_stamped(struct bench *bench, struct arena *arena, int64_
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 
 /* The frame into conn->parts; what stands in front of the body is written here. */
-static void make_request(struct bench_conn *conn, int16_t api_key, const void *request)
+void bench_make_request(struct bench_conn *conn, int16_t api_key, const void *request)
 {
     struct kp_request_header header = {
         .api_key = api_key, .api_version = conn->version, .client_id = view_text(MAKE_CLIENT)};
@@ -192,7 +192,7 @@ void bench_make_produce(struct bench_conn *conn, struct bench_place *place, int6
     request.timeout_ms = MAKE_TIMEOUT_MS;
     request.topic_data = &topic;
     request.topic_data_count = 1;
-    make_request(conn, KP_PRODUCE_KEY, &request);
+    bench_make_request(conn, KP_PRODUCE_KEY, &request);
     place->sent++;
     place->sent_records += (uint64_t)records;
     *out_flight = (struct bench_flight){.due_ns = due_ns,
@@ -233,5 +233,5 @@ void bench_make_fetch(struct bench_conn *conn, int32_t wait_ms)
     request.max_bytes = (int32_t)conn->bench->plan.fetch_bytes;
     request.topics = &topic;
     request.topics_count = 1;
-    make_request(conn, KP_FETCH_KEY, &request);
+    bench_make_request(conn, KP_FETCH_KEY, &request);
 }

@@ -10,9 +10,10 @@
 
 #define RUN_LIVE_NS NS_PER_S
 #define RUN_LATE_NS NS_PER_MS
-#define RUN_CUT_NS  (25 * NS_PER_MS) /* before the end, more than a turn waits: then requests are still being started \
-                                      */
-#define RUN_BURST_MAX 1000           /* requests started between two looks at the sockets */
+#define RUN_CUT_NS                                                                                          \
+    (25 * NS_PER_MS)       /* before the end, more than a turn waits: then requests are still being started \
+                            */
+#define RUN_BURST_MAX 1000 /* requests started between two looks at the sockets */
 
 /* --- connections ------------------------------------------------------------------------------------------------- */
 
