@@ -132,6 +132,12 @@ static int64_t id_worker(struct view id)
     return at > front && at + 2 == id.len && id.base[at] == '-' ? worker : -1;
 }
 
+static bool transaction_owns(void *context, struct view id)
+{
+    MAYBE(context != NULL);
+    return id_worker(id) >= 0;
+}
+
 static bool transaction_describe(void *context, struct coord_insider_ask *ask)
 {
     struct job_shard *jobs = context;
@@ -153,7 +159,8 @@ static bool transaction_describe(void *context, struct coord_insider_ask *ask)
 void job__transactions_init(struct job_shard *jobs)
 {
     list_init(&jobs->sinks);
-    coord_set_insiders(
-        jobs->options.coord,
-        &(struct coord_insiders){.list = transactions_list, .describe = transaction_describe, .context = jobs});
+    coord_set_insiders(jobs->options.coord, &(struct coord_insiders){.owns = transaction_owns,
+                                                                     .list = transactions_list,
+                                                                     .describe = transaction_describe,
+                                                                     .context = jobs});
 }

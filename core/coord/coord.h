@@ -122,9 +122,11 @@ struct coord_insider_ask {
     void (*done)(struct coord_insider_ask *ask, const struct coord_insider *insider);
 };
 
-/* What a coordinator asks: which ids have their writer on this shard, and how one of any shard stands (false: the id is
- * none of theirs, and nothing follows). Without `partitions` in the list. */
+/* What a coordinator asks: whether an id is kept for them (clients are refused it:
+ * TRANSACTIONAL_ID_AUTHORIZATION_FAILED), which ids have their writer on this shard, without `partitions`, and how one
+ * of any shard stands (false: none of theirs, and nothing follows). */
 struct coord_insiders {
+    bool (*owns)(void *context, struct view id);
     void (*list)(void *context, void (*show)(void *to, const struct coord_insider *insider), void *to);
     bool (*describe)(void *context, struct coord_insider_ask *ask);
     void *context;

@@ -97,7 +97,9 @@ void coord_init_producer_id(struct coord *coord, struct coord_call *call)
         init_plain(coord, call);
         return;
     }
-    error = init_check(coord, request);
+    error = coord->insiders.owns != NULL && coord->insiders.owns(coord->insiders.context, request->transactional_id)
+                ? (int16_t)KP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                : init_check(coord, request);
     slot = error == 0 ? coord__slot(coord, COORD_TXNS, request->transactional_id, &error) : NULL;
     if (slot == NULL) {
         coord__fail(call, error);

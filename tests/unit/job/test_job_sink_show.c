@@ -88,6 +88,35 @@ static int16_t abort_as_a_tool(int64_t producer_id)
     return response->markers[0].topics[0].partitions[0].error_code;
 }
 
+static int16_t init_as_a_client(const char *id)
+{
+    struct kp_init_producer_id_request         request;
+    const struct kp_init_producer_id_response *response;
+    struct kp_find_coordinator_request         find;
+    const struct kp_find_coordinator_response *found;
+    struct view                                key = view_text(id);
+    int                                        tries = 0;
+
+    kp_find_coordinator_request_init(&find);
+    find.key_type = 1;
+    find.coordinator_keys = &key;
+    find.coordinator_keys_count = 1;
+    do {
+        found = rig_ask(rig.client, KP_FIND_COORDINATOR_KEY, 4, &find);
+        assert_non_null(found);
+    } while (found->coordinators[0].error_code != 0 && tries++ < 100);
+    kp_init_producer_id_request_init(&request);
+    request.transactional_id = key;
+    request.transaction_timeout_ms = 1000;
+    do {
+        response = rig_ask(rig.clients[found->coordinators[0].node_id -
+                                       meta_host(sink_rig_jobs(&rig, 0)->options.meta)->first_node_id],
+                           KP_INIT_PRODUCER_ID_KEY, 4, &request);
+        assert_non_null(response);
+    } while (kp_error_is_retriable(response->error_code) && tries++ < 1000);
+    return response->error_code;
+}
+
 static void told(void *context)
 {
     *(bool *)context = true;
@@ -137,6 +166,8 @@ static void operators_see_transactions(void **state)
     }
     /* Nobody else ends it. */
     assert_int_equal(abort_as_a_tool(SINK_RIG_FIRST_PID + 2), KP_ERR_INVALID_PRODUCER_EPOCH);
+    assert_int_equal(init_as_a_client(id), KP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    assert_int_equal(init_as_a_client("millrace-job-mine"), 0); /* has only the same beginning */
     assert_true(sink_rig_mark(&rig, 0, true));
     reading = sink_rig_read(&rig, "out", 0, true);
     assert_int_equal(reading.count, 1);
