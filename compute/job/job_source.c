@@ -68,6 +68,7 @@ static void input_destroy(struct job_input *input)
     list_remove(&input->link);
     job__input_release(input);
     part_unwait(&input->waiter);
+    part_unkeep(&input->keep);
     arena_deinit(&input->read_arena);
     arena_deinit(&input->inflated[0]);
     arena_deinit(&input->inflated[1]);
@@ -143,12 +144,15 @@ static bool input_end(struct job_input *input)
     return exec_worker_end(sources->exec, input->scan->plan->scan->id, input->number);
 }
 
+static void input_keep(struct job_input *input, int64_t offset);
+
 bool job__sources_end_old(struct job_sources *sources)
 {
     for (size_t i = 0; i < sources->input_count; i++) {
         struct job_input *input = sources->inputs[i];
 
         if (input->next_offset < input->stop_offset) {
+            input_keep(input, input->next_offset);
             job__input_turn(input);
         } else if (!input_end(input)) {
             return false;
@@ -245,19 +249,42 @@ enum job_pulled job__sources_pull(struct job_sources *sources, size_t record_max
 /* --- what is known --------------------------------------------------------------------------------------------------
  */
 
-void job__sources_positions(const struct job_sources *sources, struct job_share *share)
+void job__sources_positions(struct job_sources *sources, struct job_share *share)
 {
     share->source_count = sources->input_count;
     share->sources = mem_alloc(MEM_JOB, sources->input_count * sizeof(*share->sources));
     for (size_t i = 0; i < sources->input_count; i++) {
-        const struct job_input *input = sources->inputs[i];
+        struct job_input *input = sources->inputs[i];
 
+        input->barrier_offset = input->next_offset;
         share->sources[i] = (struct job_source_position){.source = input->scan->index,
                                                          .topic_id = input->topic_id,
                                                          .partition = input->partition,
                                                          .next_offset = input->next_offset,
                                                          .stop_offset = input->stop_offset,
                                                          .ended = input->state == JOB_INPUT_ENDED};
+    }
+}
+
+/* Retention leaves what lies above the offset, within limits. */
+static void input_keep(struct job_input *input, int64_t offset)
+{
+    const struct meta *meta = input->sources->jobs->options.meta;
+    struct part       *part = job__input_part(input);
+
+    if (part == NULL || input->state == JOB_INPUT_ENDED) {
+        part_unkeep(&input->keep);
+        return;
+    }
+    input->keep.bytes_max = meta_broker_int(meta, "millrace.job.hold.bytes");
+    input->keep.ms_max = meta_broker_int(meta, "millrace.job.hold.ms");
+    part_keep(part, &input->keep, offset);
+}
+
+void job__sources_committed(struct job_sources *sources)
+{
+    for (size_t i = 0; i < sources->input_count; i++) {
+        input_keep(sources->inputs[i], sources->inputs[i]->barrier_offset);
     }
 }
 

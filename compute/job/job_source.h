@@ -95,7 +95,9 @@ struct job_input {
     enum job_input_state state;
     bool                 restored; /* its position comes from a commit */
     int64_t              next_offset, stop_offset;
-    struct list_node     link; /* READY */
+    int64_t              barrier_offset; /* next_offset at the newest barrier */
+    struct part_keep     keep;           /* what is not committed is not to go */
+    struct list_node     link;           /* READY */
     struct part_waiter   waiter;
     struct part_read     read;
     bool                 has_read;   /* its slices are held */
@@ -161,8 +163,10 @@ void          job__sources_open(struct job_sources *sources);
 MUST_USE bool job__sources_end_old(struct job_sources *sources);
 /* At most record_max records (1 .. VEC_ROWS_MAX) of one input, into the engine. */
 enum job_pulled job__sources_pull(struct job_sources *sources, size_t record_max);
-void            job__sources_positions(const struct job_sources *sources, struct job_share *share);
-uint64_t        job__sources_pending(const struct job_sources *sources);
+void            job__sources_positions(struct job_sources *sources, struct job_share *share);
+/* The newest positions are committed: what lies below them may go. */
+void     job__sources_committed(struct job_sources *sources);
+uint64_t job__sources_pending(const struct job_sources *sources);
 /* A source topic has more partitions than this run knows. The topic's name, or base NULL. */
 struct view job__sources_grown(const struct job_sources *sources);
 /* No new reads; ready() is called when the last comes home. */

@@ -313,6 +313,7 @@ static void committed_deliver(struct io_mail *mail, struct io_shard *to UNUSED)
     if (worker->keeper != NULL) {
         job__state_committed(worker->keeper);
     }
+    job__sources_committed(worker->sources);
     job__sinks_mark(worker->sinks, worker->committed_epoch, true, committed_marked, worker);
 }
 

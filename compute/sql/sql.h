@@ -104,8 +104,8 @@ void sql_plan_release(struct sql_plan *plan);
 MUST_USE bool sql_source_schema(const struct sql_source_plan *source, bool of_key, struct arena *arena,
                                 struct format_schema *out_schema);
 bool          sql_source_is_key(const struct sql_source_plan *source, uint32_t column);
-/* 'partition:0,offset:42;partition:1,offset:300': the offset of a partition, -1 when it is not named. False: the text is
- * not of that form. */
+/* 'partition:0,offset:42;partition:1,offset:300': the offset of a partition, -1 when it is not named. False: the text
+ * is not of that form. */
 MUST_USE bool sql_specific_offset(struct view text, int32_t partition, int64_t *out_offset);
 
 /* --- statements ----------------------------------------------------------------------------------------------------

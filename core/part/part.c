@@ -42,6 +42,7 @@ struct part *part_open(struct part_table *table, const struct part_options *opti
     list_init(&part->finished);
     list_init(&part->duplicates);
     list_init(&part->waiters);
+    list_init(&part->keeps);
     list_init(&part->reads_waiting);
     part__producers_init(part);
     part__table_add(part);

@@ -264,6 +264,20 @@ struct part_waiter {
 void part_wait(struct part *part, struct part_waiter *waiter);
 void part_unwait(struct part_waiter *waiter);
 
+/* --- keeping off retention ---------------------------------------------------------------------------------------- */
+
+/* What a job has not read yet is kept for longer than the topic says, up to these limits past it (store_keep). Stays
+ * until removed; the caller embeds one for each partition. Several of one part: the lowest offset, the largest
+ * limits. */
+struct part_keep {
+    struct list_node link;
+    struct part     *part; /* NULL after the part has gone */
+    int64_t          offset, bytes_max, ms_max;
+};
+/* Begins, or moves to another offset. */
+void part_keep(struct part *part, struct part_keep *keep, int64_t offset);
+void part_unkeep(struct part_keep *keep);
+
 /* --- offsets ----------------------------------------------------------------------------------------------------- */
 
 /* ListOffsets by timestamp (>= 0) or by KIP's sentinels -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5

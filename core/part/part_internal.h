@@ -145,6 +145,7 @@ struct part {
     uint64_t                 appended_bytes;
     /* read */
     struct list_node         waiters;
+    struct list_node         keeps;         /* struct part_keep */
     struct list_node         reads_waiting; /* for memory */
     struct store_memory_wait read_memory_wait;
     bool                     read_memory_waiting;

@@ -44,9 +44,58 @@ void part__wake(struct part *part)
     part__release(part);
 }
 
+/* --- keeping ---------------------------------------------------------------------------------------------------------
+ */
+
+static void keeps_tell(struct part *part)
+{
+    struct store_keep all = {.offset = INT64_MAX};
+
+    LIST_EACH(&part->keeps, node) {
+        const struct part_keep *keep = LIST_ENTRY(node, struct part_keep, link);
+
+        all.offset = MIN(all.offset, keep->offset);
+        all.bytes_max = MAX(all.bytes_max, keep->bytes_max);
+        all.ms_max = MAX(all.ms_max, keep->ms_max);
+    }
+    if (part->log != NULL) {
+        store_log_keep(part->log, &all);
+    }
+}
+
+void part_keep(struct part *part, struct part_keep *keep, int64_t offset)
+{
+    if (keep->part == NULL) {
+        keep->part = part;
+        list_init(&keep->link);
+        list_push_back(&part->keeps, &keep->link);
+    }
+    CHECK(keep->part == part);
+    keep->offset = offset;
+    keeps_tell(part);
+}
+
+void part_unkeep(struct part_keep *keep)
+{
+    struct part *part = keep->part;
+
+    if (part != NULL) {
+        list_remove(&keep->link);
+        keep->part = NULL;
+        keeps_tell(part);
+    }
+}
+
+/* --- the part goes -------------------------------------------------------------------------------------------------
+ */
+
 void part__waiters_drop(struct part *part)
 {
     struct list_node *node;
+
+    while ((node = list_pop_front(&part->keeps)) != NULL) {
+        LIST_ENTRY(node, struct part_keep, link)->part = NULL;
+    }
 
     while ((node = list_pop_front(&part->waiters)) != NULL) {
         struct part_waiter *waiter = LIST_ENTRY(node, struct part_waiter, link);

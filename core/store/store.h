@@ -241,6 +241,13 @@ void store_log_find_max_time(struct store_log *log, struct store_time_lookup *lo
 /* DeleteRecords, retention: the start moves to `offset` (<= durable), durably before done; whole segments below it are
  * removed later. */
 void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, void *context);
+/* What somebody has not read yet, from `offset` on, is kept for longer than the policy says: until it is ms_max older
+ * or the log is bytes_max larger than that. Not durable; zeroed: nothing is held. */
+struct store_keep {
+    int64_t offset;
+    int64_t bytes_max, ms_max; /* >= 0 */
+};
+void store_log_keep(struct store_log *log, const struct store_keep *keep);
 /* --- compaction -------------------------------------------------------------------------------------------------- */
 
 /* log.cleaner.*: one log of the store at a time is compacted, in slices (docs/COMPACTION.md). Settings may change at

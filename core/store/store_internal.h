@@ -180,6 +180,7 @@ struct store_log {
     struct uuid                topic_id;
     int32_t                    partition;
     struct store_policy        policy;
+    struct store_keep          keep;
     struct store_hooks         hooks;
     struct store_segment     **segments; /* ascending; the last one takes frames */
     uint32_t                   segment_count, segment_capacity;

@@ -212,6 +212,31 @@ static void retain_seal(struct store_log *log)
     }
 }
 
+void store_log_keep(struct store_log *log, const struct store_keep *keep)
+{
+    CHECK(keep->bytes_max >= 0 && keep->ms_max >= 0);
+    log->keep = *keep;
+}
+
+/* The policy's limit, and what keeping adds to it. */
+static int64_t kept_limit(int64_t limit, int64_t more)
+{
+    return limit > INT64_MAX - more ? INT64_MAX : limit + more;
+}
+
+/* Segment `at`, which is not the last, may go: by the policy, or, where somebody has not read it, past that. */
+static bool retain_over(const struct store_log *log, uint32_t at, int64_t now_ms, uint64_t total)
+{
+    const struct store_segment *segment = log->segments[at];
+    bool                        kept = log->segments[at + 1]->header.base_offset > log->keep.offset;
+    int64_t                     time_ms = segment_time_ms(segment);
+    int64_t                     ms_max = kept_limit(log->policy.retention_ms, kept ? log->keep.ms_max : 0);
+    int64_t                     bytes_max = kept_limit(log->policy.retention_bytes, kept ? log->keep.bytes_max : 0);
+
+    return (log->policy.retention_ms >= 0 && time_ms >= 0 && now_ms - time_ms > ms_max) ||
+           (log->policy.retention_bytes >= 0 && total - segment->end_position >= (uint64_t)bytes_max);
+}
+
 static void retain_log(struct store_log *log)
 {
     int64_t  now_ms = io_wall_ms(log->store->io);
@@ -227,12 +252,8 @@ static void retain_log(struct store_log *log)
     retain_seal(log);
     for (uint32_t i = 0; i + 1 < log->segment_count && log->policy.delete_enabled; i++) {
         const struct store_segment *segment = log->segments[i];
-        bool                        too_old = log->policy.retention_ms >= 0 && segment_time_ms(segment) >= 0 &&
-                       now_ms - segment_time_ms(segment) > log->policy.retention_ms;
-        bool too_much =
-            log->policy.retention_bytes >= 0 && total - segment->end_position >= (uint64_t)log->policy.retention_bytes;
 
-        if (segment->header.state != STORE_SEGMENT_SEALED || !(too_old || too_much)) {
+        if (segment->header.state != STORE_SEGMENT_SEALED || !retain_over(log, i, now_ms, total)) {
             break;
         }
         total -= segment->end_position;

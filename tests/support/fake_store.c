@@ -8,6 +8,7 @@ struct store_log {
     struct store_log_options options;
     struct list_node         link;
     struct list_node         pending; /* committed, not durable */
+    struct store_keep        keep;
     int64_t                  end_offset;
     int64_t                  durable_offset;
     bool                     online;
@@ -506,6 +507,11 @@ static void fake_trim_run(struct store_log *log, void *subject)
 {
     MAYBE(subject == NULL);
     log->options.hooks.start_moved(log->options.hooks.context, log->disk->start_offset);
+}
+
+void store_log_keep(struct store_log *log, const struct store_keep *keep)
+{
+    log->keep = *keep;
 }
 
 void store_log_trim(struct store_log *log, int64_t offset, store_done_fn *done, void *context)

@@ -375,6 +375,41 @@ static void what_retention_took_is_named(void **state UNUSED)
         wr.failure, "topic t, partition 0, offset 2: the offset is gone: retention has removed what was not read yet");
 }
 
+/* Retention leaves what is not committed, and takes it afterwards. */
+static void what_is_not_committed_is_kept(void **state UNUSED)
+{
+    static char              texts[100][11000];
+    struct wr_record         record;
+    struct meta_alter_entry  entries[] = {{.name = view_text("segment.bytes"), .value = view_text("1048576")},
+                                          {.name = view_text("retention.ms"), .value = view_text("-1")},
+                                          {.name = view_text("retention.bytes"), .value = view_text("1")}};
+    struct meta_alter_config alter = {
+        .resource_type = 2, .resource_name = view_text("t"), .entries = entries, .entry_count = COUNT_OF(entries)};
+
+    assert_int_equal(rig_alter(0, &alter), 0);
+    plan_copy("");
+    wr.full = true; /* nothing is read */
+    assert_true(wr_start());
+    for (int i = 0; i < 400; i++) {
+        (void)snprintf(texts[i % 100], sizeof(texts[0]), "{\"a\":\"%010000d\",\"b\":%d}", i, i);
+        record = (struct wr_record){.value = texts[i % 100], .timestamp_ms = 1};
+        (void)wr_append("t", 0, &record, 1, NULL);
+    }
+    for (uint32_t i = 0; i < rig.shard_count; i++) {
+        store_set_retention_check_ms(rig.shards[i].store, 100);
+    }
+    wr_pass(5 * NS_PER_S);
+    assert_int_equal(part_log_start(rig_part("t", 0)), 0);
+    wr_room();
+    wr_settle();
+    assert_int_equal(wr_row_count(), 400);
+    wr_pass(5 * NS_PER_S);
+    assert_int_equal(part_log_start(rig_part("t", 0)), 0);
+    assert_true(wr_epoch());
+    wr_pass(5 * NS_PER_S);
+    assert_true(part_log_start(rig_part("t", 0)) > 0);
+}
+
 static void new_partitions_are_read_from_their_beginning(void **state UNUSED)
 {
     struct meta_add_partitions more = {.name = view_text("t"), .total_count = 3};
@@ -454,6 +489,7 @@ int main(void)
         TEST(a_deleted_topic_is_named),
         TEST(a_topic_made_anew_is_another),
         TEST(what_retention_took_is_named),
+        TEST(what_is_not_committed_is_kept),
         TEST(new_partitions_are_read_from_their_beginning),
         TEST(options_are_checked_at_submit),
     };

@@ -135,6 +135,34 @@ static void test_retention_by_size(void **state)
     end(&log);
 }
 
+/* Somebody reads at offset 60: what lies above stays, up to the limits. */
+static void test_what_is_not_read_stays_longer(void **state)
+{
+    struct store_keep keep = {.offset = 60, .bytes_max = (int64_t)(800 * KIB)};
+    struct rig_log    log;
+
+    (void)state;
+    begin(12, &log, "kept");
+    log.policy.segment_bytes = 200 * KIB;
+    log.policy.retention_bytes = (int64_t)(500 * KIB);
+    assert_int_equal(rig_log_open(&log), ERR_OK);
+    store_log_keep(log.log, &keep);
+    append_many(&log, 20, 10, 90 * KIB);
+    rig_run_for(NS_PER_S);
+    store_set_retention_check_ms(rig.store, 1000);
+    rig_run_for(5 * NS_PER_S);
+    assert_in_range(store_log_start_offset(log.log), 1, 60);
+    append_many(&log, 10, 10, 90 * KIB); /* too much */
+    rig_run_for(5 * NS_PER_S);
+    assert_true(store_log_start_offset(log.log) > 60);
+    assert_in_range(store_log_size_bytes(log.log), 1000 * KIB, 1600 * KIB);
+    keep.offset = INT64_MAX;
+    store_log_keep(log.log, &keep);
+    rig_run_for(5 * NS_PER_S);
+    assert_in_range(store_log_size_bytes(log.log), 500 * KIB, 800 * KIB);
+    end(&log);
+}
+
 static void test_retention_by_time(void **state)
 {
     struct rig_log log;
@@ -552,6 +580,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_roll_by_size_and_time),
         cmocka_unit_test(test_retention_by_size),
+        cmocka_unit_test(test_what_is_not_read_stays_longer),
         cmocka_unit_test(test_retention_by_time),
         cmocka_unit_test(test_trim_is_durable),
         cmocka_unit_test(test_delete),
