@@ -85,6 +85,7 @@ struct job {
     char                    *savepoint;   /* to be left when it stops; NULL: none */
     uint32_t                 offsets_out; /* commits under groups that are on their way */
     bool                     offsets_due; /* newer ones wait for them */
+    bool                     offsets_new; /* of the newest commit: told to the groups when its output can be read */
     bool                     offsets_warned;
     int64_t                  epoch_interval_ns, barrier_ns, started_ns;
     int64_t                  backoff_ms;
@@ -235,6 +236,10 @@ void job__write_added(struct job *job, void (*done)(void *context, int16_t error
 void job__verb(struct job_controller *controller, enum job_request_kind kind, struct view id, struct view savepoint,
                struct job_waiter *waiter);
 void job__facts(const struct job *job, struct job_facts *out_facts);
+/* As Flink names it: "insert-into_default_catalog.default_database.sink". */
+struct view job__default_name(const struct sql_plan *plan, struct arena *arena);
+/* The plan of its run with what each operator has done. */
+size_t job__explain(const struct job *job, char *out_text, size_t capacity);
 /* ended: also those that wait for the end, whatever it is; else those alone that wished something. */
 void job__tell_waiters(struct job *job, bool ended, const char *failure);
 

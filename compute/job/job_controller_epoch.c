@@ -193,8 +193,8 @@ static void record_written(void *context, int16_t error)
         job->step = JOB_STEP_BARRIER;
         return;
     }
+    job->offsets_new = true;
     epoch_committed(job);
-    job__offsets_commit(job);
     if (job->stop_wanted) {
         job__stop(job, job->after);
     }
@@ -253,6 +253,10 @@ static void marked(struct job *job)
 {
     if (job->step != JOB_STEP_MARK || --job->missing > 0) {
         return;
+    }
+    if (job->offsets_new) { /* never ahead of what readers of committed records find */
+        job->offsets_new = false;
+        job__offsets_commit(job);
     }
     if (job->commit.finished) {
         job__stop(job, JOB_AFTER_FINISH);

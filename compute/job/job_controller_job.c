@@ -442,7 +442,21 @@ void job__verb(struct job_controller *controller, enum job_request_kind kind, st
     }
 }
 
-/* --- facts -------------------------------------------------------------------------------------------------------- */
+/* --- what is shown ------------------------------------------------------------------------------------------------ */
+
+struct view job__default_name(const struct sql_plan *plan, struct arena *arena)
+{
+    char   text[1024];
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < plan->exec.sink_count && len + 300 < sizeof(text); i++) {
+        struct view table = plan->sinks[i].table->name;
+
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%sdefault_catalog.default_database.%.*s",
+                                i == 0 ? "insert-into_" : ",", (int)MIN(table.len, 200), (const char *)table.base);
+    }
+    return arena_copy(arena, view_of(text, len));
+}
 
 static void facts_of_run(const struct job *job, struct job_facts *facts)
 {
@@ -489,4 +503,29 @@ void job__facts(const struct job *job, struct job_facts *out_facts)
     if (job->run != NULL && job->run->exec != NULL) {
         facts_of_run(job, out_facts);
     }
+}
+
+static void explain_figures(void *context, const struct exec_node *node, char *out_text, size_t capacity)
+{
+    const struct job *job = context;
+    struct exec_stats stats;
+    size_t            len;
+
+    exec_job_stats(job->run->exec, node->id, &stats);
+    len = (size_t)snprintf(out_text, capacity, ", rowsIn=%" PRIu64 ", rowsOut=%" PRIu64, stats.rows_in, stats.rows_out);
+    if (stats.state_rows > 0) {
+        len += (size_t)snprintf(out_text + len, capacity - len, ", stateRows=%" PRIu64 ", stateBytes=%" PRIu64,
+                                stats.state_rows, stats.state_bytes);
+    }
+    if (stats.late_rows > 0) {
+        len += (size_t)snprintf(out_text + len, capacity - len, ", lateRows=%" PRIu64, stats.late_rows);
+    }
+    if (stats.watermark_us != EXEC_WATERMARK_NONE && stats.watermark_us != EXEC_WATERMARK_END) {
+        (void)snprintf(out_text + len, capacity - len, ", watermark=%" PRId64, stats.watermark_us / 1000);
+    }
+}
+
+size_t job__explain(const struct job *job, char *out_text, size_t capacity)
+{
+    return sql_explain_run(job->run->plan, explain_figures, (void *)(uintptr_t)job, out_text, capacity);
 }

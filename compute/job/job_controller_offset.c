@@ -1,6 +1,7 @@
 /* Where the sources of a committed epoch stand, under the group that a table names ('properties.group.id'), so that the
  * usual tools show how far a job is. Nothing is read from there but by 'scan.startup.mode' = 'group-offsets': the
- * commit record decides. So these commits follow it, never wait, and one that fails is made good by the next. */
+ * commit record decides. So these commits follow it and the markers of its output, never wait, and one that fails is
+ * made good by the next. */
 #include "compute/job/job_controller.h"
 
 #include "core/base/slog.h"
@@ -43,7 +44,8 @@ static void out_over(struct offsets_out *out)
     mem_free(MEM_JOB, out);
     job->away--;
     job->offsets_out--;
-    if (job->offsets_out == 0 && job->offsets_due && job->run != NULL && job->has_commit) {
+    if (job->offsets_out == 0 && job->offsets_due && job->run != NULL && job->has_commit &&
+        job->step != JOB_STEP_MARK) { /* else when the newest output can be read */
         job__offsets_commit(job);
     }
     job__back(job);

@@ -12,6 +12,9 @@
 #define SCRIPT_BLOCK_BYTES ((size_t)(64 * KIB))
 #define SCRIPT_BYTES_MAX   ((size_t)(128 * MIB))
 #define SHOW_LINE_BYTES    1024
+#define OBJECTS_MAX        10000
+#define JOBS_MAX           1000
+#define EXPLAIN_BYTES      ((size_t)(256 * KIB))
 
 struct job_script {
     struct list_node            link;
@@ -159,6 +162,10 @@ static void statement_created(struct job_script *script, struct view text)
 
     if (statement->temporary || job__object_find(script->controller, name) != NULL) {
         statement_done(script, false, (struct view){0}, NULL);
+        return;
+    }
+    if (map_count(&script->controller->objects) >= OBJECTS_MAX) {
+        statement_failed(script, "the catalogue is full: 10,000 tables and views");
         return;
     }
     record.object.position = script->controller->object_position + 1;
@@ -310,19 +317,8 @@ static void job_ids(struct meta_change *change)
 static struct view job_name(struct job_script *script, const struct sql_plan *plan)
 {
     struct view name = sql_catalog_setting(job__session_catalog(script->session), "pipeline.name");
-    char        text[SHOW_LINE_BYTES];
-    size_t      len = 0;
 
-    if (name.len > 0) {
-        return arena_copy(&script->work, name);
-    }
-    for (uint32_t i = 0; i < plan->exec.sink_count && len + 300 < sizeof(text); i++) {
-        struct view table = plan->sinks[i].table->name;
-
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%sdefault_catalog.default_database.%.*s",
-                                i == 0 ? "insert-into_" : ",", (int)MIN(table.len, 200), (const char *)table.base);
-    }
-    return arena_copy(&script->work, view_of(text, len));
+    return name.len > 0 ? arena_copy(&script->work, name) : job__default_name(plan, &script->work);
 }
 
 static bool setting_is_true(const struct job_script *script, const char *key)
@@ -343,6 +339,10 @@ static void job_submit_plan(struct job_script *script, const struct sql_plan *pl
     script->savepoint = arena_copy(&script->work, script->savepoint);
     if (script->savepoint.len > 0 &&
         !job__savepoint_check(script->controller, script->savepoint, plan, script->message, sizeof(script->message))) {
+        return;
+    }
+    if (map_count(&script->controller->by_id) >= JOBS_MAX) {
+        (void)snprintf(script->message, sizeof(script->message), "there are 1,000 jobs: delete some that have ended");
         return;
     }
     script->job_name = job_name(script, plan);
@@ -446,6 +446,10 @@ static void statement_stop_job(struct job_script *script)
     const struct sql_statement *statement = script->statement;
     char                        name[64] = "";
 
+    if (statement->with_drain) {
+        statement_failed(script, "Flink has STOP JOB .. WITH DRAIN, Millrace not yet: WITH SAVEPOINT is there");
+        return;
+    }
     if (statement->with_savepoint) {
         (void)snprintf(name, sizeof(name), "savepoint-%.*s-%016" PRIx64, (int)MIN(statement->key.len, 6),
                        (const char *)statement->key.base, io_random_u64(job__io(script->controller->jobs)));
@@ -455,6 +459,21 @@ static void statement_stop_job(struct job_script *script)
     script->waiter = (struct job_waiter){.done = job_stopped};
     list_init(&script->waiter.link);
     job__verb(script->controller, JOB_REQUEST_STOP, statement->key, script->savepoint, &script->waiter);
+}
+
+static void statement_explain_job(struct job_script *script)
+{
+    const struct job *job = job__find(script->controller, script->statement->key);
+    char             *text;
+
+    if (job == NULL || job->run == NULL || job->run->exec == NULL) {
+        statement_failed(script, job == NULL ? "there is no such job" : "the job does not run at the moment");
+        return;
+    }
+    text = mem_alloc(MEM_JOB, EXPLAIN_BYTES);
+    (void)job__explain(job, text, EXPLAIN_BYTES);
+    statement_done(script, false, view_text(text), NULL);
+    mem_free(MEM_JOB, text);
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
@@ -474,6 +493,9 @@ static void statement_answered(struct job_script *script, struct sql_answer *ans
         break;
     case SQL_STOP_JOB:
         statement_stop_job(script);
+        break;
+    case SQL_EXPLAIN_JOB:
+        statement_explain_job(script);
         break;
     case SQL_DONE:
         if (script->statement->kind == SQL_STATEMENT_CREATE_TABLE ||

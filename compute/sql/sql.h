@@ -127,6 +127,7 @@ enum sql_outcome {
     SQL_TABLE, /* text is a table to show: lines, columns separated by tabs, the first line names them */
     SQL_RUN,   /* plan */
     SQL_STOP_JOB,
+    SQL_EXPLAIN_JOB, /* text: its id */
     SQL_SHOW_JOBS,
 };
 
@@ -142,6 +143,10 @@ MUST_USE bool sql_execute(struct sql_catalog *catalog, const struct sql_statemen
                           struct arena *arena, struct sql_answer *out_answer, struct sql_error *out_error);
 /* The plan as EXPLAIN shows it. NUL-terminated; returns the length needed. */
 size_t sql_explain(const struct sql_plan *plan, char *out_text, size_t capacity);
+/* The same of a plan that runs: figures writes what a node has done, NUL-terminated, at the end of its line. */
+typedef void sql_figures_fn(void *context, const struct exec_node *node, char *out_text, size_t capacity);
+size_t sql_explain_run(const struct sql_plan *plan, sql_figures_fn *figures, void *context, char *out_text,
+                       size_t capacity);
 
 /* --- tables of the documentation -----------------------------------------------------------------------------------
  */

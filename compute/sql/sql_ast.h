@@ -287,6 +287,7 @@ enum sql_statement_kind {
     SQL_STATEMENT_SET,
     SQL_STATEMENT_RESET,
     SQL_STATEMENT_STOP_JOB,
+    SQL_STATEMENT_EXPLAIN_JOB, /* ours: the plan of a job with what its operators have done; key is its id */
 };
 
 struct sql_statement {

@@ -369,6 +369,10 @@ bool sql_execute(struct sql_catalog *catalog, const struct sql_statement *statem
     case SQL_STATEMENT_SHOW_JOBS:
         out_answer->outcome = SQL_SHOW_JOBS;
         return true;
+    case SQL_STATEMENT_EXPLAIN_JOB:
+        out_answer->outcome = SQL_EXPLAIN_JOB;
+        out_answer->text = statement->key;
+        return true;
     case SQL_STATEMENT_STOP_JOB:
         out_answer->outcome = SQL_STOP_JOB;
         out_answer->text = statement->key;

@@ -8,11 +8,15 @@
 
 #define EXPR_TEXT_BYTES 4096
 
+#define FIGURES_BYTES 256
+
 struct explain {
     char                  *text;
     size_t                 capacity, len;
     const struct sql_plan *plan;
     uint32_t               depth;
+    sql_figures_fn        *figures; /* or NULL */
+    void                  *figures_context;
 };
 
 static void PRINTF_LIKE(2, 3) put(struct explain *out, const char *format, ...)
@@ -506,6 +510,12 @@ static void put_node(struct explain *out, const struct exec_node *node, bool *wr
     put(out, ", ");
     put_changes(out, node);
     put_state(out, node);
+    if (out->figures != NULL) {
+        char text[FIGURES_BYTES] = "";
+
+        out->figures(out->figures_context, node, text, sizeof(text));
+        put(out, "%s", text);
+    }
     put(out, "\n");
     out->depth++;
     for (uint32_t i = 0; i < node->input_count; i++) {
@@ -516,8 +526,15 @@ static void put_node(struct explain *out, const struct exec_node *node, bool *wr
 
 size_t sql_explain(const struct sql_plan *plan, char *out_text, size_t capacity)
 {
-    struct explain out = {.text = out_text, .capacity = capacity, .plan = plan};
-    bool          *written = mem_alloc(MEM_COMPUTE, plan->exec.node_count + 1);
+    return sql_explain_run(plan, NULL, NULL, out_text, capacity);
+}
+
+size_t sql_explain_run(const struct sql_plan *plan, sql_figures_fn *figures, void *context, char *out_text,
+                       size_t capacity)
+{
+    struct explain out = {
+        .text = out_text, .capacity = capacity, .plan = plan, .figures = figures, .figures_context = context};
+    bool *written = mem_alloc(MEM_COMPUTE, plan->exec.node_count + 1);
 
     if (capacity > 0) {
         out_text[0] = '\0';

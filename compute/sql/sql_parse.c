@@ -157,6 +157,11 @@ static bool explain_rule(struct sql_parser *parser, struct sql_statement *statem
         }
     }
     statement->explain_details = view_of(parser->lexer.script.base + from, MAX(parser->last_end, from) - from);
+    if (sql__is(parser, "JOB")) {
+        statement->kind = SQL_STATEMENT_EXPLAIN_JOB;
+        sql__take(parser);
+        return sql__string(parser, "the job's id in quotes", &statement->key);
+    }
     if (sql__try(parser, "STATEMENT")) {
         return sql__unsupported(parser, parser->token.place,
                                 "EXPLAIN STATEMENT SET is not supported; explain each INSERT");

@@ -136,7 +136,7 @@ static void test_sessions(void **state)
 
 static void test_pause_resume_stop_delete(void **state)
 {
-    char id[JOB_ID_TEXT_BYTES];
+    char id[JOB_ID_TEXT_BYTES], script[128];
 
     (void)state;
     must(TABLES "SET 'pipeline.name' = 'mine';" INSERT);
@@ -146,6 +146,13 @@ static void test_pause_resume_stop_delete(void **state)
     assert_true(job_rig_status(id, JOB_RUNNING, &answers));
     assert_string_equal(answers.facts_name, "mine");
     assert_true(answers.facts.records_in > 0);
+    (void)snprintf(script, sizeof(script), "EXPLAIN JOB '%s'", id);
+    must(script);
+    assert_non_null(strstr(answers.text, "TableSourceScan(table=[bids]"));
+    assert_non_null(strstr(answers.text, "rowsIn=1, rowsOut=1"));
+    (void)snprintf(script, sizeof(script), "STOP JOB '%s' WITH DRAIN", id);
+    assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT, script));
+    assert_non_null(strstr(answers.request.message, "DRAIN"));
     assert_true(job_rig_do(&answers, JOB_REQUEST_PAUSE, id));
     assert_true(job_rig_status(id, JOB_SUSPENDED, &answers));
     bid(0, 2, 20);
