@@ -247,6 +247,8 @@ static enum unit save(struct job_worker *worker)
 
 static enum unit do_unit(struct job_worker *worker)
 {
+    enum exec_progress progress;
+
     if (job__sinks_failure(worker->sinks) != NULL) {
         return unit_failed(worker, job__sinks_failure(worker->sinks));
     }
@@ -259,7 +261,11 @@ static enum unit do_unit(struct job_worker *worker)
     if (worker->barrier_asked) {
         return begin_barrier(worker);
     }
-    switch (exec_worker_step(worker->exec)) {
+    progress = exec_worker_step(worker->exec);
+    if (worker->saving) { /* the barrier has gone through: nothing may move before the state is taken */
+        return progress == EXEC_FAILED ? unit_failed(worker, NULL) : UNIT_BUSY;
+    }
+    switch (progress) {
     case EXEC_BUSY:
         return UNIT_BUSY;
     case EXEC_BLOCKED:
@@ -295,7 +301,7 @@ static bool fall_asleep(struct job_worker *worker, enum unit unit)
         (void)unit_failed(worker, NULL);
         return true;
     }
-    if (progress == EXEC_BUSY || (unit == UNIT_BLOCKED && progress != EXEC_BLOCKED)) {
+    if (worker->saving || progress == EXEC_BUSY || (unit == UNIT_BLOCKED && progress != EXEC_BLOCKED)) {
         return false;
     }
     if (progress == EXEC_FINISHED) {
