@@ -1,0 +1,334 @@
+/* The course of a storm of jobs: start, bids, cut or kill, start again, check. */
+#include "tests/sim/job_storm.h"
+
+#include <stdio.h>
+
+#define ROUNDS_MAX   5
+#define BIDS_ROUND   40
+#define BOOT_TRIES   50
+#define PATIENCE_NS  (20 * NS_PER_S)
+#define PAUSE_NS_MAX (300 * NS_PER_MS)
+
+#define BIDS(name, group)                                                                                  \
+    "CREATE TABLE " name " (auction BIGINT, price BIGINT) WITH ('connector' = 'kafka', "                   \
+    "'topic' = 'bids', 'properties.bootstrap.servers' = 'localhost:9092', 'properties.group.id' = '" group \
+    "', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json');"
+#define COPY                                                                                               \
+    BIDS("bids", JOB_STORM_GROUP)                                                                          \
+    "CREATE TABLE copies (auction BIGINT, price BIGINT) WITH ('connector' = 'kafka', 'topic' = 'copies', " \
+    "'properties.bootstrap.servers' = 'localhost:9092', 'format' = 'json', 'sink.delivery-guarantee' = "   \
+    "'exactly-once', 'sink.transactional-id-prefix' = 'copies');"                                          \
+    "INSERT INTO copies SELECT auction, price FROM bids;"
+#define SUMS                                                                                                \
+    BIDS("more_bids", "others")                                                                             \
+    "CREATE TABLE sums (auction BIGINT, n BIGINT, total BIGINT, PRIMARY KEY (auction) NOT ENFORCED) WITH (" \
+    "'connector' = 'upsert-kafka', 'topic' = 'sums', 'properties.bootstrap.servers' = 'localhost:9092', "   \
+    "'key.format' = 'json', 'value.format' = 'json', 'sink.delivery-guarantee' = 'exactly-once', "          \
+    "'sink.transactional-id-prefix' = 'sums');"                                                             \
+    "INSERT INTO sums SELECT auction, COUNT(*), SUM(price) FROM more_bids GROUP BY auction;"
+
+const char *job_storm_topic(int topic)
+{
+    static const char *const names[STORM_TOPICS] = {"bids", "copies", "sums"};
+
+    return names[topic];
+}
+
+bool job_storm_is_down(const struct job_storm *storm)
+{
+    return storm->rig.broker == NULL || sim_is_down(storm->rig.sim, 0);
+}
+
+/* --- connections ---------------------------------------------------------------------------------------------------
+ */
+
+struct rig_client *job_storm_client(struct job_storm *storm, uint32_t shard)
+{
+    struct rig_client **place = &storm->clients[shard];
+
+    if (*place != NULL && (*place)->closed) {
+        rig_client_free(*place);
+        *place = NULL;
+    }
+    if (*place == NULL && !job_storm_is_down(storm)) {
+        *place = rig_connect(&storm->rig, shard);
+    }
+    return *place;
+}
+
+static void hang_up(struct job_storm *storm)
+{
+    for (uint32_t i = 0; i < RIG_SHARDS_MAX; i++) {
+        if (storm->clients[i] != NULL) {
+            rig_client_free(storm->clients[i]);
+            storm->clients[i] = NULL;
+        }
+    }
+}
+
+/* --- topics --------------------------------------------------------------------------------------------------------
+ */
+
+/* Every other one is flushed later than it is acknowledged. */
+static bool make_topic(struct job_storm *storm, int topic)
+{
+    static const char *const           relaxed[] = {"flush.ms=300", "flush.messages=1000", NULL};
+    struct kp_metadata_request         request;
+    struct kp_metadata_request_topics  row;
+    const struct kp_metadata_response *response;
+    struct rig_client                 *client = job_storm_client(storm, 0);
+    int16_t                            error;
+
+    if (client == NULL) {
+        return false;
+    }
+    error = rig_create_topic(client, job_storm_topic(topic), JOB_STORM_PARTITIONS,
+                             prng_chance(&storm->prng, 1, 2) && (topic != STORM_BIDS || storm->relaxed_source) ? relaxed
+                                                                                                               : NULL);
+    if (error != 0 && error != KP_ERR_TOPIC_ALREADY_EXISTS) {
+        return false;
+    }
+    rig_client_reset(client);
+    kp_metadata_request_init(&request);
+    kp_metadata_request_topics_init(&row);
+    row.name = view_text(job_storm_topic(topic));
+    request.topics = &row;
+    request.topics_count = 1;
+    response = rig_ask(client, KP_METADATA_KEY, 9, &request);
+    if (response == NULL || response->topics[0].error_code != 0) {
+        return false;
+    }
+    for (int32_t i = 0; i < JOB_STORM_PARTITIONS; i++) {
+        storm->leaders[topic][response->topics[0].partitions[i].partition_index] =
+            (uint32_t)response->topics[0].partitions[i].leader_id;
+    }
+    return true;
+}
+
+static bool prepare(struct job_storm *storm)
+{
+    for (int topic = 0; topic < STORM_TOPICS; topic++) {
+        if (!make_topic(storm, topic)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- jobs ----------------------------------------------------------------------------------------------------------
+ */
+
+static void on_statement(struct job_request *request UNUSED, size_t index UNUSED, bool is_table UNUSED,
+                         struct view text UNUSED, const char *job_id UNUSED)
+{
+}
+
+static void on_done(struct job_request *request)
+{
+    CONTAINER_OF(request, struct job_storm, request)->answered = true;
+}
+
+static void on_job(struct job_request *request, const struct job_facts *facts)
+{
+    struct job_storm *storm = CONTAINER_OF(request, struct job_storm, request);
+
+    for (int topic = STORM_COPY; topic < STORM_TOPICS; topic++) {
+        size_t len = strlen(job_storm_topic(topic));
+
+        if (facts->name.len >= len &&
+            memcmp(facts->name.base + facts->name.len - len, job_storm_topic(topic), len) == 0) {
+            storm->has_job[topic] = true;
+        }
+    }
+    if (facts->status == JOB_FAILED) {
+        voice_fail(&storm->voice, "a job failed: %.*s", (int)facts->failure.len, (const char *)facts->failure.base);
+    }
+}
+
+static bool is_over(void *context)
+{
+    const struct job_storm *storm = context;
+
+    return storm->answered || job_storm_is_down(storm);
+}
+
+/* True: done, and well. The request is not touched any more when the power goes off first. */
+static bool ask_jobs(struct job_storm *storm, enum job_request_kind kind, const char *text)
+{
+    if (job_storm_is_down(storm)) {
+        return false;
+    }
+    storm->answered = false;
+    storm->request = (struct job_request){.kind = kind,
+                                          .session = view_text(""),
+                                          .text = view_text(text),
+                                          .statement = on_statement,
+                                          .job = on_job,
+                                          .done = on_done};
+    job_submit(broker_jobs(storm->rig.broker, 0), &storm->request);
+    if (!rig_until(&storm->rig, is_over, storm, PATIENCE_NS)) {
+        voice_fail(&storm->voice, "a request for jobs is never answered");
+        return false;
+    }
+    return storm->answered && !storm->request.failed;
+}
+
+/* A script whose answer was lost may have made its job, or not. */
+static void need_jobs(struct job_storm *storm)
+{
+    for (int tries = 0; tries < BOOT_TRIES && voice_ok(&storm->voice) && !job_storm_is_down(storm); tries++) {
+        memset(storm->has_job, 0, sizeof(storm->has_job));
+        if (!ask_jobs(storm, JOB_REQUEST_LIST, "")) {
+            rig_run(&storm->rig, 100 * NS_PER_MS);
+            continue;
+        }
+        if (storm->has_job[STORM_COPY] && storm->has_job[STORM_SUMS]) {
+            return;
+        }
+        (void)ask_jobs(storm, JOB_REQUEST_SCRIPT, storm->has_job[STORM_COPY] ? SUMS : COPY);
+    }
+    if (voice_ok(&storm->voice) && !job_storm_is_down(storm)) {
+        voice_fail(&storm->voice, "the jobs cannot be made: %s", storm->request.message);
+    }
+}
+
+/* --- bids ----------------------------------------------------------------------------------------------------------
+ */
+
+static void bid(struct job_storm *storm)
+{
+    int32_t            partition = (int32_t)prng_below(&storm->prng, JOB_STORM_PARTITIONS);
+    struct rig_client *client = job_storm_client(storm, storm->leaders[STORM_BIDS][partition]);
+    char               text[64];
+
+    if (client == NULL || storm->next_price + 1 >= JOB_STORM_BIDS) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "{\"auction\":%d,\"price\":%d}", (int)prng_below(&storm->prng, JOB_STORM_KEYS),
+                   ++storm->next_price);
+    rig_client_reset(client);
+    (void)rig_produce(client, job_storm_topic(STORM_BIDS), partition, rig_batch(&client->scratch, text, 1, -1, -1, -1),
+                      NULL);
+}
+
+/* --- the course ----------------------------------------------------------------------------------------------------
+ */
+
+static void arm(struct job_storm *storm, uint64_t changes_max)
+{
+    sim_cut_at(storm->rig.sim, 0, 1 + prng_below(&storm->prng, changes_max),
+               (enum sim_cut_when)prng_below(&storm->prng, SIM_CUT_WHEN_COUNT), prng_next(&storm->prng),
+               (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
+}
+
+static void disarm(struct job_storm *storm)
+{
+    sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
+}
+
+static void boot(struct job_storm *storm)
+{
+    for (uint32_t tries = 0; tries < BOOT_TRIES && voice_ok(&storm->voice); tries++) {
+        int result;
+
+        if (prng_chance(&storm->prng, 1, 4)) {
+            arm(storm, 200);
+        }
+        result = rig_start(&storm->rig);
+        disarm(storm);
+        if (result == ERR_OK && !sim_is_down(storm->rig.sim, 0)) {
+            return;
+        }
+        if (!sim_is_down(storm->rig.sim, 0)) {
+            voice_fail(&storm->voice, "the broker does not start: %s %s", err_name(result), storm->rig.why);
+            return;
+        }
+        storm->cuts++;
+        if (storm->rig.broker != NULL) {
+            rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
+        }
+    }
+    voice_fail(&storm->voice, "the broker never came up");
+}
+
+static void end_process(struct job_storm *storm)
+{
+    uint64_t dice = prng_below(&storm->prng, 4);
+
+    disarm(storm);
+    if (sim_is_down(storm->rig.sim, 0)) {
+        rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
+        storm->cuts++;
+    } else if (dice == 0) {
+        rig_kill(&storm->rig, prng_next(&storm->prng));
+    } else if (dice < 3) {
+        rig_cut(&storm->rig, prng_next(&storm->prng),
+                (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
+        storm->cuts++;
+    } else {
+        int result = rig_stop(&storm->rig);
+
+        if (result < 0) {
+            voice_fail(&storm->voice, "the clean stop ended with %s", err_name(result));
+        }
+    }
+}
+
+static void one_round(struct job_storm *storm, bool last)
+{
+    uint64_t bids = 1 + prng_below(&storm->prng, BIDS_ROUND);
+
+    boot(storm);
+    if (!last && prng_chance(&storm->prng, 3, 4)) {
+        arm(storm, 500);
+    }
+    if (voice_ok(&storm->voice) && !job_storm_is_down(storm) && (storm->prepared || prepare(storm))) {
+        storm->prepared = true;
+        need_jobs(storm);
+        for (uint64_t i = 0; i < bids && voice_ok(&storm->voice) && !job_storm_is_down(storm); i++) {
+            bid(storm);
+            if (prng_chance(&storm->prng, 1, 4)) {
+                rig_run(&storm->rig, (int64_t)prng_below(&storm->prng, PAUSE_NS_MAX));
+            }
+        }
+    }
+    if (storm->prepared && voice_ok(&storm->voice) && !job_storm_is_down(storm) &&
+        (last || prng_chance(&storm->prng, 1, 2))) {
+        job_storm_check(storm, last);
+    }
+    hang_up(storm);
+    end_process(storm);
+}
+
+static void init(struct job_storm *storm, uint64_t seed, bool verbose, bool blind)
+{
+    static const char *const settings[] = {"offsets.topic.num.partitions=3", "millrace.job.epoch.interval.ms=100",
+                                           "millrace.job.restart.min.ms=50", NULL};
+    struct sim_options       world;
+    uint32_t                 shards;
+
+    memset(storm, 0, sizeof(*storm));
+    storm->blind = blind;
+    prng_init(&storm->prng, seed ^ UINT64_C(0x6a6f6273));
+    sim_options_swarm(&world, seed, false);
+    shards = 1 + (uint32_t)prng_below(&storm->prng, 3);
+    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards), settings);
+    voice_begin(&storm->voice, storm->rig.sim, verbose);
+}
+
+uint64_t job_storm_run(struct job_storm *storm, uint64_t seed, bool verbose, bool blind)
+{
+    uint64_t rounds;
+    uint64_t hash;
+
+    init(storm, seed, verbose, blind);
+    rounds = 3 + prng_below(&storm->prng, ROUNDS_MAX - 2); /* two crashes, and the end, at least */
+    for (uint64_t i = 0; i < rounds && voice_ok(&storm->voice); i++) {
+        one_round(storm, i + 1 == rounds);
+    }
+    hash = sim_trace_hash(storm->rig.sim);
+    hang_up(storm);
+    rig_destroy(&storm->rig);
+    voice_end();
+    return hash;
+}
