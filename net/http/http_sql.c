@@ -6,7 +6,7 @@
 #include "net/http/http_internal.h"
 
 #define TICK_NS     NS_PER_S
-#define QUIET_TICKS 5 /* then an empty line shows whether the client is still there */
+#define QUIET_TICKS 2 /* then an empty line shows whether the client is still there */
 
 static void sql_put(struct http_call *call, json_t *line)
 {

@@ -98,10 +98,24 @@ def http(current):
     server.ask("GET", "/jobs/0123", expected=404)
     server.ask("PUT", "/jobs", "", expected=405)
     check_equal(json.loads(server.ask("GET", "/jobs")), {"jobs": []}, "no jobs")
+    second = current.broker("second", settings={"millrace.http.listener": f"127.0.0.1:{server.http_port}"})
+    check("There is no HTTP listener" in second.log(), f"a port in use is a warning: {second.log()}")
+    second.stop()
     metrics = server.ask("GET", "/metrics")
     check(re.search(r'^millrace_requests_total\{shard="1"\} \d+$', metrics, re.M), metrics)
     rows = server.lines("SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t(x, y)")
     check_equal(sorted(line["row"] for line in rows if "op" in line), [[1, "a"], [2, "b"]], "rows of VALUES")
+    server.kafka("topic", "create", "bids")
+    client = subprocess.Popen([current.binary, "sql", "--server", server.url, "-e", "SELECT * FROM bids", "-o", "json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    current.cleaners.append(client.kill)
+    server.produce(0, 1)
+    check(b'"auction":0' in client.stdout.readline(), "a row for a client that is killed now")
+    client.kill()
+    client.wait()
+    begin = time.monotonic()
+    server.broker.stop()  # nothing of it keeps the broker
+    check(time.monotonic() - begin < 5, "the stop took its time")
 
 
 @case("sql-server-job")
@@ -150,7 +164,7 @@ def command(current):
     check_equal(server.sql("-e", "SHOW TABLES")[0], "table name\nbids\ndoubled\n", "SHOW TABLES")
     check_equal(server.sql("-e", "SHOW TABLES", "-o", "json")[0],
                 '{"table name":"bids"}\n{"table name":"doubled"}\n', "as JSON")
-    out = server.sql("-e", f"SET 'table.dml-sync' = 'true'; {INSERT}")[0]
+    out = server.sql("-e", "SET 'table.dml-sync' = 'true'", "-e", INSERT)[0]  # one session
     check(re.fullmatch(r"Job ID: [0-9a-f]{32}\n", out), f"the job's id: {out!r}")
     check_equal(server.consume(), list(range(20)), "a bounded insert was waited for")
     out = server.sql("-e", "SELECT auction, note FROM bids WHERE auction < 2", "-o", "csv")[0]
