@@ -124,12 +124,14 @@ static int bench_latency_run(struct cli *cli)
 #define BENCH_OPTIONS_TIME                                                        \
     BENCH_OPTION('d', CLI_DURATION, "duration", "TIME", "measured; default 10s"), \
         BENCH_OPTION('w', CLI_DURATION, "warm-up", "TIME", "before that, not measured; default 2s")
-#define BENCH_OPTIONS_TOPIC                                                                                      \
+#define BENCH_OPTIONS_BROKER                                                                                     \
     BENCH_OPTION('c', CLI_TEXT, "config", "NAME=VALUE", "a setting of the topic that is made; may be repeated"), \
-        BENCH_OPTION(0, CLI_FLAG, "keep", NULL, "leave the topic that was made"),                                \
-        BENCH_OPTION(0, CLI_FLAG, "self", NULL, "start a broker for this run, in a folder that goes with it"),   \
-        BENCH_OPTION(0, CLI_NUMBER, "shards", "N", "with --self: its shards; default 1"),                        \
-        BENCH_OPTION(0, CLI_TEXT, "dir", "FOLDER", "with --self: where its folder is made; default here")
+        BENCH_OPTION(0, CLI_NUMBER, "shards", "N", "of the broker that is started; default 1"),                  \
+        BENCH_OPTION(0, CLI_TEXT, "dir", "FOLDER", "where that broker's folder is made; default here")
+#define BENCH_OPTIONS_TOPIC                                                                                    \
+    BENCH_OPTION(0, CLI_FLAG, "keep", NULL, "leave the topic that was made"),                                  \
+        BENCH_OPTION(0, CLI_FLAG, "self", NULL, "start a broker for this run, in a folder that goes with it"), \
+        BENCH_OPTIONS_BROKER
 #define BENCH_OPTIONS_END                                                                                      \
     BENCH_OPTION(0, CLI_NUMBER, "broker-pid", "PID", "a process here whose CPU time is reported"),             \
         BENCH_OPTION(0, CLI_TEXT, "percentiles", "FILE", "the distribution, as HdrHistogram's tools read it"), \
@@ -218,15 +220,14 @@ static const struct cli_option connections_options[] = {
     BENCH_OPTIONS_SWEEP("how many idle connections, one run each; default 0,100,1000"),
 };
 static const struct cli_option recovery_options[] = {
-    BENCH_OPTIONS_SEND,  BENCH_OPTIONS_TIME,
-    BENCH_OPTIONS_TOPIC, BENCH_OPTION('q', CLI_FLAG, "quiet", NULL, "no live line"),
+    BENCH_OPTIONS_SEND,   BENCH_OPTIONS_TIME,
+    BENCH_OPTIONS_BROKER, BENCH_OPTION('q', CLI_FLAG, "quiet", NULL, "no live line"),
     CLI_OPTIONS_END,
 };
 
 static const struct cli_option groups_options[] = {
     BENCH_OPTION('g', CLI_NUMBER, "groups", "N", "default 100"),
-    BENCH_OPTION('m', CLI_NUMBER, "members", "N",
-                 "of each group; one connection for the first of all groups, and so on; default 10"),
+    BENCH_OPTION('m', CLI_NUMBER, "members", "N", "of each group; default 10"),
     BENCH_OPTION(0, CLI_NUMBER, "offsets", "N", "in a commit; default 10"),
     BENCH_OPTION('i', CLI_NUMBER, "in-flight", "N", "unanswered requests of a connection; default 5"),
     BENCH_OPTION('d', CLI_DURATION, "duration", "TIME", "of heartbeats, and of commits; default 10s"),
@@ -293,7 +294,6 @@ const struct cli_command cli_bench_commands[] = {
      .run = bench_latency_run},
     {.name = "partitions",
      .summary = "the same load over more and more partitions",
-     .operands = "",
      .details = "For each count a topic is made, loaded as by produce, and deleted.\n",
      .examples = "millrace bench partitions --self --rate 50M\n"
                  "millrace bench partitions --counts 1,100,10000 -B 4K -C 100 -d 30s -o json\n",
@@ -302,7 +302,6 @@ const struct cli_command cli_bench_commands[] = {
      .run = bench_partitions_run},
     {.name = "connections",
      .summary = "load beside more and more connections that do nothing",
-     .operands = "",
      .details =
          "Before each run idle connections are opened up to the count; each has asked for the broker's versions.\n",
      .examples = "millrace bench connections --self --rate 20M --counts 0,1000,5000\n",
@@ -311,7 +310,6 @@ const struct cli_command cli_bench_commands[] = {
      .run = bench_connections_run},
     {.name = "groups",
      .summary = "what consumer groups cost: joining, heartbeats, commits",
-     .operands = "",
      .details = "All members of all groups join (classic protocol); then each sends heartbeats, then commits offsets, "
                 "as fast as\n"
                 "answers come. Joining takes at least the broker's group.initial.rebalance.delay.ms. The groups are "
@@ -323,7 +321,6 @@ const struct cli_command cli_bench_commands[] = {
      .run = bench_groups_run},
     {.name = "recovery",
      .summary = "kill -9 under load, then how long until everything is there again",
-     .operands = "",
      .details = "Starts a broker of its own (as --self), loads it as produce does, kills it with requests on their way "
                 "and starts\n"
                 "it again. Ready is when all partitions say where they end. Then everything is read: what was "

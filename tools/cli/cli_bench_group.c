@@ -466,7 +466,7 @@ int bench_groups_run(struct cli *cli)
     group_measure(run, table, GROUP_BEAT, 1);
     group_measure(run, table, GROUP_COMMIT, run->offset_count);
     cli_stop_asked = 0;
-    if (bench->broker == 0) {
+    if (bench->broker == 0 && !cli_flag(cli, "keep")) {
         group_delete(run);
         bench_topic_delete(bench);
     }

@@ -69,7 +69,9 @@ static void sweep_run(struct sweep *sweep, const char *name, int32_t count)
                  (unsigned long long)bench->counts.errors);
     }
     bench_conns_close(bench);
-    bench_topic_delete(bench);
+    if (!cli_flag(bench->cli, "keep")) {
+        bench_topic_delete(bench);
+    }
 }
 
 int bench_partitions_run(struct cli *cli)
