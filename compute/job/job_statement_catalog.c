@@ -204,7 +204,7 @@ static void session_follow(struct job_controller *controller, struct job_session
 
 struct job_session *job__session_take(struct job_controller *controller, struct view name)
 {
-    struct job_session *found = NULL;
+    struct job_session *found = NULL, *oldest = NULL;
     size_t              count = 0;
 
     job__sessions_end(controller, false);
@@ -215,6 +215,13 @@ struct job_session *job__session_take(struct job_controller *controller, struct 
         if (name.len > 0 && view_equal(view_text(session->name), name)) {
             found = session;
         }
+        if (!session->busy && (oldest == NULL || session->used_ns < oldest->used_ns)) {
+            oldest = session;
+        }
+    }
+    if (found == NULL && count == SESSIONS_MAX && oldest != NULL) { /* the one that nobody has used for longest goes */
+        session_free(oldest);
+        count--;
     }
     if (found == NULL && count < SESSIONS_MAX) {
         found = session_new(controller, name);

@@ -101,6 +101,9 @@ def http(current):
     second = current.broker("second", settings={"millrace.http.listener": f"127.0.0.1:{server.http_port}"})
     check("There is no HTTP listener" in second.log(), f"a port in use is a warning: {second.log()}")
     second.stop()
+    for i in range(300):  # more sessions than are kept: the oldest ones go
+        server.ask("POST", "/v1/sql", json.dumps({"statements": "SHOW TABLES", "session": f"s{i}"}),
+                   {"Content-Type": "application/json"})
     metrics = server.ask("GET", "/metrics")
     check(re.search(r'^millrace_requests_total\{shard="1"\} \d+$', metrics, re.M), metrics)
     rows = server.lines("SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t(x, y)")
