@@ -143,6 +143,10 @@ struct job_sources {
     struct list_node   crowded;              /* and of those that are CROWDED */
     uint32_t           reads_open;           /* under way, or their slices are held */
     uint64_t           records_in, bytes_in; /* atomic: written here, read by any */
+    struct timer       flush_timer;          /* what was read is being made durable */
+    int64_t            flush_end_ns;
+    void (*flushed)(void *context, bool good);
+    void              *flushed_context;
     char               failure[JOB_MESSAGE_BYTES];
     struct job_records records;
 };
@@ -164,6 +168,9 @@ MUST_USE bool job__sources_end_old(struct job_sources *sources);
 /* At most record_max records (1 .. VEC_ROWS_MAX) of one input, into the engine. */
 enum job_pulled job__sources_pull(struct job_sources *sources, size_t record_max);
 void            job__sources_positions(struct job_sources *sources, struct job_share *share);
+/* job_source_flush.c: a commit must not name records that a power cut may take (a topic's weaker flush policy). False:
+ * all below the newest barrier is on stable storage; else done, from the loop, when it is. */
+MUST_USE bool job__sources_flush(struct job_sources *sources, void (*done)(void *context, bool good), void *context);
 /* The newest positions are committed: what lies below them may go. */
 void     job__sources_committed(struct job_sources *sources);
 uint64_t job__sources_pending(const struct job_sources *sources);

@@ -209,7 +209,7 @@ void job__worker_barrier(struct job_run *run, uint32_t shard, int64_t epoch)
     io_shard_send(run->controller->options.shard, shard, &worker->barrier_mail, barrier_deliver);
 }
 
-/* One of the parts that make an epoch durable: output, or state. */
+/* One of the parts that make an epoch durable: output, state, or what was read. */
 static void share_part(struct job_worker *worker, bool good)
 {
     struct job_share *share = worker->share;
@@ -233,6 +233,16 @@ static void share_output(void *context, bool good)
     if (!good) {
         job__worker_fail(worker, job__sinks_failure(worker->sinks) == NULL ? "output could not be made durable"
                                                                            : job__sinks_failure(worker->sinks));
+    }
+    share_part(worker, good);
+}
+
+static void share_input(void *context, bool good)
+{
+    struct job_worker *worker = context;
+
+    if (!good && worker->state == WORKER_RUNNING) {
+        job__worker_fail(worker, "the source's records cannot be made durable: its partition is offline, or too slow");
     }
     share_part(worker, good);
 }
@@ -264,6 +274,7 @@ void job__worker_passed(void *context, uint32_t index, int64_t epoch)
     share->epoch = epoch;
     share->finished = worker->finished;
     job__sources_positions(worker->sources, share);
+    worker->missing += job__sources_flush(worker->sources, share_input, worker) ? 1 : 0;
     job__figure_set(&worker->figures.pending_records, job__sources_pending(worker->sources));
     worker->flushed_ns = worker->sent_ns = io_now_ns(job__io(worker->jobs));
     worker->has_pushed = worker->has_written = false;

@@ -397,6 +397,18 @@ int64_t part_high_watermark(const struct part *part)
     return part->readable ? store_log_durable_offset(part->log) : 0;
 }
 
+int64_t part_flushed_offset(const struct part *part)
+{
+    return part->readable ? store_log_flushed_offset(part->log) : 0;
+}
+
+void part_flush(struct part *part)
+{
+    if (part->readable) {
+        store_log_flush(part->log);
+    }
+}
+
 int64_t part_last_stable_offset(const struct part *part)
 {
     int64_t stable = MIN(part_high_watermark(part), part__txn_first_unstable(part));

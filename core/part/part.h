@@ -86,15 +86,19 @@ void part_set_leader_epoch(struct part *part, int32_t leader_epoch);
 
 /* --- what is known ----------------------------------------------------------------------------------------------- */
 
-bool                        part_ready(const struct part *part);
-bool                        part_online(const struct part *part);
-struct uuid                 part_topic_id(const struct part *part);
-struct view                 part_topic(const struct part *part);
-int32_t                     part_index(const struct part *part);
-int32_t                     part_leader_epoch(const struct part *part);
-int64_t                     part_log_start(const struct part *part);
-int64_t                     part_high_watermark(const struct part *part);
-int64_t                     part_last_stable_offset(const struct part *part);
+bool        part_ready(const struct part *part);
+bool        part_online(const struct part *part);
+struct uuid part_topic_id(const struct part *part);
+struct view part_topic(const struct part *part);
+int32_t     part_index(const struct part *part);
+int32_t     part_leader_epoch(const struct part *part);
+int64_t     part_log_start(const struct part *part);
+int64_t     part_high_watermark(const struct part *part);
+int64_t     part_last_stable_offset(const struct part *part);
+/* Below it everything is on stable storage, also under a topic's weaker flush policy; part_flush() moves it on, soon.
+ */
+int64_t                     part_flushed_offset(const struct part *part);
+void                        part_flush(struct part *part);
 int64_t                     part_log_end(const struct part *part); /* speculative */
 uint64_t                    part_size_bytes(const struct part *part);
 const struct part_settings *part_settings_of(const struct part *part);

@@ -165,10 +165,14 @@ void store_log_close(struct store_log *log, store_done_fn *done, void *context);
 void store_log_delete(struct store_log *log, store_done_fn *done, void *context);
 void store_log_set_policy(struct store_log *log, const struct store_policy *policy);
 
-int64_t  store_log_start_offset(const struct store_log *log);
-int64_t  store_log_end_offset(const struct store_log *log);     /* speculative */
-int64_t  store_log_durable_offset(const struct store_log *log); /* high watermark on one host */
-uint64_t store_log_size_bytes(const struct store_log *log);     /* on disk, frames included */
+int64_t store_log_start_offset(const struct store_log *log);
+int64_t store_log_end_offset(const struct store_log *log);     /* speculative */
+int64_t store_log_durable_offset(const struct store_log *log); /* high watermark on one host */
+/* Below it everything is on stable storage, whatever the policy is. */
+int64_t store_log_flushed_offset(const struct store_log *log);
+/* Under a weaker policy: what was accepted goes to stable storage soon, without waiting for the policy's limits. */
+void     store_log_flush(struct store_log *log);
+uint64_t store_log_size_bytes(const struct store_log *log); /* on disk, frames included */
 bool     store_log_online(const struct store_log *log);
 
 /* --- appending --------------------------------------------------------------------------------------------------- */

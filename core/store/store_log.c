@@ -153,6 +153,18 @@ int64_t store_log_durable_offset(const struct store_log *log)
     return log->durable_end;
 }
 
+int64_t store_log_flushed_offset(const struct store_log *log)
+{
+    return store__log_flushed_end(log);
+}
+
+void store_log_flush(struct store_log *log)
+{
+    if (!log->offline && log->unflushed_frames > 0) {
+        store__log_want_flush(log);
+    }
+}
+
 uint64_t store_log_size_bytes(const struct store_log *log)
 {
     uint64_t bytes = 0;

@@ -83,8 +83,7 @@ static bool make_topic(struct job_storm *storm, int topic)
         return false;
     }
     error = rig_create_topic(client, job_storm_topic(topic), JOB_STORM_PARTITIONS,
-                             prng_chance(&storm->prng, 1, 2) && (topic != STORM_BIDS || storm->relaxed_source) ? relaxed
-                                                                                                               : NULL);
+                             prng_chance(&storm->prng, 1, 2) ? relaxed : NULL);
     if (error != 0 && error != KP_ERR_TOPIC_ALREADY_EXISTS) {
         return false;
     }

@@ -30,7 +30,6 @@ struct job_storm {
     struct prng        prng;
     struct storm_voice voice;
     bool               blind;    /* readers know nothing of aborted transactions: this must be found */
-    bool               relaxed_source;
     bool               prepared; /* topics are there */
     uint32_t           leaders[STORM_TOPICS][JOB_STORM_PARTITIONS];
     struct rig_client *clients[RIG_SHARDS_MAX];
