@@ -67,7 +67,7 @@ static void assert_exact(void)
         }
     }
     for (int i = 0; i < KEYS; i++) {
-        char key[8];
+        char key[16];
 
         (void)snprintf(key, sizeof(key), "k%d", i);
         assert_int_equal(wr_fold(key), counts[i] == 0 ? INT64_MIN : counts[i]);
