@@ -63,7 +63,7 @@ struct exec_operator {
     bool                    owes_barrier;     /* and its users wait for the barrier that comes behind that */
     bool                    is_firing;        /* fire() has not come to its end */
     bool                    is_holding;       /* so what comes waits in `hold` */
-    struct exec_hold        *hold;            /* exec_hold.c */
+    struct exec_hold       *hold;             /* exec_hold.c */
     uint32_t                watermark_inputs; /* of input_watermarks: the inputs; of an exchange, the workers */
     int64_t                *input_watermarks; /* EXEC_WATERMARK_IDLE: does not count */
     int64_t                 combined_us;      /* lowest of them so far; never falls */

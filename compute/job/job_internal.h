@@ -213,7 +213,7 @@ struct job_sinks;
 bool job__sinks_check(const struct sql_plan *plan, char *message, size_t message_capacity);
 /* Before each run, on the controller's shard: checks, and makes the topics that are missing, where
  * auto.create.topics.enable says so. plan must live until done; message: why not. */
-void job__sinks_prepare(struct job_shard *jobs, const struct sql_plan *plan,
+void job__sinks_prepare(struct job_shard *jobs, const struct sql_plan                     *plan,
                         void (*done)(void *context, bool good, const char *message), void *context);
 
 /* ready: there is room again after job__sinks_full(), or something has failed. */

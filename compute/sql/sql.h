@@ -145,8 +145,8 @@ MUST_USE bool sql_execute(struct sql_catalog *catalog, const struct sql_statemen
 size_t sql_explain(const struct sql_plan *plan, char *out_text, size_t capacity);
 /* The same of a plan that runs: figures writes what a node has done, NUL-terminated, at the end of its line. */
 typedef void sql_figures_fn(void *context, const struct exec_node *node, char *out_text, size_t capacity);
-size_t sql_explain_run(const struct sql_plan *plan, sql_figures_fn *figures, void *context, char *out_text,
-                       size_t capacity);
+size_t       sql_explain_run(const struct sql_plan *plan, sql_figures_fn *figures, void *context, char *out_text,
+                             size_t capacity);
 
 /* --- tables of the documentation -----------------------------------------------------------------------------------
  */

@@ -20,8 +20,8 @@
 #define STORE_COMPACT_FRAME_MIN    ((size_t)(128 * KIB))
 #define STORE_COMPACT_PAUSE_MAX_NS (100 * NS_PER_MS) /* so that a stop is seen */
 #define STORE_COMPACT_REST_MAX_NS  (10 * NS_PER_MS)
-#define STORE_COMPACT_REST_SHARES  3 /* of time for others to one for the pass, while appends arrive; else one to one \
-                                      */
+/* Time for others to one part for the pass, while appends arrive; else one to one. */
+#define STORE_COMPACT_REST_SHARES 3
 #define STORE_COMPACT_INFLATE_MAX ((size_t)(64 * MIB)) /* batches that hold more are kept as they are */
 #define STORE_COMPACT_ARENA_MAX   ((size_t)(256 * MIB))
 #define STORE_COMPACT_BUFFER_MIN  ((uint32_t)(64 * KIB))

@@ -66,12 +66,12 @@ void broker_start(struct broker *broker);
 /* On shard 0's core. */
 void broker_stop(struct broker *broker);
 /* After `stopped` (or a failed `ready`) and when no core runs any more. */
-void                          broker_destroy(struct broker *broker);
-struct io_core               *broker_core(struct broker *broker, uint32_t core);
-struct job_shard             *broker_jobs(const struct broker *broker, uint32_t shard);
-struct io_host               *broker_host(const struct broker *broker);
+void              broker_destroy(struct broker *broker);
+struct io_core   *broker_core(struct broker *broker, uint32_t core);
+struct job_shard *broker_jobs(const struct broker *broker, uint32_t shard);
+struct io_host   *broker_host(const struct broker *broker);
 /* On the shard's core. */
-struct broker_rooms broker_rooms(const struct broker *broker, uint32_t shard);
+struct broker_rooms           broker_rooms(const struct broker *broker, uint32_t shard);
 void                          broker_facts(const struct broker *broker, struct broker_facts *out_facts);
 uint32_t                      broker_listener_count(const struct broker *broker);
 const struct broker_listener *broker_listener(const struct broker *broker, uint32_t listener);

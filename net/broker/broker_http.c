@@ -92,7 +92,7 @@ bool broker_http_parse(const char *setting, struct view *out_host, uint16_t *out
         host += strlen(SCHEME);
     }
     colon = strrchr(host, ':');
-    if (colon == NULL || colon == host || strchr("0123456789", colon[1]) == NULL) {
+    if (colon == NULL || colon == host || colon[1] < '0' || colon[1] > '9') {
         return false;
     }
     port = strtol(colon + 1, &end, 10);
