@@ -10,70 +10,7 @@
 #define STORM_READ_BYTES  300000
 #define STORM_VICTIMS_MAX 256
 
-bool storm_is_down(const struct broker_storm *storm)
-{
-    return sim_is_down(storm->rig.sim, 0);
-}
-
 /* --- start and end of a process ----------------------------------------------------------------------------------- */
-
-static void storm_arm(struct broker_storm *storm, uint64_t changes_max)
-{
-    sim_cut_at(storm->rig.sim, 0, 1 + prng_below(&storm->prng, changes_max),
-               (enum sim_cut_when)prng_below(&storm->prng, SIM_CUT_WHEN_COUNT), prng_next(&storm->prng),
-               (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
-}
-
-/* Until it is up. Now and then the power goes off while it starts. */
-static void storm_boot(struct broker_storm *storm)
-{
-    for (uint32_t tries = 0; tries < STORM_TRIES && voice_ok(&storm->voice); tries++) {
-        int result;
-
-        if (prng_chance(&storm->prng, 1, 4)) {
-            storm_arm(storm, 200);
-        }
-        result = rig_start(&storm->rig);
-        sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
-        if (result == ERR_OK && !storm_is_down(storm)) {
-            return;
-        }
-        if (!storm_is_down(storm)) {
-            voice_fail(&storm->voice, "the broker does not start: %s %s", err_name(result), storm->rig.why);
-            return;
-        }
-        storm->cuts++;
-        if (storm->rig.broker != NULL) {
-            rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
-        }
-    }
-    if (voice_ok(&storm->voice)) {
-        voice_fail(&storm->voice, "the broker never came up");
-    }
-}
-
-static void storm_end_process(struct broker_storm *storm)
-{
-    uint64_t dice = prng_below(&storm->prng, 4);
-
-    sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
-    if (storm_is_down(storm)) {
-        rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
-        storm->cuts++;
-    } else if (dice == 0) {
-        rig_kill(&storm->rig, prng_next(&storm->prng));
-    } else if (dice == 1) {
-        rig_cut(&storm->rig, prng_next(&storm->prng),
-                (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
-        storm->cuts++;
-    } else {
-        int result = rig_stop(&storm->rig);
-
-        if (result < 0) {
-            voice_fail(&storm->voice, "the clean stop ended with %s", err_name(result));
-        }
-    }
-}
 
 /* --- verification ------------------------------------------------------------------------------------------------- */
 
@@ -92,7 +29,7 @@ static int64_t storm_read(struct broker_storm *storm, struct rig_client *client,
     }
     answer = &response->responses[0].partitions[0];
     if (answer->error_code != 0) {
-        voice_fail(&storm->voice, "partition %d cannot be read at offset %" PRId64 ": %s", partition, *offset,
+        voice_fail(&storm->life.voice, "partition %d cannot be read at offset %" PRId64 ": %s", partition, *offset,
                    kp_error_name(answer->error_code));
         return -1;
     }
@@ -108,11 +45,11 @@ static void storm_verify_partition(struct broker_storm *storm, int32_t partition
     int64_t            end = -1;
     uint32_t           failures = 0;
 
-    while (voice_ok(&storm->voice) && (end < 0 || offset < end) && failures < STORM_TRIES) {
+    while (voice_ok(&storm->life.voice) && (end < 0 || offset < end) && failures < STORM_TRIES) {
         int64_t before = offset;
 
         if (client == NULL) {
-            client = rig_connect(&storm->rig, storm->partitions[partition].shard);
+            client = rig_connect(&storm->life.rig, storm->partitions[partition].shard);
         }
         end = client == NULL ? -1 : storm_read(storm, client, partition, &offset, in_order);
         if (end < 0 || (offset == before && offset < end)) {
@@ -126,18 +63,18 @@ static void storm_verify_partition(struct broker_storm *storm, int32_t partition
     if (client != NULL) {
         rig_client_free(client);
     }
-    if (voice_ok(&storm->voice) && (end < 0 || offset < end)) {
-        voice_fail(&storm->voice, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition, offset,
-                   end);
+    if (voice_ok(&storm->life.voice) && (end < 0 || offset < end)) {
+        voice_fail(&storm->life.voice, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition,
+                   offset, end);
     }
-    if (voice_ok(&storm->voice) && offset < (int64_t)storm->partitions[partition].count) {
-        voice_fail(&storm->voice, "partition %d ends at offset %" PRId64 ", %zu were acknowledged or seen", partition,
-                   offset, storm->partitions[partition].count);
+    if (voice_ok(&storm->life.voice) && offset < (int64_t)storm->partitions[partition].count) {
+        voice_fail(&storm->life.voice, "partition %d ends at offset %" PRId64 ", %zu were acknowledged or seen",
+                   partition, offset, storm->partitions[partition].count);
     }
-    for (int32_t i = 0; i < STORM_LANES && voice_ok(&storm->voice) && storm->draining; i++) {
+    for (int32_t i = 0; i < STORM_LANES && voice_ok(&storm->life.voice) && storm->draining; i++) {
         if (storm->lanes[i].partition == partition && in_order[i] != storm->lanes[i].next_sequence) {
-            voice_fail(&storm->voice, "lane %d: %d records are there, %d were sent and acknowledged", i, in_order[i],
-                       storm->lanes[i].next_sequence);
+            voice_fail(&storm->life.voice, "lane %d: %d records are there, %d were sent and acknowledged", i,
+                       in_order[i], storm->lanes[i].next_sequence);
         }
     }
 }
@@ -145,7 +82,7 @@ static void storm_verify_partition(struct broker_storm *storm, int32_t partition
 static void storm_verify(struct broker_storm *storm)
 {
     storm_admin_verify(storm);
-    for (int32_t i = 0; i < STORM_PARTITIONS && storm->topic_made && voice_ok(&storm->voice); i++) {
+    for (int32_t i = 0; i < STORM_PARTITIONS && storm->topic_made && voice_ok(&storm->life.voice); i++) {
         storm_verify_partition(storm, i);
     }
 }
@@ -173,9 +110,9 @@ static void storm_sabotage(struct broker_storm *storm)
     static struct storm_victims victims;
 
     victims.count = 0;
-    sim_disk_each(storm->rig.sim, 0, storm_victim, &victims);
+    sim_disk_each(storm->life.rig.sim, 0, storm_victim, &victims);
     for (uint32_t i = 0; i < victims.count; i++) {
-        CHECK(sim_disk_remove(storm->rig.sim, 0, victims.paths[i]));
+        CHECK(sim_disk_remove(storm->life.rig.sim, 0, victims.paths[i]));
     }
 }
 
@@ -183,22 +120,22 @@ static void storm_sabotage(struct broker_storm *storm)
 
 static void storm_poll(struct broker_storm *storm)
 {
-    rig_run(&storm->rig, 1 + (int64_t)prng_below(&storm->prng, 3 * NS_PER_MS));
-    for (uint32_t i = 0; i < STORM_LANES && voice_ok(&storm->voice); i++) {
+    rig_run(&storm->life.rig, 1 + (int64_t)prng_below(&storm->life.prng, 3 * NS_PER_MS));
+    for (uint32_t i = 0; i < STORM_LANES && voice_ok(&storm->life.voice); i++) {
         storm_lane_poll(&storm->lanes[i]);
     }
-    for (uint32_t i = 0; i < STORM_PARTITIONS && voice_ok(&storm->voice); i++) {
+    for (uint32_t i = 0; i < STORM_PARTITIONS && voice_ok(&storm->life.voice); i++) {
         storm_reader_poll(storm, &storm->readers[i]);
     }
 }
 
 static void storm_load(struct broker_storm *storm)
 {
-    uint64_t steps = 20 + prng_below(&storm->prng, STORM_STEPS);
+    uint64_t steps = 20 + prng_below(&storm->life.prng, STORM_STEPS);
 
-    for (uint64_t i = 0; i < steps && voice_ok(&storm->voice) && !storm_is_down(storm); i++) {
+    for (uint64_t i = 0; i < steps && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
         storm_poll(storm);
-        if (prng_chance(&storm->prng, 1, 40)) {
+        if (prng_chance(&storm->life.prng, 1, 40)) {
             storm_admin_step(storm);
         }
     }
@@ -216,31 +153,31 @@ static bool storm_drained(const struct broker_storm *storm)
 
 static void storm_round(struct broker_storm *storm, bool last)
 {
-    storm_boot(storm);
-    if (voice_ok(&storm->voice) && storm->topic_made) {
+    storm_life_boot(&storm->life);
+    if (voice_ok(&storm->life.voice) && storm->topic_made) {
         storm_verify(storm);
     }
-    if (!last && prng_chance(&storm->prng, 2, 3)) {
-        storm_arm(storm, 3000);
+    if (!last && prng_chance(&storm->life.prng, 2, 3)) {
+        storm_life_arm(&storm->life, 3000);
     }
-    if (voice_ok(&storm->voice) && !storm_is_down(storm)) {
+    if (voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life)) {
         storm_admin_prepare(storm);
     }
     if (storm->topic_made) {
         storm_load(storm);
     }
-    if (last && voice_ok(&storm->voice)) {
+    if (last && voice_ok(&storm->life.voice)) {
         storm->draining = true;
-        for (uint32_t i = 0; i < STORM_DRAIN_STEPS && !storm_drained(storm) && voice_ok(&storm->voice); i++) {
+        for (uint32_t i = 0; i < STORM_DRAIN_STEPS && !storm_drained(storm) && voice_ok(&storm->life.voice); i++) {
             storm_poll(storm);
         }
-        if (voice_ok(&storm->voice) && !storm_drained(storm)) {
-            voice_fail(&storm->voice, "some batches are never answered");
+        if (voice_ok(&storm->life.voice) && !storm_drained(storm)) {
+            voice_fail(&storm->life.voice, "some batches are never answered");
         }
         storm_verify(storm);
     }
     storm_hang_up(storm);
-    storm_end_process(storm);
+    storm_life_end(&storm->life);
     if (storm->sabotage && !last) {
         storm_sabotage(storm);
     }
@@ -254,15 +191,17 @@ static void storm_init(struct broker_storm *storm, uint64_t seed, bool verbose, 
     uint32_t                 shards;
 
     *storm = (struct broker_storm){.sabotage = sabotage};
-    prng_init(&storm->prng, seed ^ UINT64_C(0x62726f6b6572));
+    storm->life.start_cut_part = 4;
+    storm->life.end_cut_quarter = 1;
+    prng_init(&storm->life.prng, seed ^ UINT64_C(0x62726f6b6572));
     sim_options_swarm(&world, seed, false);
-    if (prng_chance(&storm->prng, 1, 2)) {
-        world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->prng, 1000)};
+    if (prng_chance(&storm->life.prng, 1, 2)) {
+        world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->life.prng, 1000)};
     }
-    shards = shard_counts[prng_below(&storm->prng, 3)];
-    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards),
+    shards = shard_counts[prng_below(&storm->life.prng, 3)];
+    rig_create(&storm->life.rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->life.prng, shards),
                seed % 2 == 0 ? snapshots : NULL); /* the metadata log is shortened all the time, or never */
-    voice_begin(&storm->voice, storm->rig.sim, verbose);
+    voice_begin(&storm->life.voice, storm->life.rig.sim, verbose);
     for (int32_t i = 0; i < STORM_LANES; i++) {
         storm->lanes[i].storm = storm;
         storm->lanes[i].index = i;
@@ -284,11 +223,11 @@ uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbos
     uint64_t hash;
 
     storm_init(storm, seed, verbose, sabotage);
-    rounds = 2 + prng_below(&storm->prng, STORM_ROUNDS_MAX - 1);
-    for (uint64_t i = 0; i < rounds && voice_ok(&storm->voice); i++) {
+    rounds = 2 + prng_below(&storm->life.prng, STORM_ROUNDS_MAX - 1);
+    for (uint64_t i = 0; i < rounds && voice_ok(&storm->life.voice); i++) {
         storm_round(storm, i + 1 == rounds);
     }
-    hash = sim_trace_hash(storm->rig.sim);
+    hash = sim_trace_hash(storm->life.rig.sim);
     storm_hang_up(storm);
     for (uint32_t i = 0; i < STORM_LANES; i++) {
         for (uint32_t k = 0; k < STORM_FLIGHT; k++) {
@@ -299,7 +238,7 @@ uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbos
         rig_call_deinit(&storm->readers[i].call);
         mem_free(MEM_TEST, storm->partitions[i].records);
     }
-    rig_destroy(&storm->rig);
+    rig_destroy(&storm->life.rig);
     voice_end();
     return hash;
 }

@@ -7,8 +7,7 @@
 #ifndef MILLRACE_TESTS_SIM_BROKER_STORM_H
 #define MILLRACE_TESTS_SIM_BROKER_STORM_H
 
-#include "tests/sim/storm_voice.h"
-#include "tests/support/broker_rig.h"
+#include "tests/sim/storm_life.h"
 
 #define STORM_PARTITIONS 6
 #define STORM_LANES      8
@@ -61,9 +60,7 @@ struct storm_reader {
 enum storm_fate { FATE_ABSENT, FATE_PRESENT, FATE_UNKNOWN };
 
 struct broker_storm {
-    struct broker_rig      rig;
-    struct prng            prng;
-    struct storm_voice     voice;
+    struct storm_life      life;
     bool                   sabotage; /* the disk loses what was promised: this must be found */
     bool                   topic_made;
     bool                   draining; /* lanes finish what they have and start nothing new */
@@ -75,14 +72,12 @@ struct broker_storm {
     enum storm_fate        temps[STORM_TEMPS];
     int64_t                setting_known; /* acknowledged max.message.bytes of the topic; 0: none */
     int64_t                setting_maybe; /* asked for, never answered; 0: none */
-    uint64_t               acked_batches, seen_records, admin_changes, cuts, resets;
+    uint64_t               acked_batches, seen_records, admin_changes, resets;
 };
 
-/* One seed, whole. The trace hash; storm->voice.failure says what went wrong. sabotage: acknowledged records are taken
- * off the disk while the broker is away. */
+/* One seed, whole. The trace hash; storm->life.voice.failure says what went wrong. sabotage: acknowledged records are
+ * taken off the disk while the broker is away. */
 uint64_t broker_storm_run(struct broker_storm *storm, uint64_t seed, bool verbose, bool sabotage);
-
-bool storm_is_down(const struct broker_storm *storm);
 
 /* --- broker_storm_load.c: the actors, looked at once per step ------------------------------------------------------
  */

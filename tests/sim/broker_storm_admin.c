@@ -18,8 +18,8 @@ static struct rig_client *admin_client(struct broker_storm *storm, uint32_t shar
         rig_client_free(storm->admin);
         storm->admin = NULL;
     }
-    if (storm->admin == NULL && !storm_is_down(storm)) {
-        storm->admin = rig_connect(&storm->rig, shard);
+    if (storm->admin == NULL && !storm_life_is_down(&storm->life)) {
+        storm->admin = rig_connect(&storm->life.rig, shard);
         storm->admin_shard = shard;
     }
     if (storm->admin != NULL) {
@@ -30,7 +30,7 @@ static struct rig_client *admin_client(struct broker_storm *storm, uint32_t shar
 
 static uint32_t admin_any_shard(struct broker_storm *storm)
 {
-    return (uint32_t)prng_below(&storm->prng, storm->rig.shard_count);
+    return (uint32_t)prng_below(&storm->life.prng, storm->life.rig.shard_count);
 }
 
 static const char *temp_name(uint32_t temp)
@@ -70,8 +70,8 @@ static bool admin_check_shard(struct broker_storm *storm, uint32_t shard)
     if (response == NULL) {
         return false;
     }
-    if (response->brokers_count != (int32_t)storm->rig.shard_count) {
-        voice_fail(&storm->voice, "shard %u shows %d brokers", shard, response->brokers_count);
+    if (response->brokers_count != (int32_t)storm->life.rig.shard_count) {
+        voice_fail(&storm->life.voice, "shard %u shows %d brokers", shard, response->brokers_count);
     }
     for (uint32_t i = 0; i < STORM_TEMPS; i++) {
         bool shown = metadata_topic(response, temp_name(i)) != NULL;
@@ -79,12 +79,12 @@ static bool admin_check_shard(struct broker_storm *storm, uint32_t shard)
         if (storm->temps[i] == FATE_UNKNOWN) {
             storm->temps[i] = shown ? FATE_PRESENT : FATE_ABSENT;
         } else if (shown != (storm->temps[i] == FATE_PRESENT)) {
-            voice_fail(&storm->voice, "shard %u %s topic %s, which was %s", shard, shown ? "shows" : "does not show",
-                       temp_name(i), shown ? "deleted" : "created");
+            voice_fail(&storm->life.voice, "shard %u %s topic %s, which was %s", shard,
+                       shown ? "shows" : "does not show", temp_name(i), shown ? "deleted" : "created");
         }
     }
     if (storm->topic_made && metadata_topic(response, STORM_TOPIC) == NULL) {
-        voice_fail(&storm->voice, "shard %u has lost topic " STORM_TOPIC, shard);
+        voice_fail(&storm->life.voice, "shard %u has lost topic " STORM_TOPIC, shard);
     }
     return true;
 }
@@ -112,7 +112,7 @@ static bool admin_check_setting(struct broker_storm *storm, uint32_t shard)
         return false;
     }
     if (response->results[0].error_code != 0 || response->results[0].configs_count != 1) {
-        voice_fail(&storm->voice, "shard %u cannot describe " STORM_TOPIC ": %s", shard,
+        voice_fail(&storm->life.voice, "shard %u cannot describe " STORM_TOPIC ": %s", shard,
                    kp_error_name(response->results[0].error_code));
         return true;
     }
@@ -120,20 +120,20 @@ static bool admin_check_setting(struct broker_storm *storm, uint32_t shard)
            MIN(response->results[0].configs[0].value.len, sizeof(text) - 1));
     value = strtoll(text, NULL, 10);
     if (storm->setting_known != 0 && value != storm->setting_known && value != storm->setting_maybe) {
-        voice_fail(&storm->voice, "shard %u: " ADMIN_SETTING " is %" PRId64 ", %" PRId64 " was acknowledged", shard,
-                   value, storm->setting_known);
+        voice_fail(&storm->life.voice, "shard %u: " ADMIN_SETTING " is %" PRId64 ", %" PRId64 " was acknowledged",
+                   shard, value, storm->setting_known);
     }
     return true;
 }
 
 static void admin_lost(struct broker_storm *storm)
 {
-    rig_run(&storm->rig, ADMIN_LOST_NS);
+    rig_run(&storm->life.rig, ADMIN_LOST_NS);
 }
 
 static void admin_change_topic(struct broker_storm *storm, struct rig_client *client)
 {
-    uint32_t temp = (uint32_t)prng_below(&storm->prng, STORM_TEMPS);
+    uint32_t temp = (uint32_t)prng_below(&storm->life.prng, STORM_TEMPS);
     bool     create = storm->temps[temp] == FATE_ABSENT;
     int16_t  error;
 
@@ -141,15 +141,15 @@ static void admin_change_topic(struct broker_storm *storm, struct rig_client *cl
         return;
     }
     storm->temps[temp] = FATE_UNKNOWN;
-    error = create ? rig_create_topic(client, temp_name(temp), 1 + (int32_t)prng_below(&storm->prng, 5), NULL)
+    error = create ? rig_create_topic(client, temp_name(temp), 1 + (int32_t)prng_below(&storm->life.prng, 5), NULL)
                    : rig_delete_topic(client, temp_name(temp));
     if (error == 0) {
         storm->temps[temp] = create ? FATE_PRESENT : FATE_ABSENT;
         storm->admin_changes++;
-    } else if (error == -1 || storm_is_down(storm)) {
+    } else if (error == -1 || storm_life_is_down(&storm->life)) {
         admin_lost(storm);
     } else if (error != KP_ERR_KAFKA_STORAGE_ERROR) {
-        voice_fail(&storm->voice, "topic %s cannot be %s: %s", temp_name(temp), create ? "created" : "deleted",
+        voice_fail(&storm->life.voice, "topic %s cannot be %s: %s", temp_name(temp), create ? "created" : "deleted",
                    kp_error_name(error));
     }
 }
@@ -160,7 +160,7 @@ static void admin_change_setting(struct broker_storm *storm, struct rig_client *
     struct kp_incremental_alter_configs_request_resources         resource;
     struct kp_incremental_alter_configs_request_resources_configs config;
     const struct kp_incremental_alter_configs_response           *response;
-    int64_t value = ADMIN_SETTING_MIN + (int64_t)prng_below(&storm->prng, 1000000);
+    int64_t value = ADMIN_SETTING_MIN + (int64_t)prng_below(&storm->life.prng, 1000000);
     char    text[24];
 
     (void)snprintf(text, sizeof(text), "%" PRId64, value);
@@ -187,7 +187,8 @@ static void admin_change_setting(struct broker_storm *storm, struct rig_client *
         storm->setting_maybe = 0;
         storm->admin_changes++;
     } else if (response->responses[0].error_code != KP_ERR_KAFKA_STORAGE_ERROR) {
-        voice_fail(&storm->voice, ADMIN_SETTING " cannot be set: %s", kp_error_name(response->responses[0].error_code));
+        voice_fail(&storm->life.voice, ADMIN_SETTING " cannot be set: %s",
+                   kp_error_name(response->responses[0].error_code));
     }
 }
 
@@ -198,12 +199,13 @@ void storm_admin_step(struct broker_storm *storm)
     if (client == NULL) {
         return;
     }
-    if (prng_chance(&storm->prng, 2, 3)) {
+    if (prng_chance(&storm->life.prng, 2, 3)) {
         admin_change_topic(storm, client);
     } else {
         admin_change_setting(storm, client);
     }
-    for (uint32_t i = 0; i < storm->rig.shard_count && voice_ok(&storm->voice) && !storm_is_down(storm); i++) {
+    for (uint32_t i = 0;
+         i < storm->life.rig.shard_count && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
         if (!admin_check_shard(storm, i) || !admin_check_setting(storm, i)) {
             return;
         }
@@ -212,7 +214,8 @@ void storm_admin_step(struct broker_storm *storm)
 
 void storm_admin_prepare(struct broker_storm *storm)
 {
-    for (uint32_t tries = 0; tries < ADMIN_TRIES && voice_ok(&storm->voice) && !storm_is_down(storm); tries++) {
+    for (uint32_t tries = 0; tries < ADMIN_TRIES && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life);
+         tries++) {
         struct rig_client                        *client = admin_client(storm, admin_any_shard(storm));
         const struct kp_metadata_response        *response;
         const struct kp_metadata_response_topics *topic;
@@ -225,7 +228,7 @@ void storm_admin_prepare(struct broker_storm *storm)
         if (error == 0 || error == KP_ERR_TOPIC_ALREADY_EXISTS) {
             storm->topic_made = true;
         } else if (error != -1) {
-            voice_fail(&storm->voice, "topic " STORM_TOPIC " cannot be created: %s", kp_error_name(error));
+            voice_fail(&storm->life.voice, "topic " STORM_TOPIC " cannot be created: %s", kp_error_name(error));
         }
         response = storm->topic_made ? admin_metadata(storm, admin_any_shard(storm)) : NULL;
         topic = response == NULL ? NULL : metadata_topic(response, STORM_TOPIC);
@@ -237,22 +240,24 @@ void storm_admin_prepare(struct broker_storm *storm)
             return;
         }
     }
-    if (!storm_is_down(storm)) {
-        voice_fail(&storm->voice, "topic " STORM_TOPIC " cannot be made");
+    if (!storm_life_is_down(&storm->life)) {
+        voice_fail(&storm->life.voice, "topic " STORM_TOPIC " cannot be made");
     }
 }
 
 void storm_admin_verify(struct broker_storm *storm)
 {
-    for (uint32_t i = 0; i < storm->rig.shard_count && voice_ok(&storm->voice) && !storm_is_down(storm); i++) {
+    for (uint32_t i = 0;
+         i < storm->life.rig.shard_count && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
         bool told = false;
 
-        for (uint32_t tries = 0; tries < ADMIN_TRIES && !told && voice_ok(&storm->voice) && !storm_is_down(storm);
+        for (uint32_t tries = 0;
+             tries < ADMIN_TRIES && !told && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life);
              tries++) {
             told = admin_check_shard(storm, i) && (!storm->topic_made || admin_check_setting(storm, i));
         }
-        if (!told && voice_ok(&storm->voice) && !storm_is_down(storm)) {
-            voice_fail(&storm->voice, "shard %u does not answer", i);
+        if (!told && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life)) {
+            voice_fail(&storm->life.voice, "shard %u does not answer", i);
         }
     }
 }

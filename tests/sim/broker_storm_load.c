@@ -27,7 +27,7 @@ static void model_promise(struct broker_storm *storm, int32_t partition, int64_t
         model->capacity = capacity;
     }
     if (model->records[at].lane >= 0 && (model->records[at].lane != lane || model->records[at].sequence != sequence)) {
-        voice_fail(&storm->voice,
+        voice_fail(&storm->life.voice,
                    "partition %d offset %" PRId64 " was record %d of lane %d and is now record %d of lane %d",
                    partition, offset, model->records[at].sequence, model->records[at].lane, sequence, lane);
         return;
@@ -49,12 +49,12 @@ static void take_record(struct broker_storm *storm, int32_t partition, const str
     sequence = *rest == ':' ? (int32_t)strtol(rest + 1, &rest, 10) : -1;
     if (*rest != ';' || lane < 0 || lane >= STORM_LANES || storm->lanes[lane].partition != partition || sequence < 0 ||
         sequence >= storm->lanes[lane].next_sequence) {
-        voice_fail(&storm->voice, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent there", partition,
-                   record->offset, text);
+        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent there",
+                   partition, record->offset, text);
         return;
     }
     if (in_order != NULL && in_order[lane]++ != sequence) {
-        voice_fail(&storm->voice, "partition %d offset %" PRId64 " holds record %d of lane %d where %d is due",
+        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 " holds record %d of lane %d where %d is due",
                    partition, record->offset, sequence, lane, in_order[lane] - 1);
         return;
     }
@@ -66,22 +66,22 @@ void storm_take(struct broker_storm *storm, int32_t partition, struct view recor
     struct rec_batch  batch;
     struct rec_record record = {0};
 
-    while (voice_ok(&storm->voice) && rec_batch_parse(records, &batch) == ERR_OK) {
+    while (voice_ok(&storm->life.voice) && rec_batch_parse(records, &batch) == ERR_OK) {
         struct rec_iter iter;
 
         if (!rec_batch_crc_ok(&batch) || rec_batch_last_offset(&batch) < *offset) {
-            voice_fail(&storm->voice,
+            voice_fail(&storm->life.voice,
                        "partition %d: the batch at offset %" PRId64 " is damaged or not the one asked for", partition,
                        batch.base_offset);
             return;
         }
         rec_iter_init(&iter, &batch, view_of(batch.bytes.base + 61, batch.bytes.len - 61));
-        while (voice_ok(&storm->voice) && rec_iter_next(&iter, &record) == 1) {
+        while (voice_ok(&storm->life.voice) && rec_iter_next(&iter, &record) == 1) {
             if (record.offset < *offset) {
                 continue;
             }
             if (record.offset != *offset) {
-                voice_fail(&storm->voice, "partition %d: offset %" PRId64 " follows where %" PRId64 " is due",
+                voice_fail(&storm->life.voice, "partition %d: offset %" PRId64 " follows where %" PRId64 " is due",
                            partition, record.offset, *offset);
                 return;
             }
@@ -152,13 +152,14 @@ static void lane_harvest(struct storm_lane *lane)
             again = true; /* the rest is looked at when it is there */
         }
     }
-    while (lane->used > 0 && lane_slot(lane, 0)->sent && lane_slot(lane, 0)->call.done && voice_ok(&storm->voice)) {
+    while (lane->used > 0 && lane_slot(lane, 0)->sent && lane_slot(lane, 0)->call.done &&
+           voice_ok(&storm->life.voice)) {
         struct storm_slot                                              *slot = lane_slot(lane, 0);
         const struct kp_produce_response                               *response = slot->call.response;
         const struct kp_produce_response_responses_partition_responses *answer;
 
         if (slot->call.result == ERR_INVALID) {
-            voice_fail(&storm->voice, "lane %d: an answer cannot be read", lane->index);
+            voice_fail(&storm->life.voice, "lane %d: an answer cannot be read", lane->index);
             return;
         }
         if (slot->call.result != ERR_OK) {
@@ -167,7 +168,7 @@ static void lane_harvest(struct storm_lane *lane)
         answer = &response->responses[0].partition_responses[0];
         if (answer->error_code != 0) {
             if (!lane_error_passes(answer->error_code)) {
-                voice_fail(&storm->voice, "lane %d: sequence %d: %s", lane->index, slot->sequence,
+                voice_fail(&storm->life.voice, "lane %d: sequence %d: %s", lane->index, slot->sequence,
                            kp_error_name(answer->error_code));
             }
             break;
@@ -195,8 +196,8 @@ static bool lane_connect(struct storm_lane *lane)
         lane->client = NULL;
         storm->resets++;
     }
-    if (lane->client == NULL && !storm_is_down(storm)) {
-        lane->client = rig_client_open(&storm->rig, storm->partitions[lane->partition].shard);
+    if (lane->client == NULL && !storm_life_is_down(&storm->life)) {
+        lane->client = rig_client_open(&storm->life.rig, storm->partitions[lane->partition].shard);
     }
     return lane->client != NULL && lane->client->connected && !lane->client->closed;
 }
@@ -212,7 +213,7 @@ static void lane_ask_id(struct storm_lane *lane)
     if (response != NULL && response->error_code == 0) {
         for (int32_t i = 0; i < STORM_LANES; i++) {
             if (lane->storm->lanes[i].producer_id == response->producer_id) {
-                voice_fail(&lane->storm->voice, "producer id %" PRId64 " was given twice", response->producer_id);
+                voice_fail(&lane->storm->life.voice, "producer id %" PRId64 " was given twice", response->producer_id);
             }
         }
         lane->producer_id = response->producer_id;
@@ -226,7 +227,7 @@ void storm_lane_poll(struct storm_lane *lane)
     bool                 waiting = false;
 
     lane_harvest(lane);
-    if (!lane_connect(lane) || !voice_ok(&storm->voice)) {
+    if (!lane_connect(lane) || !voice_ok(&storm->life.voice)) {
         return;
     }
     if (lane->producer_id < 0) {
@@ -243,11 +244,12 @@ void storm_lane_poll(struct storm_lane *lane)
             lane_send(lane, slot);
         }
     }
-    while (lane->used < STORM_FLIGHT && !storm->draining && !lane->client->closed && prng_chance(&storm->prng, 1, 2)) {
+    while (lane->used < STORM_FLIGHT && !storm->draining && !lane->client->closed &&
+           prng_chance(&storm->life.prng, 1, 2)) {
         struct storm_slot *slot = lane_slot(lane, lane->used);
 
         slot->sequence = lane->next_sequence;
-        slot->count = 1 + (int32_t)prng_below(&storm->prng, BATCH_RECORDS_MAX);
+        slot->count = 1 + (int32_t)prng_below(&storm->life.prng, BATCH_RECORDS_MAX);
         slot->sent = false;
         lane->next_sequence += slot->count;
         lane->used++;
@@ -264,20 +266,21 @@ static void reader_harvest(struct broker_storm *storm, struct storm_reader *read
 
     reader->asked = false;
     if (reader->call.result == ERR_INVALID) {
-        voice_fail(&storm->voice, "reader of partition %d: an answer cannot be read", reader->partition);
+        voice_fail(&storm->life.voice, "reader of partition %d: an answer cannot be read", reader->partition);
     }
     if (reader->call.result != ERR_OK) {
         return;
     }
     if (response->error_code != 0 || response->responses_count != 1) {
-        voice_fail(&storm->voice, "reader of partition %d: fetch error %d", reader->partition, response->error_code);
+        voice_fail(&storm->life.voice, "reader of partition %d: fetch error %d", reader->partition,
+                   response->error_code);
         return;
     }
     if (response->responses[0].partitions[0].error_code != 0) {
         int16_t error = response->responses[0].partitions[0].error_code;
 
         if (!lane_error_passes(error)) {
-            voice_fail(&storm->voice, "reader of partition %d at offset %" PRId64 ": %s", reader->partition,
+            voice_fail(&storm->life.voice, "reader of partition %d at offset %" PRId64 ": %s", reader->partition,
                        reader->offset, kp_error_name(error));
         }
         return;
@@ -285,7 +288,7 @@ static void reader_harvest(struct broker_storm *storm, struct storm_reader *read
     storm_take(storm, reader->partition, response->responses[0].partitions[0].records, &reader->offset, NULL);
     storm->seen_records += (uint64_t)(reader->offset - before);
     if (reader->offset > response->responses[0].partitions[0].high_watermark) {
-        voice_fail(&storm->voice, "partition %d: offset %" PRId64 " was shown above the high watermark",
+        voice_fail(&storm->life.voice, "partition %d: offset %" PRId64 " was shown above the high watermark",
                    reader->partition, reader->offset - 1);
     }
 }
@@ -304,19 +307,20 @@ void storm_reader_poll(struct broker_storm *storm, struct storm_reader *reader)
         rig_client_free(reader->client);
         reader->client = NULL;
     }
-    if (reader->client == NULL && !storm_is_down(storm)) {
-        reader->client = rig_client_open(&storm->rig, storm->partitions[reader->partition].shard);
+    if (reader->client == NULL && !storm_life_is_down(&storm->life)) {
+        reader->client = rig_client_open(&storm->life.rig, storm->partitions[reader->partition].shard);
     }
     if (reader->client == NULL || !reader->client->connected || reader->client->closed) {
         return;
     }
-    if (prng_chance(&storm->prng, 1, 50)) {
-        reader->offset = (int64_t)prng_below(&storm->prng, (uint64_t)reader->offset + 1);
+    if (prng_chance(&storm->life.prng, 1, 50)) {
+        reader->offset = (int64_t)prng_below(&storm->life.prng, (uint64_t)reader->offset + 1);
     }
     arena_reset(&reader->call.arena);
-    request = rig_fetch_request(&reader->call.arena, STORM_TOPIC, reader->partition, reader->offset,
-                                (int32_t)prng_below(&storm->prng, 500), (int32_t)prng_below(&storm->prng, 4000),
-                                1 + (int32_t)prng_below(&storm->prng, 100000));
+    request =
+        rig_fetch_request(&reader->call.arena, STORM_TOPIC, reader->partition, reader->offset,
+                          (int32_t)prng_below(&storm->life.prng, 500), (int32_t)prng_below(&storm->life.prng, 4000),
+                          1 + (int32_t)prng_below(&storm->life.prng, 100000));
     reader->asked = true;
     rig_call_start(reader->client, &reader->call, KP_FETCH_KEY, READER_FETCH_VERSION, request);
 }

@@ -10,8 +10,7 @@
 #define MILLRACE_TESTS_SIM_GROUP_STORM_H
 
 #include "core/base/prng.h"
-#include "tests/sim/storm_voice.h"
-#include "tests/support/broker_rig.h"
+#include "tests/sim/storm_life.h"
 
 #define GROUP_STORM_GROUPS      3 /* the last one has no members, only commits */
 #define GROUP_STORM_ACTORS      8
@@ -48,15 +47,13 @@ struct storm_actor {
 };
 
 struct group_storm {
-    struct broker_rig  rig;
-    struct prng        prng;
-    struct storm_voice voice;
+    struct storm_life  life;
     struct storm_group groups[GROUP_STORM_GROUPS];
     struct storm_actor actors[GROUP_STORM_ACTORS];
-    uint64_t           generations, commits, fetches, cuts;
+    uint64_t           generations, commits, fetches;
 };
 
-/* One seed, whole; storm->voice.failure says what went wrong. Returns the trace hash. */
+/* One seed, whole; storm->life.voice.failure says what went wrong. Returns the trace hash. */
 uint64_t group_storm_run(struct group_storm *storm, uint64_t seed, bool verbose);
 /* Looks at an actor's answer and lets it ask for the next thing. */
 void group_storm_poll(struct storm_actor *actor);

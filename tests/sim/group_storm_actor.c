@@ -111,7 +111,7 @@ static void ask_fetch(struct storm_actor *actor)
     struct storm_actor                   *whose;
 
     do {
-        actor->target = (int32_t)prng_below(&actor->storm->prng, GROUP_STORM_ACTORS);
+        actor->target = (int32_t)prng_below(&actor->storm->life.prng, GROUP_STORM_ACTORS);
         whose = &actor->storm->actors[actor->target];
     } while (whose->group != actor->group);
     kp_offset_fetch_request_init(&request);
@@ -154,7 +154,8 @@ static void take_error(struct storm_actor *actor, int16_t error)
         actor->generation = -1;
         actor->synced = false;
     } else if (error != 0 && !kp_error_is_retriable(error)) {
-        voice_fail(&actor->storm->voice, "actor %d is told %s (op %d)", actor->index, kp_error_name(error), actor->op);
+        voice_fail(&actor->storm->life.voice, "actor %d is told %s (op %d)", actor->index, kp_error_name(error),
+                   actor->op);
     }
 }
 
@@ -174,19 +175,19 @@ static void take_join(struct storm_actor *actor, const struct kp_join_group_resp
     }
     actor->generation = response->generation_id;
     if (actor->generation < 1 || actor->generation >= GROUP_STORM_GENERATIONS) {
-        voice_fail(&actor->storm->voice, "generation %d", actor->generation);
+        voice_fail(&actor->storm->life.voice, "generation %d", actor->generation);
         return;
     }
     (void)snprintf(leader, sizeof(leader), "%.*s", (int)response->leader.len, (const char *)response->leader.base);
     if (actor->generation < actor->newest_before) {
-        voice_fail(&actor->storm->voice, "%s: generation %d after %d", group->name, actor->generation,
+        voice_fail(&actor->storm->life.voice, "%s: generation %d after %d", group->name, actor->generation,
                    actor->newest_before);
     } else if (group->leaders[actor->generation][0] == '\0') {
         memcpy(group->leaders[actor->generation], leader, sizeof(leader));
         actor->storm->generations++;
     } else if (strcmp(group->leaders[actor->generation], leader) != 0) {
-        voice_fail(&actor->storm->voice, "%s: generation %d has two leaders: %s and %s", group->name, actor->generation,
-                   group->leaders[actor->generation], leader);
+        voice_fail(&actor->storm->life.voice, "%s: generation %d has two leaders: %s and %s", group->name,
+                   actor->generation, group->leaders[actor->generation], leader);
     }
     group->newest = MAX(group->newest, actor->generation);
 }
@@ -202,8 +203,8 @@ static void take_sync(struct storm_actor *actor, const struct kp_sync_group_resp
     plan_of(actor, plan, sizeof(plan));
     /* The leader's plan may have been made before this member had its id told to the storm. */
     if (response->assignment.len != 0 && !view_equal(response->assignment, view_text(plan))) {
-        voice_fail(&actor->storm->voice, "%s: generation %d: %.*s instead of %s", actor->group->name, actor->generation,
-                   (int)response->assignment.len, (const char *)response->assignment.base, plan);
+        voice_fail(&actor->storm->life.voice, "%s: generation %d: %.*s instead of %s", actor->group->name,
+                   actor->generation, (int)response->assignment.len, (const char *)response->assignment.base, plan);
     }
     actor->synced = true;
 }
@@ -236,7 +237,7 @@ static void take_fetch(struct storm_actor *actor, const struct kp_offset_fetch_r
     }
     actor->storm->fetches++;
     if (MAX(found->committed_offset, 0) < actor->known_before || found->committed_offset > whose->sent) {
-        voice_fail(&actor->storm->voice,
+        voice_fail(&actor->storm->life.voice,
                    "%s-%d: offset %" PRId64 " is read, %" PRId64 " was acknowledged or read before, %" PRId64
                    " is the newest sent",
                    actor->group->name, whose->index, found->committed_offset, actor->known_before, whose->sent);
@@ -271,7 +272,7 @@ static void actor_take(struct storm_actor *actor)
 
 static void actor_ask(struct storm_actor *actor)
 {
-    uint64_t dice = prng_below(&actor->storm->prng, 100);
+    uint64_t dice = prng_below(&actor->storm->life.prng, 100);
 
     if (actor->alone) {
         if (dice < 60) {
@@ -295,7 +296,7 @@ static void actor_ask(struct storm_actor *actor)
         ask_join(actor); /* a rebalance for nothing, if it leads */
     } else {
         actor->silent_until_ns =
-            sim_now_ns(actor->storm->rig.sim) + (int64_t)prng_below(&actor->storm->prng, 9000) * NS_PER_MS;
+            sim_now_ns(actor->storm->life.rig.sim) + (int64_t)prng_below(&actor->storm->life.prng, 9000) * NS_PER_MS;
     }
 }
 
@@ -309,7 +310,7 @@ void group_storm_poll(struct storm_actor *actor)
         }
         actor_take(actor);
     }
-    if (!voice_ok(&storm->voice) || sim_now_ns(storm->rig.sim) < actor->silent_until_ns) {
+    if (!voice_ok(&storm->life.voice) || sim_now_ns(storm->life.rig.sim) < actor->silent_until_ns) {
         return;
     }
     if (actor->client != NULL && actor->client->closed) {
@@ -317,9 +318,9 @@ void group_storm_poll(struct storm_actor *actor)
         actor->client = NULL;
     }
     if (actor->client == NULL) {
-        actor->client = rig_client_open(&storm->rig, actor->group->shard);
+        actor->client = rig_client_open(&storm->life.rig, actor->group->shard);
     }
-    if (actor->client != NULL && prng_chance(&storm->prng, 2, 3)) {
+    if (actor->client != NULL && prng_chance(&storm->life.prng, 2, 3)) {
         actor_ask(actor);
     }
 }

@@ -5,7 +5,7 @@
 
 #define ROUNDS_MAX   5
 #define BIDS_ROUND   40
-#define BOOT_TRIES   50
+#define JOB_TRIES    50
 #define PATIENCE_NS  (20 * NS_PER_S)
 #define PAUSE_NS_MAX (300 * NS_PER_MS)
 
@@ -34,11 +34,6 @@ const char *job_storm_topic(int topic)
     return names[topic];
 }
 
-bool job_storm_is_down(const struct job_storm *storm)
-{
-    return storm->rig.broker == NULL || sim_is_down(storm->rig.sim, 0);
-}
-
 /* --- connections ---------------------------------------------------------------------------------------------------
  */
 
@@ -50,8 +45,8 @@ struct rig_client *job_storm_client(struct job_storm *storm, uint32_t shard)
         rig_client_free(*place);
         *place = NULL;
     }
-    if (*place == NULL && !job_storm_is_down(storm)) {
-        *place = rig_connect(&storm->rig, shard);
+    if (*place == NULL && !storm_life_is_down(&storm->life)) {
+        *place = rig_connect(&storm->life.rig, shard);
     }
     return *place;
 }
@@ -83,7 +78,7 @@ static bool make_topic(struct job_storm *storm, int topic)
         return false;
     }
     error = rig_create_topic(client, job_storm_topic(topic), JOB_STORM_PARTITIONS,
-                             prng_chance(&storm->prng, 1, 2) ? relaxed : NULL);
+                             prng_chance(&storm->life.prng, 1, 2) ? relaxed : NULL);
     if (error != 0 && error != KP_ERR_TOPIC_ALREADY_EXISTS) {
         return false;
     }
@@ -140,7 +135,8 @@ static void on_job(struct job_request *request, const struct job_facts *facts)
         }
     }
     if (facts->status == JOB_FAILED) {
-        voice_fail(&storm->voice, "a job failed: %.*s", (int)facts->failure.len, (const char *)facts->failure.base);
+        voice_fail(&storm->life.voice, "a job failed: %.*s", (int)facts->failure.len,
+                   (const char *)facts->failure.base);
     }
 }
 
@@ -148,13 +144,13 @@ static bool is_over(void *context)
 {
     const struct job_storm *storm = context;
 
-    return storm->answered || job_storm_is_down(storm);
+    return storm->answered || storm_life_is_down(&storm->life);
 }
 
 /* True: done, and well. The request is not touched any more when the power goes off first. */
 static bool ask_jobs(struct job_storm *storm, enum job_request_kind kind, const char *text)
 {
-    if (job_storm_is_down(storm)) {
+    if (storm_life_is_down(&storm->life)) {
         return false;
     }
     storm->answered = false;
@@ -164,9 +160,9 @@ static bool ask_jobs(struct job_storm *storm, enum job_request_kind kind, const 
                                           .statement = on_statement,
                                           .job = on_job,
                                           .done = on_done};
-    job_submit(broker_jobs(storm->rig.broker, 0), &storm->request);
-    if (!rig_until(&storm->rig, is_over, storm, PATIENCE_NS)) {
-        voice_fail(&storm->voice, "a request for jobs is never answered");
+    job_submit(broker_jobs(storm->life.rig.broker, 0), &storm->request);
+    if (!rig_until(&storm->life.rig, is_over, storm, PATIENCE_NS)) {
+        voice_fail(&storm->life.voice, "a request for jobs is never answered");
         return false;
     }
     return storm->answered && !storm->request.failed;
@@ -175,10 +171,11 @@ static bool ask_jobs(struct job_storm *storm, enum job_request_kind kind, const 
 /* A script whose answer was lost may have made its job, or not. */
 static void need_jobs(struct job_storm *storm)
 {
-    for (int tries = 0; tries < BOOT_TRIES && voice_ok(&storm->voice) && !job_storm_is_down(storm); tries++) {
+    for (int tries = 0; tries < JOB_TRIES && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life);
+         tries++) {
         memset(storm->has_job, 0, sizeof(storm->has_job));
         if (!ask_jobs(storm, JOB_REQUEST_LIST, "")) {
-            rig_run(&storm->rig, 100 * NS_PER_MS);
+            rig_run(&storm->life.rig, 100 * NS_PER_MS);
             continue;
         }
         if (storm->has_job[STORM_COPY] && storm->has_job[STORM_SUMS]) {
@@ -186,8 +183,8 @@ static void need_jobs(struct job_storm *storm)
         }
         (void)ask_jobs(storm, JOB_REQUEST_SCRIPT, storm->has_job[STORM_COPY] ? SUMS : COPY);
     }
-    if (voice_ok(&storm->voice) && !job_storm_is_down(storm)) {
-        voice_fail(&storm->voice, "the jobs cannot be made: %s", storm->request.message);
+    if (voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life)) {
+        voice_fail(&storm->life.voice, "the jobs cannot be made: %s", storm->request.message);
     }
 }
 
@@ -196,15 +193,15 @@ static void need_jobs(struct job_storm *storm)
 
 static void bid(struct job_storm *storm)
 {
-    int32_t            partition = (int32_t)prng_below(&storm->prng, JOB_STORM_PARTITIONS);
+    int32_t            partition = (int32_t)prng_below(&storm->life.prng, JOB_STORM_PARTITIONS);
     struct rig_client *client = job_storm_client(storm, storm->leaders[STORM_BIDS][partition]);
     char               text[64];
 
     if (client == NULL || storm->next_price + 1 >= JOB_STORM_BIDS) {
         return;
     }
-    (void)snprintf(text, sizeof(text), "{\"auction\":%d,\"price\":%d}", (int)prng_below(&storm->prng, JOB_STORM_KEYS),
-                   ++storm->next_price);
+    (void)snprintf(text, sizeof(text), "{\"auction\":%d,\"price\":%d}",
+                   (int)prng_below(&storm->life.prng, JOB_STORM_KEYS), ++storm->next_price);
     rig_client_reset(client);
     (void)rig_produce(client, job_storm_topic(STORM_BIDS), partition, rig_batch(&client->scratch, text, 1, -1, -1, -1),
                       NULL);
@@ -213,90 +210,30 @@ static void bid(struct job_storm *storm)
 /* --- the course ----------------------------------------------------------------------------------------------------
  */
 
-static void arm(struct job_storm *storm, uint64_t changes_max)
-{
-    sim_cut_at(storm->rig.sim, 0, 1 + prng_below(&storm->prng, changes_max),
-               (enum sim_cut_when)prng_below(&storm->prng, SIM_CUT_WHEN_COUNT), prng_next(&storm->prng),
-               (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
-}
-
-static void disarm(struct job_storm *storm)
-{
-    sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
-}
-
-static void boot(struct job_storm *storm)
-{
-    for (uint32_t tries = 0; tries < BOOT_TRIES && voice_ok(&storm->voice); tries++) {
-        int result;
-
-        if (prng_chance(&storm->prng, 1, 4)) {
-            arm(storm, 200);
-        }
-        result = rig_start(&storm->rig);
-        disarm(storm);
-        if (result == ERR_OK && !sim_is_down(storm->rig.sim, 0)) {
-            return;
-        }
-        if (!sim_is_down(storm->rig.sim, 0)) {
-            voice_fail(&storm->voice, "the broker does not start: %s %s", err_name(result), storm->rig.why);
-            return;
-        }
-        storm->cuts++;
-        if (storm->rig.broker != NULL) {
-            rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
-        }
-    }
-    voice_fail(&storm->voice, "the broker never came up");
-}
-
-static void end_process(struct job_storm *storm)
-{
-    uint64_t dice = prng_below(&storm->prng, 4);
-
-    disarm(storm);
-    if (sim_is_down(storm->rig.sim, 0)) {
-        rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
-        storm->cuts++;
-    } else if (dice == 0) {
-        rig_kill(&storm->rig, prng_next(&storm->prng));
-    } else if (dice < 3) {
-        rig_cut(&storm->rig, prng_next(&storm->prng),
-                (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
-        storm->cuts++;
-    } else {
-        int result = rig_stop(&storm->rig);
-
-        if (result < 0) {
-            voice_fail(&storm->voice, "the clean stop ended with %s", err_name(result));
-        }
-    }
-}
-
 static void one_round(struct job_storm *storm, bool last)
 {
-    uint64_t bids = 1 + prng_below(&storm->prng, BIDS_ROUND);
+    uint64_t bids = 1 + prng_below(&storm->life.prng, BIDS_ROUND);
 
-    boot(storm);
-    if (!last && prng_chance(&storm->prng, 3, 4)) {
-        arm(storm, 500);
+    storm_life_boot(&storm->life);
+    if (!last && prng_chance(&storm->life.prng, 3, 4)) {
+        storm_life_arm(&storm->life, 500);
     }
-    if (voice_ok(&storm->voice) && !job_storm_is_down(storm) && (storm->prepared || prepare(storm))) {
+    if (voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life) && (storm->prepared || prepare(storm))) {
         storm->prepared = true;
         need_jobs(storm);
-        for (uint64_t i = 0; i < bids && voice_ok(&storm->voice) && !job_storm_is_down(storm); i++) {
+        for (uint64_t i = 0; i < bids && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
             bid(storm);
-            if (prng_chance(&storm->prng, 1, 4)) {
-                rig_run(&storm->rig, (int64_t)prng_below(&storm->prng, PAUSE_NS_MAX));
+            if (prng_chance(&storm->life.prng, 1, 4)) {
+                rig_run(&storm->life.rig, (int64_t)prng_below(&storm->life.prng, PAUSE_NS_MAX));
             }
         }
     }
-    if (storm->prepared && voice_ok(&storm->voice) && !job_storm_is_down(storm) &&
-        (last || prng_chance(&storm->prng, 1, 2))) {
+    if (storm->prepared && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life) &&
+        (last || prng_chance(&storm->life.prng, 1, 2))) {
         job_storm_check(storm, last);
     }
     hang_up(storm);
-    end_process(storm);
+    storm_life_end(&storm->life);
 }
 
 static void init(struct job_storm *storm, uint64_t seed, bool verbose, bool blind)
@@ -308,11 +245,13 @@ static void init(struct job_storm *storm, uint64_t seed, bool verbose, bool blin
 
     memset(storm, 0, sizeof(*storm));
     storm->blind = blind;
-    prng_init(&storm->prng, seed ^ UINT64_C(0x6a6f6273));
+    storm->life.start_cut_part = 4;
+    storm->life.end_cut_quarter = 2;
+    prng_init(&storm->life.prng, seed ^ UINT64_C(0x6a6f6273));
     sim_options_swarm(&world, seed, false);
-    shards = 1 + (uint32_t)prng_below(&storm->prng, 3);
-    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards), settings);
-    voice_begin(&storm->voice, storm->rig.sim, verbose);
+    shards = 1 + (uint32_t)prng_below(&storm->life.prng, 3);
+    rig_create(&storm->life.rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->life.prng, shards), settings);
+    voice_begin(&storm->life.voice, storm->life.rig.sim, verbose);
 }
 
 uint64_t job_storm_run(struct job_storm *storm, uint64_t seed, bool verbose, bool blind)
@@ -321,13 +260,13 @@ uint64_t job_storm_run(struct job_storm *storm, uint64_t seed, bool verbose, boo
     uint64_t hash;
 
     init(storm, seed, verbose, blind);
-    rounds = 3 + prng_below(&storm->prng, ROUNDS_MAX - 2); /* two crashes, and the end, at least */
-    for (uint64_t i = 0; i < rounds && voice_ok(&storm->voice); i++) {
+    rounds = 3 + prng_below(&storm->life.prng, ROUNDS_MAX - 2); /* two crashes, and the end, at least */
+    for (uint64_t i = 0; i < rounds && voice_ok(&storm->life.voice); i++) {
         one_round(storm, i + 1 == rounds);
     }
-    hash = sim_trace_hash(storm->rig.sim);
+    hash = sim_trace_hash(storm->life.rig.sim);
     hang_up(storm);
-    rig_destroy(&storm->rig);
+    rig_destroy(&storm->life.rig);
     voice_end();
     return hash;
 }

@@ -8,8 +8,7 @@
 #define MILLRACE_TESTS_SIM_JOB_STORM_H
 
 #include "compute/job/job.h"
-#include "tests/sim/storm_voice.h"
-#include "tests/support/broker_rig.h"
+#include "tests/sim/storm_life.h"
 
 #define JOB_STORM_BIDS       4000
 #define JOB_STORM_KEYS       5
@@ -26,9 +25,7 @@ struct job_bid {
 };
 
 struct job_storm {
-    struct broker_rig  rig;
-    struct prng        prng;
-    struct storm_voice voice;
+    struct storm_life  life;
     bool               blind;    /* readers know nothing of aborted transactions: this must be found */
     bool               prepared; /* topics are there */
     uint32_t           leaders[STORM_TOPICS][JOB_STORM_PARTITIONS];
@@ -42,11 +39,10 @@ struct job_storm {
     int64_t        sum_counts[JOB_STORM_KEYS], sum_totals[JOB_STORM_KEYS];
     uint64_t       source_rows, copied_rows;
     /* of the whole run */
-    uint64_t cuts, checks, aborted_rows, rows, sums;
+    uint64_t checks, aborted_rows, rows, sums;
 };
 
 uint64_t job_storm_run(struct job_storm *storm, uint64_t seed, bool verbose, bool blind);
-bool     job_storm_is_down(const struct job_storm *storm);
 /* A connection to the shard, or NULL; it is kept. */
 struct rig_client *job_storm_client(struct job_storm *storm, uint32_t shard);
 const char        *job_storm_topic(int topic);

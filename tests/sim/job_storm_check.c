@@ -48,7 +48,7 @@ static void take_bid(struct reader *reader, const struct rec_record *record, con
 
     if (sscanf(text, "{\"auction\":%d,\"price\":%d}", &auction, &price) != 2 || price < 1 ||
         price > storm->next_price || auction < 0 || auction >= JOB_STORM_KEYS) {
-        voice_fail(&storm->voice, "%s-%d offset %" PRId64 " holds '%.40s', which nobody sent",
+        voice_fail(&storm->life.voice, "%s-%d offset %" PRId64 " holds '%.40s', which nobody sent",
                    job_storm_topic(reader->topic), reader->partition, record->offset, text);
     } else if (reader->topic == STORM_BIDS) {
         storm->source[price].auction = auction;
@@ -56,7 +56,7 @@ static void take_bid(struct reader *reader, const struct rec_record *record, con
         storm->source[price].offset = record->offset;
         storm->source_rows++;
     } else if (storm->source[price].copy >= 0) {
-        voice_fail(&storm->voice, "copies-%d offset %" PRId64 ": bid %d again", reader->partition, record->offset,
+        voice_fail(&storm->life.voice, "copies-%d offset %" PRId64 ": bid %d again", reader->partition, record->offset,
                    price);
     } else {
         storm->source[price].copy = auction;
@@ -72,9 +72,10 @@ static void take_sum(struct reader *reader, const struct rec_record *record, con
 
     if (sscanf(text, "{\"auction\":%d,\"n\":%lld,\"total\":%lld}", &auction, &count, &total) != 3 || auction < 0 ||
         auction >= JOB_STORM_KEYS) {
-        voice_fail(&storm->voice, "sums-%d offset %" PRId64 " holds '%.40s'", reader->partition, record->offset, text);
+        voice_fail(&storm->life.voice, "sums-%d offset %" PRId64 " holds '%.40s'", reader->partition, record->offset,
+                   text);
     } else if (count <= storm->sum_counts[auction]) {
-        voice_fail(&storm->voice, "sums-%d offset %" PRId64 ": auction %d has %lld bids after %" PRId64,
+        voice_fail(&storm->life.voice, "sums-%d offset %" PRId64 ": auction %d has %lld bids after %" PRId64,
                    reader->partition, record->offset, auction, count, storm->sum_counts[auction]);
     } else {
         storm->sum_counts[auction] = count;
@@ -127,7 +128,7 @@ static void reader_leave(struct reader *reader, const struct rec_batch *batch)
     uint32_t          at = skipped_at(reader, batch->producer_id);
 
     if (rec_marker_parse(batch, &marker) != ERR_OK) {
-        voice_fail(&reader->storm->voice, "%s-%d offset %" PRId64 " is no marker", job_storm_topic(reader->topic),
+        voice_fail(&reader->storm->life.voice, "%s-%d offset %" PRId64 " is no marker", job_storm_topic(reader->topic),
                    reader->partition, batch->base_offset);
     } else if (marker.type == REC_CONTROL_ABORT && at < reader->skipped_count) {
         reader->skipped[at] = reader->skipped[--reader->skipped_count];
@@ -149,12 +150,12 @@ static void read_batch(struct reader *reader, const struct rec_batch *batch, str
         }
     }
     if (rec_inflate(batch, 16 * MIB, arena, &records) != ERR_OK) {
-        voice_fail(&reader->storm->voice, "%s-%d offset %" PRId64 " cannot be inflated", job_storm_topic(reader->topic),
-                   reader->partition, batch->base_offset);
+        voice_fail(&reader->storm->life.voice, "%s-%d offset %" PRId64 " cannot be inflated",
+                   job_storm_topic(reader->topic), reader->partition, batch->base_offset);
         return;
     }
     rec_iter_init(&iter, batch, records);
-    while (voice_ok(&reader->storm->voice) && rec_iter_next(&iter, &record) == 1) {
+    while (voice_ok(&reader->storm->life.voice) && rec_iter_next(&iter, &record) == 1) {
         take(reader, &record);
     }
 }
@@ -165,7 +166,7 @@ static void read_batches(struct reader *reader, struct view records, int64_t *of
     struct arena     arena;
 
     arena_init(&arena, MEM_TEST, 64 * KIB, 64 * MIB);
-    while (voice_ok(&reader->storm->voice) && rec_batch_parse(records, &batch) == ERR_OK) {
+    while (voice_ok(&reader->storm->life.voice) && rec_batch_parse(records, &batch) == ERR_OK) {
         reader_enter(reader, &batch);
         if ((batch.attributes & REC_ATTR_CONTROL) != 0) {
             reader_leave(reader, &batch);
@@ -184,12 +185,12 @@ static bool read_partition(struct job_storm *storm, int topic, int32_t partition
     struct reader reader = {.storm = storm, .topic = topic, .partition = partition};
     int64_t       offset = 0;
 
-    for (int tries = 0; tries < TRIES && voice_ok(&storm->voice) && !job_storm_is_down(storm);) {
+    for (int tries = 0; tries < TRIES && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life);) {
         reader.answer = fetch(storm, topic, partition, offset);
         reader.next_aborted = 0;
         if (reader.answer == NULL || reader.answer->error_code != 0) {
             tries++;
-            rig_run(&storm->rig, LOOK_NS);
+            rig_run(&storm->life.rig, LOOK_NS);
             continue;
         }
         if (offset >= reader.answer->last_stable_offset) {
@@ -198,7 +199,7 @@ static bool read_partition(struct job_storm *storm, int topic, int32_t partition
         }
         tries = 0;
         if (reader.answer->records.len == 0) {
-            voice_fail(&storm->voice, "%s-%d: nothing to read at offset %" PRId64 " of %" PRId64,
+            voice_fail(&storm->life.voice, "%s-%d: nothing to read at offset %" PRId64 " of %" PRId64,
                        job_storm_topic(topic), partition, offset, reader.answer->last_stable_offset);
         }
         read_batches(&reader, reader.answer->records, &offset);
@@ -281,11 +282,12 @@ static void check_bids(struct job_storm *storm, const int64_t *positions)
         const struct job_bid *bid = &storm->source[price];
 
         if (bid->copy >= 0 && bid->copy != bid->auction) {
-            voice_fail(&storm->voice, "bid %d of auction %d was copied, the source has %d", price, bid->copy,
+            voice_fail(&storm->life.voice, "bid %d of auction %d was copied, the source has %d", price, bid->copy,
                        bid->auction);
         }
         if (bid->auction >= 0 && bid->copy < 0 && bid->offset < positions[bid->partition]) {
-            voice_fail(&storm->voice, "the group is at %" PRId64 " of bids-%d, but bid %d at %" PRId64 " is not copied",
+            voice_fail(&storm->life.voice,
+                       "the group is at %" PRId64 " of bids-%d, but bid %d at %" PRId64 " is not copied",
                        positions[bid->partition], bid->partition, price, bid->offset);
         }
     }
@@ -332,7 +334,7 @@ static bool sums_are_right(const struct job_storm *storm)
 
 void job_storm_check(struct job_storm *storm, bool last)
 {
-    int64_t deadline_ns = sim_now_ns(storm->rig.sim) + (last ? WAIT_NS : 0);
+    int64_t deadline_ns = sim_now_ns(storm->life.rig.sim) + (last ? WAIT_NS : 0);
     bool    is_quiet = false;
     bool    is_complete = false;
 
@@ -340,14 +342,15 @@ void job_storm_check(struct job_storm *storm, bool last)
         bool saw = look(storm, &is_quiet);
 
         is_complete = saw && is_quiet && storm->copied_rows == storm->source_rows && sums_are_right(storm);
-        if (!voice_ok(&storm->voice) || is_complete || job_storm_is_down(storm)) {
+        if (!voice_ok(&storm->life.voice) || is_complete || storm_life_is_down(&storm->life)) {
             break;
         }
-        rig_run(&storm->rig, LOOK_NS);
-    } while (sim_now_ns(storm->rig.sim) < deadline_ns);
+        rig_run(&storm->life.rig, LOOK_NS);
+    } while (sim_now_ns(storm->life.rig.sim) < deadline_ns);
     storm->rows = storm->copied_rows;
-    if (last && !is_complete && voice_ok(&storm->voice)) {
-        voice_fail(&storm->voice, "in the end %" PRIu64 " of %" PRIu64 " bids are copied, sums are %s, readers are %s",
+    if (last && !is_complete && voice_ok(&storm->life.voice)) {
+        voice_fail(&storm->life.voice,
+                   "in the end %" PRIu64 " of %" PRIu64 " bids are copied, sums are %s, readers are %s",
                    storm->copied_rows, storm->source_rows, sums_are_right(storm) ? "right" : "wrong",
                    is_quiet ? "free" : "held back");
     }

@@ -5,13 +5,7 @@
 
 #define ROUNDS_MAX      5
 #define TRANSFERS_ROUND 60
-#define BOOT_TRIES      50
 #define FIND_VERSION    4
-
-bool txn_storm_is_down(const struct txn_storm *storm)
-{
-    return storm->rig.broker == NULL || sim_is_down(storm->rig.sim, 0);
-}
 
 /* --- connections ---------------------------------------------------------------------------------------------------
  */
@@ -24,8 +18,8 @@ struct rig_client *txn_storm_client(struct txn_storm *storm, uint32_t shard)
         rig_client_free(*place);
         *place = NULL;
     }
-    if (*place == NULL && !txn_storm_is_down(storm)) {
-        *place = rig_connect(&storm->rig, shard);
+    if (*place == NULL && !storm_life_is_down(&storm->life)) {
+        *place = rig_connect(&storm->life.rig, shard);
     }
     return *place;
 }
@@ -62,66 +56,6 @@ int txn_storm_coordinator(struct txn_storm *storm, int8_t key_type, const char *
 /* --- the course ----------------------------------------------------------------------------------------------------
  */
 
-static void arm(struct txn_storm *storm, uint64_t changes_max)
-{
-    sim_cut_at(storm->rig.sim, 0, 1 + prng_below(&storm->prng, changes_max),
-               (enum sim_cut_when)prng_below(&storm->prng, SIM_CUT_WHEN_COUNT), prng_next(&storm->prng),
-               (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
-}
-
-static void disarm(struct txn_storm *storm)
-{
-    sim_cut_at(storm->rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
-}
-
-static void boot(struct txn_storm *storm)
-{
-    for (uint32_t tries = 0; tries < BOOT_TRIES && voice_ok(&storm->voice); tries++) {
-        int result;
-
-        if (prng_chance(&storm->prng, 1, 6)) {
-            arm(storm, 200);
-        }
-        result = rig_start(&storm->rig);
-        disarm(storm);
-        if (result == ERR_OK && !sim_is_down(storm->rig.sim, 0)) {
-            return;
-        }
-        if (!sim_is_down(storm->rig.sim, 0)) {
-            voice_fail(&storm->voice, "the broker does not start: %s %s", err_name(result), storm->rig.why);
-            return;
-        }
-        storm->cuts++;
-        if (storm->rig.broker != NULL) {
-            rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
-        }
-    }
-    voice_fail(&storm->voice, "the broker never came up");
-}
-
-static void end_process(struct txn_storm *storm)
-{
-    uint64_t dice = prng_below(&storm->prng, 4);
-
-    disarm(storm);
-    if (sim_is_down(storm->rig.sim, 0)) {
-        rig_cut(&storm->rig, 0, SIM_CRASH_MIX);
-        storm->cuts++;
-    } else if (dice == 0) {
-        rig_kill(&storm->rig, prng_next(&storm->prng));
-    } else if (dice == 1) {
-        rig_cut(&storm->rig, prng_next(&storm->prng),
-                (enum sim_crash_style)prng_below(&storm->prng, SIM_CRASH_STYLE_COUNT));
-        storm->cuts++;
-    } else {
-        int result = rig_stop(&storm->rig);
-
-        if (result < 0) {
-            voice_fail(&storm->voice, "the clean stop ended with %s", err_name(result));
-        }
-    }
-}
-
 /* The topic and its leaders; not there when the power goes off meanwhile. */
 static bool prepare(struct txn_storm *storm)
 {
@@ -157,26 +91,26 @@ static bool prepare(struct txn_storm *storm)
 
 static void one_round(struct txn_storm *storm, bool last)
 {
-    uint64_t transfers = 1 + prng_below(&storm->prng, TRANSFERS_ROUND);
+    uint64_t transfers = 1 + prng_below(&storm->life.prng, TRANSFERS_ROUND);
 
-    boot(storm);
-    if (voice_ok(&storm->voice) && prng_chance(&storm->prng, 1, 3) && storm->prepared) {
+    storm_life_boot(&storm->life);
+    if (voice_ok(&storm->life.voice) && prng_chance(&storm->life.prng, 1, 3) && storm->prepared) {
         txn_storm_check(storm);
     }
-    if (!last && prng_chance(&storm->prng, 3, 4)) {
-        arm(storm, 600);
+    if (!last && prng_chance(&storm->life.prng, 3, 4)) {
+        storm_life_arm(&storm->life, 600);
     }
-    if (voice_ok(&storm->voice) && !txn_storm_is_down(storm) && (storm->prepared || prepare(storm))) {
+    if (voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life) && (storm->prepared || prepare(storm))) {
         storm->prepared = true;
-        for (uint64_t i = 0; i < transfers && voice_ok(&storm->voice) && !txn_storm_is_down(storm); i++) {
-            txn_teller_transfer(&storm->tellers[prng_below(&storm->prng, TXN_TELLERS)]);
+        for (uint64_t i = 0; i < transfers && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
+            txn_teller_transfer(&storm->tellers[prng_below(&storm->life.prng, TXN_TELLERS)]);
         }
     }
-    if (last && voice_ok(&storm->voice) && storm->prepared) {
+    if (last && voice_ok(&storm->life.voice) && storm->prepared) {
         txn_storm_check(storm);
     }
     txn_storm_hang_up(storm);
-    end_process(storm);
+    storm_life_end(&storm->life);
 }
 
 static void init(struct txn_storm *storm, uint64_t seed, bool verbose, bool blind)
@@ -187,14 +121,16 @@ static void init(struct txn_storm *storm, uint64_t seed, bool verbose, bool blin
     uint32_t                 shards;
 
     *storm = (struct txn_storm){.blind = blind};
-    prng_init(&storm->prng, seed ^ UINT64_C(0x74786e));
+    storm->life.start_cut_part = 6;
+    storm->life.end_cut_quarter = 1;
+    prng_init(&storm->life.prng, seed ^ UINT64_C(0x74786e));
     sim_options_swarm(&world, seed, false);
-    if (prng_chance(&storm->prng, 1, 2)) {
-        world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->prng, 1000)};
+    if (prng_chance(&storm->life.prng, 1, 2)) {
+        world.reset = (struct sim_ratio){1, 300 + prng_below(&storm->life.prng, 1000)};
     }
-    shards = 1 + (uint32_t)prng_below(&storm->prng, RIG_SHARDS_MAX);
-    rig_create(&storm->rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->prng, shards), settings);
-    voice_begin(&storm->voice, storm->rig.sim, verbose);
+    shards = 1 + (uint32_t)prng_below(&storm->life.prng, RIG_SHARDS_MAX);
+    rig_create(&storm->life.rig, seed, &world, shards, 1 + (uint32_t)prng_below(&storm->life.prng, shards), settings);
+    voice_begin(&storm->life.voice, storm->life.rig.sim, verbose);
     for (int32_t i = 0; i < TXN_TELLERS; i++) {
         struct txn_teller *teller = &storm->tellers[i];
 
@@ -202,8 +138,8 @@ static void init(struct txn_storm *storm, uint64_t seed, bool verbose, bool blin
         teller->index = i;
         teller->producer_id = -1;
         teller->position = teller->position_maybe = -1;
-        teller->newer = prng_chance(&storm->prng, 1, 2);
-        teller->grouped = prng_chance(&storm->prng, 1, 2);
+        teller->newer = prng_chance(&storm->life.prng, 1, 2);
+        teller->grouped = prng_chance(&storm->life.prng, 1, 2);
         (void)snprintf(teller->id, sizeof(teller->id), "teller-%d", i);
     }
 }
@@ -214,13 +150,13 @@ uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose, boo
     uint64_t hash;
 
     init(storm, seed, verbose, blind);
-    rounds = 2 + prng_below(&storm->prng, ROUNDS_MAX - 1);
-    for (uint64_t i = 0; i < rounds && voice_ok(&storm->voice); i++) {
+    rounds = 2 + prng_below(&storm->life.prng, ROUNDS_MAX - 1);
+    for (uint64_t i = 0; i < rounds && voice_ok(&storm->life.voice); i++) {
         one_round(storm, i + 1 == rounds);
     }
-    hash = sim_trace_hash(storm->rig.sim);
+    hash = sim_trace_hash(storm->life.rig.sim);
     txn_storm_hang_up(storm);
-    rig_destroy(&storm->rig);
+    rig_destroy(&storm->life.rig);
     voice_end();
     return hash;
 }

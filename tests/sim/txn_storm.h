@@ -6,8 +6,7 @@
 #ifndef MILLRACE_TESTS_SIM_TXN_STORM_H
 #define MILLRACE_TESTS_SIM_TXN_STORM_H
 
-#include "tests/sim/storm_voice.h"
-#include "tests/support/broker_rig.h"
+#include "tests/sim/storm_life.h"
 
 #define TXN_PARTITIONS 6
 #define TXN_TELLERS    4
@@ -42,19 +41,16 @@ struct txn_teller {
 };
 
 struct txn_storm {
-    struct broker_rig  rig;
-    struct prng        prng;
-    struct storm_voice voice;
+    struct storm_life  life;
     bool               prepared;
     bool               blind;                   /* readers know nothing of aborted transactions: this must be found */
     uint32_t           leaders[TXN_PARTITIONS]; /* shard */
     struct rig_client *clients[RIG_SHARDS_MAX];
     struct txn_teller  tellers[TXN_TELLERS];
-    uint64_t           committed, aborted, unknown, cuts, refused;
+    uint64_t           committed, aborted, unknown, refused;
 };
 
 uint64_t txn_storm_run(struct txn_storm *storm, uint64_t seed, bool verbose, bool blind);
-bool     txn_storm_is_down(const struct txn_storm *storm);
 
 /* A connection to the shard, or NULL; it is kept. */
 struct rig_client *txn_storm_client(struct txn_storm *storm, uint32_t shard);

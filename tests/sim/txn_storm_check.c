@@ -37,17 +37,17 @@ static bool quiet(struct txn_storm *storm, int32_t partition)
 
 static void wait_until_quiet(struct txn_storm *storm)
 {
-    int64_t deadline_ns = sim_now_ns(storm->rig.sim) + QUIET_NS;
+    int64_t deadline_ns = sim_now_ns(storm->life.rig.sim) + QUIET_NS;
     int32_t partition = 0;
 
     while (partition < TXN_PARTITIONS) {
         if (quiet(storm, partition)) {
             partition++;
-        } else if (sim_now_ns(storm->rig.sim) > deadline_ns) {
-            voice_fail(&storm->voice, "partition %d: a transaction holds readers back for ever", partition);
+        } else if (sim_now_ns(storm->life.rig.sim) > deadline_ns) {
+            voice_fail(&storm->life.voice, "partition %d: a transaction holds readers back for ever", partition);
             return;
         } else {
-            rig_run(&storm->rig, LOOK_NS);
+            rig_run(&storm->life.rig, LOOK_NS);
         }
     }
 }
@@ -97,7 +97,7 @@ static void reader_leave(struct reader *reader, const struct rec_batch *batch)
     uint32_t          at = skipped_at(reader, batch->producer_id);
 
     if (rec_marker_parse(batch, &marker) != ERR_OK) {
-        voice_fail(&reader->storm->voice, "partition %d offset %" PRId64 " is no marker", reader->partition,
+        voice_fail(&reader->storm->life.voice, "partition %d offset %" PRId64 " is no marker", reader->partition,
                    batch->base_offset);
     } else if (marker.type == REC_CONTROL_ABORT && at < reader->skipped_count) {
         reader->skipped[at] = reader->skipped[--reader->skipped_count];
@@ -115,14 +115,14 @@ static void take(struct reader *reader, const struct rec_record *record)
     memcpy(text, record->value.base, MIN(record->value.len, sizeof(text) - 1));
     if (sscanf(text, "%d:%d:%u:%u", &who, &number, &leg, &legs) != 4 || who < 0 || who >= TXN_TELLERS || number < 0 ||
         number >= storm->tellers[who].count) {
-        voice_fail(&storm->voice, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent", reader->partition,
-                   record->offset, text);
+        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent",
+                   reader->partition, record->offset, text);
         return;
     }
     transfer = &storm->tellers[who].transfers[number];
     if (leg >= transfer->legs || (transfer->seen & (1U << leg)) != 0) {
-        voice_fail(&storm->voice, "partition %d offset %" PRId64 ": leg %u of transfer %d:%d again", reader->partition,
-                   record->offset, leg, who, number);
+        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 ": leg %u of transfer %d:%d again",
+                   reader->partition, record->offset, leg, who, number);
     }
     transfer->seen |= 1U << leg;
 }
@@ -133,7 +133,7 @@ static void read_records(struct reader *reader, struct view records, int64_t *of
     struct rec_record record = {0};
     struct rec_iter   iter;
 
-    while (voice_ok(&reader->storm->voice) && rec_batch_parse(records, &batch) == ERR_OK) {
+    while (voice_ok(&reader->storm->life.voice) && rec_batch_parse(records, &batch) == ERR_OK) {
         reader_enter(reader, &batch);
         if ((batch.attributes & REC_ATTR_CONTROL) != 0) {
             reader_leave(reader, &batch);
@@ -154,12 +154,12 @@ static void read_partition(struct txn_storm *storm, int32_t partition)
     struct reader reader = {.storm = storm, .partition = partition};
     int64_t       offset = 0;
 
-    for (int tries = 0; tries < TRIES && voice_ok(&storm->voice);) {
+    for (int tries = 0; tries < TRIES && voice_ok(&storm->life.voice);) {
         reader.answer = fetch(storm, partition, offset, true);
         reader.next_aborted = 0;
         if (reader.answer == NULL || reader.answer->error_code != 0) {
             tries++;
-            rig_run(&storm->rig, LOOK_NS);
+            rig_run(&storm->life.rig, LOOK_NS);
             continue;
         }
         if (offset >= reader.answer->high_watermark) {
@@ -167,30 +167,30 @@ static void read_partition(struct txn_storm *storm, int32_t partition)
         }
         tries = 0;
         if (reader.answer->records.len == 0) {
-            voice_fail(&storm->voice, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition,
+            voice_fail(&storm->life.voice, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition,
                        offset, reader.answer->high_watermark);
         }
         read_records(&reader, reader.answer->records, &offset);
     }
-    if (voice_ok(&storm->voice)) {
-        voice_fail(&storm->voice, "partition %d cannot be read at offset %" PRId64, partition, offset);
+    if (voice_ok(&storm->life.voice)) {
+        voice_fail(&storm->life.voice, "partition %d cannot be read at offset %" PRId64, partition, offset);
     }
 }
 
 static void check_transfers(struct txn_storm *storm)
 {
-    for (int who = 0; who < TXN_TELLERS && voice_ok(&storm->voice); who++) {
-        for (int number = 0; number < storm->tellers[who].count && voice_ok(&storm->voice); number++) {
+    for (int who = 0; who < TXN_TELLERS && voice_ok(&storm->life.voice); who++) {
+        for (int number = 0; number < storm->tellers[who].count && voice_ok(&storm->life.voice); number++) {
             const struct txn_transfer *transfer = &storm->tellers[who].transfers[number];
             uint32_t                   all = (1U << transfer->legs) - 1;
 
             if (transfer->seen != 0 && transfer->seen != all) {
-                voice_fail(&storm->voice, "transfer %d:%d: legs %x of %x can be read", who, number, transfer->seen,
+                voice_fail(&storm->life.voice, "transfer %d:%d: legs %x of %x can be read", who, number, transfer->seen,
                            all);
             } else if (transfer->outcome == OUTCOME_COMMITTED && transfer->seen == 0) {
-                voice_fail(&storm->voice, "transfer %d:%d was committed and cannot be read", who, number);
+                voice_fail(&storm->life.voice, "transfer %d:%d was committed and cannot be read", who, number);
             } else if (transfer->outcome == OUTCOME_ABORTED && transfer->seen != 0) {
-                voice_fail(&storm->voice, "transfer %d:%d was aborted and can be read", who, number);
+                voice_fail(&storm->life.voice, "transfer %d:%d was aborted and can be read", who, number);
             }
         }
     }
@@ -236,22 +236,22 @@ static int64_t position_of(struct txn_storm *storm, const char *group)
 
 static void check_position(struct txn_storm *storm, const struct txn_teller *teller)
 {
-    int64_t deadline_ns = sim_now_ns(storm->rig.sim) + QUIET_NS;
+    int64_t deadline_ns = sim_now_ns(storm->life.rig.sim) + QUIET_NS;
     int64_t found = -2;
     char    group[24];
 
     (void)snprintf(group, sizeof(group), "group-%d", teller->index);
-    while (found == -2 && sim_now_ns(storm->rig.sim) < deadline_ns) {
+    while (found == -2 && sim_now_ns(storm->life.rig.sim) < deadline_ns) {
         found = position_of(storm, group);
         if (found == -2) {
-            rig_run(&storm->rig, LOOK_NS);
+            rig_run(&storm->life.rig, LOOK_NS);
         }
     }
     if (found == -2) {
-        voice_fail(&storm->voice, "%s: the position is never told", group);
+        voice_fail(&storm->life.voice, "%s: the position is never told", group);
     } else if (found < teller->position || found > MAX(teller->position, teller->position_maybe)) {
-        voice_fail(&storm->voice, "%s stands at %" PRId64 ", committed was %" PRId64 ", perhaps %" PRId64, group, found,
-                   teller->position, teller->position_maybe);
+        voice_fail(&storm->life.voice, "%s stands at %" PRId64 ", committed was %" PRId64 ", perhaps %" PRId64, group,
+                   found, teller->position, teller->position_maybe);
     }
 }
 
@@ -263,13 +263,13 @@ void txn_storm_check(struct txn_storm *storm)
         }
     }
     wait_until_quiet(storm);
-    for (int32_t i = 0; i < TXN_PARTITIONS && voice_ok(&storm->voice); i++) {
+    for (int32_t i = 0; i < TXN_PARTITIONS && voice_ok(&storm->life.voice); i++) {
         read_partition(storm, i);
     }
-    if (voice_ok(&storm->voice)) {
+    if (voice_ok(&storm->life.voice)) {
         check_transfers(storm);
     }
-    for (int who = 0; who < TXN_TELLERS && voice_ok(&storm->voice); who++) {
+    for (int who = 0; who < TXN_TELLERS && voice_ok(&storm->life.voice); who++) {
         if (storm->tellers[who].grouped && storm->tellers[who].position_maybe >= 0) {
             check_position(storm, &storm->tellers[who]);
         }

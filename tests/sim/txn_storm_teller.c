@@ -49,7 +49,8 @@ static bool ends(const struct txn_teller *teller, const char *what, int16_t erro
         return true;
     default:
         if (!passes(error)) {
-            voice_fail(&teller->storm->voice, "%s: %s was answered with %s", teller->id, what, kp_error_name(error));
+            voice_fail(&teller->storm->life.voice, "%s: %s was answered with %s", teller->id, what,
+                       kp_error_name(error));
         }
         return true;
     }
@@ -63,12 +64,12 @@ static int16_t insist(struct txn_teller *teller, attempt_fn *attempt, void *cont
     struct txn_storm *storm = teller->storm;
     int16_t           error = NO_ANSWER;
 
-    for (int i = 0; i < TRIES && voice_ok(&storm->voice) && !txn_storm_is_down(storm); i++) {
+    for (int i = 0; i < TRIES && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
         error = attempt(teller, context);
         if (!passes(error)) {
             return error;
         }
-        rig_run(&storm->rig, RETRY_NS);
+        rig_run(&storm->life.rig, RETRY_NS);
     }
     return error == NO_ANSWER || passes(error) ? NO_ANSWER : error;
 }
@@ -100,7 +101,7 @@ static int16_t init_attempt(struct txn_teller *teller, void *context)
     }
     if (response->error_code == 0) {
         if (response->producer_id == teller->producer_id && response->producer_epoch <= teller->producer_epoch) {
-            voice_fail(&teller->storm->voice, "%s: InitProducerId gave epoch %d again", teller->id,
+            voice_fail(&teller->storm->life.voice, "%s: InitProducerId gave epoch %d again", teller->id,
                        response->producer_epoch);
         }
         teller->producer_id = response->producer_id;
@@ -274,7 +275,7 @@ static bool write_legs(struct txn_teller *teller, const struct txn_transfer *tra
     struct txn_storm *storm = teller->storm;
 
     for (uint32_t i = 0; i < transfer->legs; i++) {
-        struct leg leg = {.partition = (int32_t)prng_below(&storm->prng, TXN_PARTITIONS), .number = i};
+        struct leg leg = {.partition = (int32_t)prng_below(&storm->life.prng, TXN_PARTITIONS), .number = i};
         int16_t    error = teller->newer ? (int16_t)0 : insist(teller, add_attempt, &leg.partition);
 
         if (error == 0) {
@@ -301,7 +302,7 @@ static bool write_position(struct txn_teller *teller, int64_t position)
 static void finish(struct txn_teller *teller, struct txn_transfer *transfer, int64_t position)
 {
     struct txn_storm *storm = teller->storm;
-    struct ending     ending = {.commit = prng_chance(&storm->prng, 3, 4)};
+    struct ending     ending = {.commit = prng_chance(&storm->life.prng, 3, 4)};
     int16_t           error;
 
     if (ending.commit) {
@@ -348,19 +349,19 @@ void txn_teller_transfer(struct txn_teller *teller)
     }
     transfer = &teller->transfers[teller->count++];
     transfer->outcome = OUTCOME_ABORTED; /* until its commit is asked for */
-    transfer->legs = 1 + (uint32_t)prng_below(&storm->prng, TXN_LEGS_MAX);
+    transfer->legs = 1 + (uint32_t)prng_below(&storm->life.prng, TXN_LEGS_MAX);
     if (!write_legs(teller, transfer)) {
         teller->begun = false;
         return;
     }
-    if (teller->grouped && prng_chance(&storm->prng, 1, 2)) {
+    if (teller->grouped && prng_chance(&storm->life.prng, 1, 2)) {
         position = teller->count;
         if (!write_position(teller, position)) {
             teller->begun = false;
             return;
         }
     }
-    if (prng_chance(&storm->prng, 1, 12)) { /* dies with it open */
+    if (prng_chance(&storm->life.prng, 1, 12)) { /* dies with it open */
         teller->begun = false;
         return;
     }
