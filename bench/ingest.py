@@ -4,6 +4,8 @@ fresh data.
 
   bench/ingest.py                          five rounds, 128 KiB and 16 KiB batches, Kafka if its jars can be had
   bench/ingest.py --rounds 3 --batches 4096 --kafka-libs DIR
+  bench/ingest.py --batches 131072 --record-bytes 100
+  bench/ingest.py --batches 4096 --partitions 1000 --connections 100
   bench/ingest.py --no-kafka --seconds 5 --history ''
 
 Millrace runs one shard on CPU 0, the generator (`millrace bench`) on CPU 1; Kafka gets both CPUs. acks=all everywhere.
@@ -16,13 +18,11 @@ import argparse
 
 import measure
 
-CONNECTIONS = 8
-IN_FLIGHT = 5
 
 
 def limit(args, batch):
     row = measure.probe(args, "receive", batch, "--file", "fresh", "--file-size", args.probe_size, "--connections",
-                        str(CONNECTIONS), "--in-flight", str(IN_FLIGHT))
+                        str(args.connections), "--in-flight", str(args.in_flight))
     return {"system": "limit", "durability": "each request on stable storage", "batch": batch,
             "broker_cpu_s_per_gib": row["cpu_s_per_gib"], "mb_per_s": row["mb_per_s"],
             "acknowledged_p99_us": row["p99_us"], "foreign_cpu_percent": row["foreign_cpu_percent"], "probe": row}
@@ -30,9 +30,10 @@ def limit(args, batch):
 
 def run(args, make, batch):
     with measure.running(make) as broker:
-        found = measure.bench(args, broker, "produce", "ingest", "-p", "16", "-C", str(CONNECTIONS), "-i",
-                              str(IN_FLIGHT), "-B", str(batch), "-s", str(args.record_bytes))
-        return {"system": broker.name, "durability": measure.durability(broker), "batch": batch, **found}
+        found = measure.bench(args, broker, "produce", "ingest", "-p", str(args.partitions), "-C",
+                              str(args.connections), "-i", str(args.in_flight), "-B", str(batch), "-s", str(args.record_bytes))
+        return {"system": broker.name, "durability": measure.durability(broker), "batch": batch,
+                "partitions": args.partitions, "connections": args.connections, **found}
 
 
 def percent(rows, name, of_limit):
@@ -48,6 +49,9 @@ def main():
     measure.add_options(parser)
     parser.add_argument("--batches", type=int, nargs="+", default=[131072, 16384])
     parser.add_argument("--record-bytes", type=int, default=1024)
+    parser.add_argument("--partitions", type=int, default=16)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--in-flight", type=int, default=5, help="requests, on each connection")
     parser.add_argument("--probe-size", default="4G", help="of the file that the limit probe fills")
     args = parser.parse_args()
     makers = measure.systems(args)
