@@ -1,5 +1,7 @@
-/* limits_client.c: the other end. As cheap as it can be made: it sends the same bytes over and over, with as many
- * requests in a call as may be in flight, and only counts what comes back. */
+/* limits_client.c: the other end. As cheap as it can be made: it sends the same bytes over and over and only counts
+ * what comes back. Large requests leave one in a call, from all connections in turn, as they do from clients of a
+ * broker (several in a call come as one receive, and are answered by one send); short ones as many as may be in flight.
+ */
 #define _GNU_SOURCE 1
 #include "bench/limits/limits_probe.h"
 #include "core/base/bytes.h"
@@ -34,6 +36,7 @@ struct client {
     const struct limits_options *options;
     struct limits_shared        *shared;
     size_t                       request_bytes, answer_bytes;
+    bool                         one_a_call;
     uint8_t                     *requests; /* as many as may be in flight, one behind the other */
     uint8_t                     *answer;
     int                          epoll;
@@ -82,29 +85,42 @@ static int net_accept(int listener)
 
 /* --- sending ----------------------------------------------------------------------------------------------------- */
 
-/* As much as may be in flight and as the socket takes. */
-static void client_send(struct client *client, struct client_conn *conn)
+/* One call. False: nothing more may be in flight, or the socket is full. */
+static bool client_send(struct client *client, struct client_conn *conn)
 {
-    while (!conn->blocked) {
-        size_t  part = conn->sent % client->request_bytes; /* of one that was begun */
-        int     begun = conn->count - (part != 0);
-        size_t  room = (size_t)(client->options->in_flight - begun) * client->request_bytes - part;
-        ssize_t sent;
+    size_t  part = conn->sent % client->request_bytes; /* of one that was begun */
+    int     begun = conn->count - (part != 0);
+    size_t  room = (size_t)(client->options->in_flight - begun) * client->request_bytes - part;
+    ssize_t sent;
 
-        if (room == 0) {
-            return;
-        }
-        sent = send(conn->socket, client->requests + part, room, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno == EAGAIN) {
-            conn->blocked = true;
-            return;
-        }
-        if (sent <= 0) {
-            limits_die("the probe closed a connection");
-        }
-        conn->sent = part + (size_t)sent;
-        for (int begins = (int)div_ceil_u64(conn->sent, client->request_bytes) - (part != 0); begins > 0; begins--) {
-            conn->since_ns[(conn->first + conn->count++) % LIMITS_IN_FLIGHT_MAX] = limits_now_ns();
+    if (room == 0 || conn->blocked) {
+        return false;
+    }
+    room = client->one_a_call ? MIN(room, client->request_bytes - part) : room;
+    sent = send(conn->socket, client->requests + part, room, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EAGAIN) {
+        conn->blocked = true;
+        return false;
+    }
+    if (sent <= 0) {
+        limits_die("the probe closed a connection");
+    }
+    conn->sent = part + (size_t)sent;
+    for (int begins = (int)div_ceil_u64(conn->sent, client->request_bytes) - (part != 0); begins > 0; begins--) {
+        conn->since_ns[(conn->first + conn->count++) % LIMITS_IN_FLIGHT_MAX] = limits_now_ns();
+    }
+    return true;
+}
+
+/* As much as may be in flight and as the sockets take. */
+static void client_send_all(struct client *client)
+{
+    bool any = true;
+
+    while (any) {
+        any = false;
+        for (int i = 0; i < client->options->connections; i++) {
+            any = client_send(client, &client->conns[i]) || any;
         }
     }
 }
@@ -178,8 +194,8 @@ static void client_turn(struct client *client)
         if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
             client_receive(client, conn);
         }
-        client_send(client, conn);
     }
+    client_send_all(client);
 }
 
 static void NORETURN client_run(struct client *client, const struct sockaddr_in *address)
@@ -221,6 +237,7 @@ void limits_client_start(struct limits_client *client, const struct limits_optio
     child = (struct client){.options = options,
                             .shared = shared,
                             .request_bytes = work == LIMITS_SENDS_BYTES ? bytes : LIMITS_HEAD_BYTES,
+                            .one_a_call = work == LIMITS_SENDS_BYTES,
                             .answer_bytes = work == LIMITS_SENDS_BYTES ? LIMITS_ANSWER_BYTES : bytes};
     client->pid = fork();
     if (client->pid < 0) {
