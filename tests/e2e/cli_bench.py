@@ -24,6 +24,8 @@ def cli_bench(current):
         check(found["run"]["errors"] == 0 and found["latency"][0]["p50_us"] > 0, "answers")
         if "--rate" in words:
             check_equal(found["run"]["limited_by"], "rate", "who held it up")
+    found = cli.json("bench", "produce", *SHORT, "--verify", "-p", 1000, "-C", 20, "-B", "4K")
+    check(found["verified"]["good"], f"read back by requests of a thousand partitions: {found}")
     check_equal(cli.json("topic", "list"), [], "topics that were made are gone")
 
     found = cli.json("bench", "produce", "wheel", *SHORT, "-p", 3, "-s", 100, "-B", "4K", "-C", 2)

@@ -38,7 +38,6 @@
 #define BENCH_SLOTS         16 /* batches that are made ahead and sent in turn */
 #define BENCH_IN_FLIGHT_MAX 256
 #define BENCH_STAMP_BYTES   16 /* of a record whose way is timed: the run's id, when it was due */
-#define BENCH_PARTS_MAX     3
 #define BENCH_TOPIC         "millrace-bench" /* made when no other is named */
 
 enum bench_mode {
@@ -75,6 +74,7 @@ struct bench_plan {
     bool           verify, progress;
     int64_t        warm_ms, duration_ms;
     size_t         fetch_bytes;
+    int32_t        passes; /* consume: how often everything is read */
 };
 
 /* A partition of the topic. */
@@ -113,13 +113,14 @@ struct bench_conn {
     int16_t              version; /* of the one API it speaks */
     struct bench_place **places;
     int32_t              place_count, place_at;
+    int32_t              passes; /* consume: through its places */
     bench_answer_fn     *answered;
     struct arena         arena; /* of the request that is being sent */
     struct arena         answer_arena;
     /* out */
-    struct view parts[BENCH_PARTS_MAX];
-    int32_t     part_count, part_at;
-    size_t      part_sent;
+    const struct view *parts; /* in the arena */
+    int32_t            part_count, part_at;
+    size_t             part_sent;
     /* in */
     struct bench_flight flights[BENCH_IN_FLIGHT_MAX];
     uint32_t            flight_first, flight_count;

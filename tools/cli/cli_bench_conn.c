@@ -13,6 +13,7 @@
 
 #define CONN_IN_BYTES     ((size_t)(64 * KIB))
 #define CONN_ARENA_BYTES  ((size_t)(64 * MIB))
+#define CONN_PARTS        64               /* that one send takes */
 #define CONN_PAUSE_NS_MAX (20 * NS_PER_MS) /* so that a signal and the live line are seen */
 
 int64_t bench_now_ns(void)
@@ -172,12 +173,12 @@ bool bench_conn_sending(const struct bench_conn *conn)
 static void conn_flush(struct bench_conn *conn)
 {
     while (bench_conn_sending(conn)) {
-        struct iovec  parts[BENCH_PARTS_MAX];
+        struct iovec  parts[CONN_PARTS];
         struct msghdr message = {.msg_iov = parts};
         ssize_t       sent;
         size_t        skip = conn->part_sent;
 
-        for (int32_t i = conn->part_at; i < conn->part_count; i++, skip = 0) {
+        for (int32_t i = conn->part_at; i < conn->part_count && message.msg_iovlen < CONN_PARTS; i++, skip = 0) {
             parts[message.msg_iovlen++] =
                 (struct iovec){(void *)(uintptr_t)(conn->parts[i].base + skip), conn->parts[i].len - skip};
         }
