@@ -6,6 +6,7 @@ do to producers; how long an event takes to committed output.
   bench/jobs.py cost --flink DIR           the same by turns with Flink; DIR as for bench/sql.py
   bench/jobs.py produce                    p99 of another topic's producers, without and with jobs at full speed
   bench/jobs.py latency                    from a record's making to a read_committed reader, epochs of 100 ms and 1 s
+  bench/jobs.py latency --load 300000      the same under load: what half a core is shows the line that is printed
 
 The broker has one shard on CPU 0, all else is on CPU 1. `cost`: events lie in a topic of one partition (cold: they are
 read from the disk); CPU is user and system time of the whole broker from the statement to the job's end; beside it
@@ -214,12 +215,14 @@ INSERT INTO seen SELECT at_ms FROM stamps;""")
             row = latency_run(args, broker)
             row.update({"epoch_ms": epoch_ms})
             measure.keep(args, "jobs", {"kind": "latency", **row})
-            print(f"epochs of {epoch_ms} ms: {row['count']} events, p50 {row['p50_ms']:.0f} ms, "
-                  f"p99 {row['p99_ms']:.0f} ms, most {row['max_ms']:.0f} ms")
+            print(f"epochs of {epoch_ms} ms, {row['load']} records/s, {row['broker_cpu_percent']} % of a core: "
+                  f"{row['count']} events, p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms, "
+                  f"most {row['max_ms']:.0f} ms")
 
 
 def latency_run(args, broker):
-    """One record every 5 ms, with the time in it; a reader of committed records takes the difference."""
+    """One record every 5 ms with the time in it, among --load others; a reader of committed records takes the
+    difference."""
     start = ["taskset", "-c", "1", measure.binary(args)]
     where = ["-b", f"127.0.0.1:{broker.port}", "-q", "--timeout", "600s"]
     reader = subprocess.Popen([*start, "consume", "seen", *where],
@@ -227,17 +230,20 @@ def latency_run(args, broker):
     writer = subprocess.Popen([*start, "produce", "stamps", "-X", "linger.ms=0", *where],
                               stdin=subprocess.PIPE, bufsize=0)
     count, found, rest = int(args.seconds * 200), [], b""
+    others = b'{"at_ms":0}\n' * (args.load // 200)
     os.set_blocking(reader.stdout.fileno(), False)
-    sent, begin = 0, time.time()
+    sent, begin, used = 0, time.time(), brokers.cpu_seconds(broker.pid)
     while len(found) < count and time.time() - begin < args.seconds + 30:
         while sent < count and time.time() >= begin + sent * 0.005:
-            writer.stdin.write(b'{"at_ms":%d}\n' % (time.time() * 1000))
+            writer.stdin.write(others + b'{"at_ms":%d}\n' % (time.time() * 1000))
             sent += 1
-        block = reader.stdout.read(1 << 16)
+            if sent == count:
+                used = (brokers.cpu_seconds(broker.pid) - used) / (time.time() - begin)
+        block = reader.stdout.read(1 << 20)
         if block:
             now = time.time() * 1000
-            *lines, rest = (rest + block).split(b"\n")
-            found += [now - json.loads(line)["at_ms"] for line in lines if line]
+            whole, line, rest = (rest + block).rpartition(b"\n")
+            found += [now - int(stamp) for stamp in re.findall(rb'"at_ms":([1-9][0-9]*)', whole + line)]
         time.sleep(0.001)
     writer.stdin.close()
     writer.wait()
@@ -246,7 +252,8 @@ def latency_run(args, broker):
     if len(found) < count:
         raise measure.Failed(f"{len(found)} of {count} events came out")
     found.sort()
-    return {"count": count, "p50_ms": found[count // 2], "p99_ms": found[count * 99 // 100], "max_ms": found[-1]}
+    return {"count": count, "load": args.load + 200, "broker_cpu_percent": round(100 * used),
+            "p50_ms": found[count // 2], "p99_ms": found[count * 99 // 100], "max_ms": found[-1]}
 
 
 def main():
@@ -257,6 +264,7 @@ def main():
     parser.add_argument("--epoch", type=int, default=1000, help="ms between commits")
     parser.add_argument("--jobs", type=int, default=4, help="of `produce`, at once")
     parser.add_argument("--rate", default="20M", help="of the producers")
+    parser.add_argument("--load", type=int, default=0, help="of `latency`: records a second beside the timed ones")
     parser.add_argument("--flink", help="folder with run.sh")
     parser.add_argument("--flink-events", type=int, default=1000000)
     parser.add_argument("--flink-rounds", type=int, default=1)
