@@ -39,10 +39,10 @@ def exactly_once(query):
 class Killed(Jobs):
     """Jobs that are on their way for seconds."""
 
-    def __init__(self, current, percent):
+    def __init__(self, current, percent, name=""):
         super().__init__(current, SHARDS, PARTITIONS, {"millrace.job.epoch.interval.ms": 50,
                                                        "millrace.job.cpu.percent": percent,
-                                                       "millrace.job.restart.min.ms": 10})
+                                                       "millrace.job.restart.min.ms": 10}, name)
 
     def sql(self, *words):
         done = subprocess.run([self.current.binary, "sql", "--server", f"http://{self.url}", "-q", *words],
@@ -116,8 +116,9 @@ def check_ties(jobs, query, columns):
                              f"extra {extra[:3]}")
 
 
-def run_kills(current, rounds, percent):
-    jobs = Killed(current, percent)
+def run_kills(current, rounds, percent, name=""):
+    """Nine jobs over the same events, the broker killed so often while they work; returns what the notes say."""
+    jobs = Killed(current, percent, name)
     jobs.events(LARGER)
     queries = [*QUERIES, *TIES]
     for query in queries:
@@ -141,13 +142,22 @@ def run_kills(current, rounds, percent):
         except Failure as failure:
             failures.append(str(failure))
     check(not failures, "\n".join(failures))
-    current.note(f"{rounds} kills, offsets after each: {progress}")
+    jobs.broker.stop()
+    return f"{rounds} kills, offsets after each: {progress}"
 
 
 @case("jobs-kills")
 def jobs_kills(current):
-    """Two kills; ten when full."""
-    run_kills(current, 10 if current.full else 2, 1 if current.full else 2)
+    """Two kills; ten when full. MILLRACE_TEST_KILLS=200: as many, ten to a broker and its jobs."""
+    wanted = int(os.environ.get("MILLRACE_TEST_KILLS") or (10 if current.full else 2))
+    done = 0
+    while done < wanted:
+        rounds = min(10, wanted - done)
+        note = run_kills(current, rounds, 2 if wanted <= 2 else 1, f"kills-{done}")
+        done += rounds
+        if wanted > 10:
+            print(f"    {done} of {wanted}: {note}", flush=True)
+    current.note(note if wanted <= 10 else f"{done} kills")
 
 
 @case("jobs-ended")

@@ -27,10 +27,10 @@ LATER = {"q4"}  # refused by name, as in tests/sql/run
 class Jobs:
     """A broker with a Nexmark topic, and its listener for statements."""
 
-    def __init__(self, current, shards, partitions, settings=None):
+    def __init__(self, current, shards, partitions, settings=None, name=""):
         self.current, self.partitions = current, partitions
         self.url = f"127.0.0.1:{free_ports(1)}"
-        self.broker = current.broker(f"s{shards}-p{partitions}", shards=shards, settings={
+        self.broker = current.broker(name or f"s{shards}-p{partitions}", shards=shards, settings={
             "num.partitions": partitions, "millrace.http.listener": self.url,
             "millrace.job.epoch.interval.ms": 200, **(settings or {})})
         self.lines, self.paths = [], []  # of each partition

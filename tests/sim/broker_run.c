@@ -7,11 +7,11 @@
 
 static uint64_t acked, seen, changes, cuts, resets;
 
-static void run(uint64_t seed, bool verbose, bool self_test, struct storm_result *out_result)
+static void run(uint64_t seed, bool verbose, uint32_t plant, struct storm_result *out_result)
 {
     struct broker_storm *storm = mem_alloc(MEM_TEST, sizeof(*storm));
 
-    out_result->trace = broker_storm_run(storm, seed, verbose, self_test);
+    out_result->trace = broker_storm_run(storm, seed, verbose, plant != 0);
     out_result->has_occasion = true;
     (void)snprintf(out_result->failure, sizeof(out_result->failure), "%s", storm->life.voice.failure);
     acked += storm->acked_batches;
@@ -31,8 +31,9 @@ static void print_counts(void)
 
 int main(int argc, char **argv)
 {
+    static const char *const          planted[] = {"records were taken off the disk", NULL};
     static const struct storm_program program = {
-        .name = "brokerrun", .planted = "records were taken off the disk", .run = run, .print_counts = print_counts};
+        .name = "brokerrun", .planted = planted, .run = run, .print_counts = print_counts};
 
     return storm_program_main(&program, argc, argv);
 }

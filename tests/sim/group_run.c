@@ -7,7 +7,7 @@
 
 static uint64_t generations, commits, fetches, cuts;
 
-static void run(uint64_t seed, bool verbose, bool self_test UNUSED, struct storm_result *out_result)
+static void run(uint64_t seed, bool verbose, uint32_t plant UNUSED, struct storm_result *out_result)
 {
     struct group_storm *storm = mem_alloc(MEM_TEST, sizeof(*storm));
 

@@ -38,64 +38,6 @@ static const struct kp_fetch_response_responses_partitions *fetch(struct job_sto
     return response == NULL || response->responses_count == 0 ? NULL : &response->responses[0].partitions[0];
 }
 
-/* --- records -------------------------------------------------------------------------------------------------------
- */
-
-static void take_bid(struct reader *reader, const struct rec_record *record, const char *text)
-{
-    struct job_storm *storm = reader->storm;
-    int               auction = -1, price = -1;
-
-    if (sscanf(text, "{\"auction\":%d,\"price\":%d}", &auction, &price) != 2 || price < 1 ||
-        price > storm->next_price || auction < 0 || auction >= JOB_STORM_KEYS) {
-        voice_fail(&storm->life.voice, "%s-%d offset %" PRId64 " holds '%.40s', which nobody sent",
-                   job_storm_topic(reader->topic), reader->partition, record->offset, text);
-    } else if (reader->topic == STORM_BIDS) {
-        storm->source[price].auction = auction;
-        storm->source[price].partition = reader->partition;
-        storm->source[price].offset = record->offset;
-        storm->source_rows++;
-    } else if (storm->source[price].copy >= 0) {
-        voice_fail(&storm->life.voice, "copies-%d offset %" PRId64 ": bid %d again", reader->partition, record->offset,
-                   price);
-    } else {
-        storm->source[price].copy = auction;
-        storm->copied_rows++;
-    }
-}
-
-static void take_sum(struct reader *reader, const struct rec_record *record, const char *text)
-{
-    struct job_storm *storm = reader->storm;
-    int               auction = -1;
-    long long         count = -1, total = -1;
-
-    if (sscanf(text, "{\"auction\":%d,\"n\":%lld,\"total\":%lld}", &auction, &count, &total) != 3 || auction < 0 ||
-        auction >= JOB_STORM_KEYS) {
-        voice_fail(&storm->life.voice, "sums-%d offset %" PRId64 " holds '%.40s'", reader->partition, record->offset,
-                   text);
-    } else if (count <= storm->sum_counts[auction]) {
-        voice_fail(&storm->life.voice, "sums-%d offset %" PRId64 ": auction %d has %lld bids after %" PRId64,
-                   reader->partition, record->offset, auction, count, storm->sum_counts[auction]);
-    } else {
-        storm->sum_counts[auction] = count;
-        storm->sum_totals[auction] = total;
-        storm->sums++;
-    }
-}
-
-static void take(struct reader *reader, const struct rec_record *record)
-{
-    char text[128] = "";
-
-    memcpy(text, record->value.base, MIN(record->value.len, sizeof(text) - 1));
-    if (reader->topic == STORM_SUMS) {
-        take_sum(reader, record, text);
-    } else {
-        take_bid(reader, record, text);
-    }
-}
-
 /* --- the reader: as a client does it -------------------------------------------------------------------------------
  */
 
@@ -144,8 +86,8 @@ static void read_batch(struct reader *reader, const struct rec_batch *batch, str
                       (batch->attributes & REC_ATTR_TRANSACTIONAL) != 0;
 
     if (is_aborted) {
-        reader->storm->aborted_rows++;
-        if (!reader->storm->blind) {
+        reader->storm->aborted_copies += reader->topic == STORM_COPY;
+        if (reader->storm->plant != JOB_PLANT_BLIND) {
             return;
         }
     }
@@ -156,7 +98,7 @@ static void read_batch(struct reader *reader, const struct rec_batch *batch, str
     }
     rec_iter_init(&iter, batch, records);
     while (voice_ok(&reader->storm->life.voice) && rec_iter_next(&iter, &record) == 1) {
-        take(reader, &record);
+        job_storm_row(reader->storm, reader->topic, reader->partition, record.offset, record.value);
     }
 }
 
@@ -276,82 +218,44 @@ static void read_positions(struct job_storm *storm, int64_t *positions)
     }
 }
 
-static void check_bids(struct job_storm *storm, const int64_t *positions)
-{
-    for (int price = 1; price <= storm->next_price; price++) {
-        const struct job_bid *bid = &storm->source[price];
-
-        if (bid->copy >= 0 && bid->copy != bid->auction) {
-            voice_fail(&storm->life.voice, "bid %d of auction %d was copied, the source has %d", price, bid->copy,
-                       bid->auction);
-        }
-        if (bid->auction >= 0 && bid->copy < 0 && bid->offset < positions[bid->partition]) {
-            voice_fail(&storm->life.voice,
-                       "the group is at %" PRId64 " of bids-%d, but bid %d at %" PRId64 " is not copied",
-                       positions[bid->partition], bid->partition, price, bid->offset);
-        }
-    }
-}
-
 /* --- all of it -----------------------------------------------------------------------------------------------------
  */
 
-/* Positions first, the source last: what comes meanwhile is in order. False: the broker went away. */
+/* Positions first, the sources last: what comes meanwhile is in order. False: the broker went away. */
 static bool look(struct job_storm *storm, bool *out_is_quiet)
 {
     int64_t positions[JOB_STORM_PARTITIONS];
 
-    for (int price = 0; price < JOB_STORM_BIDS; price++) {
-        storm->source[price] = (struct job_bid){.auction = -1, .copy = -1};
-    }
-    storm->source_rows = storm->copied_rows = 0;
-    memset(storm->sum_counts, 0, sizeof(storm->sum_counts));
-    memset(storm->sum_totals, 0, sizeof(storm->sum_totals));
+    job_storm_rows_begin(storm);
     *out_is_quiet = true;
     read_positions(storm, positions);
-    if (!read_topic(storm, STORM_COPY, out_is_quiet) || !read_topic(storm, STORM_SUMS, out_is_quiet) ||
-        !read_topic(storm, STORM_BIDS, out_is_quiet)) {
-        return false;
-    }
-    storm->checks++;
-    check_bids(storm, positions);
-    return true;
-}
-
-static bool sums_are_right(const struct job_storm *storm)
-{
-    int64_t counts[JOB_STORM_KEYS] = {0}, totals[JOB_STORM_KEYS] = {0};
-
-    for (int price = 1; price <= storm->next_price; price++) {
-        if (storm->source[price].auction >= 0) {
-            counts[storm->source[price].auction]++;
-            totals[storm->source[price].auction] += price;
+    for (int topic = STORM_TOPICS - 1; topic >= 0; topic--) {
+        if (storm->is_used[topic] && !read_topic(storm, topic, out_is_quiet)) {
+            return false;
         }
     }
-    return memcmp(counts, storm->sum_counts, sizeof(counts)) == 0 &&
-           memcmp(totals, storm->sum_totals, sizeof(totals)) == 0;
+    storm->checks++;
+    job_storm_rows_end(storm, positions);
+    return true;
 }
 
 void job_storm_check(struct job_storm *storm, bool last)
 {
-    int64_t deadline_ns = sim_now_ns(storm->life.rig.sim) + (last ? WAIT_NS : 0);
-    bool    is_quiet = false;
-    bool    is_complete = false;
+    int64_t     deadline_ns = sim_now_ns(storm->life.rig.sim) + (last ? WAIT_NS : 0);
+    const char *missing = "everything";
+    bool        is_quiet = false;
 
     do {
-        bool saw = look(storm, &is_quiet);
-
-        is_complete = saw && is_quiet && storm->copied_rows == storm->source_rows && sums_are_right(storm);
-        if (!voice_ok(&storm->life.voice) || is_complete || storm_life_is_down(&storm->life)) {
+        missing = look(storm, &is_quiet) ? job_storm_rows_missing(storm) : "everything";
+        if (!voice_ok(&storm->life.voice) || (is_quiet && missing == NULL) || storm_life_is_down(&storm->life)) {
             break;
         }
         rig_run(&storm->life.rig, LOOK_NS);
     } while (sim_now_ns(storm->life.rig.sim) < deadline_ns);
-    storm->rows = storm->copied_rows;
-    if (last && !is_complete && voice_ok(&storm->life.voice)) {
-        voice_fail(&storm->life.voice,
-                   "in the end %" PRIu64 " of %" PRIu64 " bids are copied, sums are %s, readers are %s",
-                   storm->copied_rows, storm->source_rows, sums_are_right(storm) ? "right" : "wrong",
-                   is_quiet ? "free" : "held back");
+    storm->rows = storm->found.copied_rows + storm->found.other_rows;
+    if (last && !(is_quiet && missing == NULL)) {
+        voice_fail(&storm->life.voice, "in the end %" PRIu64 " of %" PRIu64 " bids are copied, readers are %s, %s",
+                   storm->found.copied_rows, storm->found.source_rows, is_quiet ? "free" : "held back",
+                   missing == NULL ? "nothing is missing" : missing);
     }
 }

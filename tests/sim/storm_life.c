@@ -56,7 +56,7 @@ void storm_life_end(struct storm_life *life)
         life->cuts++;
     } else if (dice == 0) {
         rig_kill(&life->rig, prng_next(&life->prng));
-    } else if (dice <= life->end_cut_quarter) {
+    } else if (dice <= life->end_cut_quarter || life->must_crash) {
         rig_cut(&life->rig, prng_next(&life->prng),
                 (enum sim_crash_style)prng_below(&life->prng, SIM_CRASH_STYLE_COUNT));
         life->cuts++;

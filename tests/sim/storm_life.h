@@ -14,6 +14,7 @@ struct storm_life {
     uint64_t           cuts;            /* of the power */
     uint32_t           start_cut_part;  /* one start in so many is armed */
     uint32_t           end_cut_quarter; /* so many ends in four are power cuts, one is kill -9, the rest are clean */
+    bool               must_crash;      /* no end is clean */
 };
 
 bool storm_life_is_down(const struct storm_life *life);

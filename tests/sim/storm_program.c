@@ -7,6 +7,8 @@
 
 #define FAILURES_MAX    5
 #define SECONDS_DEFAULT 30
+#define PLANT_SEEDS     10 /* of a self test, if nothing else is said */
+#define PLANT_TRIES     100 /* so many times that, until there is an occasion */
 
 struct settings {
     uint64_t seed, seeds /* 0: until time is up */, seconds;
@@ -70,14 +72,7 @@ static bool run_failed(const struct storm_program *program, const struct setting
 {
     *result = (struct storm_result){0};
     running_seed = seed;
-    program->run(seed, settings->verbose, settings->self_test, result);
-    if (settings->self_test) {
-        if (!result->has_occasion || result->failure[0] != '\0') {
-            return false;
-        }
-        (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s, and nobody noticed\n", seed, program->planted);
-        return true;
-    }
+    program->run(seed, settings->verbose, 0, result);
     if (result->failure[0] == '\0') {
         return false;
     }
@@ -86,40 +81,85 @@ static bool run_failed(const struct storm_program *program, const struct setting
     return true;
 }
 
+struct counts {
+    uint64_t runs, failures;
+};
+
+static void run_seeds(const struct storm_program *program, const struct settings *settings, struct counts *counts)
+{
+    int64_t             deadline = clock_seconds() + (int64_t)settings->seconds;
+    struct storm_result result, again;
+
+    for (uint64_t seed = settings->seed; counts->failures < FAILURES_MAX && clock_seconds() < deadline &&
+                                         (settings->seeds == 0 || seed < settings->seed + settings->seeds);
+         seed++) {
+        counts->runs++;
+        counts->failures += run_failed(program, settings, seed, &result);
+        if (settings->twice) {
+            counts->failures += run_failed(program, settings, seed, &again);
+            if (again.trace != result.trace) {
+                counts->failures++;
+                (void)fprintf(stderr, "FAIL seed %" PRIu64 ": two runs differ\n", seed);
+            }
+        }
+    }
+}
+
+/* --- the self test -------------------------------------------------------------------------------------------------
+ */
+
+/* The seeds, and more of them until there was an occasion. */
+static void run_plant(const struct storm_program *program, const struct settings *settings, uint32_t plant,
+                      struct counts *counts)
+{
+    uint64_t seeds = settings->seeds == 0 ? PLANT_SEEDS : settings->seeds, occasions = 0;
+
+    for (uint64_t i = 0; i < seeds || (occasions == 0 && i < seeds * PLANT_TRIES); i++) {
+        struct storm_result result = {0};
+
+        running_seed = settings->seed + i;
+        counts->runs++;
+        program->run(running_seed, settings->verbose, plant, &result);
+        occasions += result.has_occasion;
+        if (settings->verbose && result.failure[0] != '\0') {
+            (void)printf("seed %" PRIu64 " finds that %s: %s\n", running_seed, program->planted[plant - 1],
+                         result.failure);
+        }
+        if (result.has_occasion && result.failure[0] == '\0') {
+            counts->failures++;
+            (void)fprintf(stderr, "FAIL seed %" PRIu64 ": %s, and nobody noticed\n", running_seed,
+                          program->planted[plant - 1]);
+        }
+    }
+    if (occasions == 0) {
+        counts->failures++;
+        (void)fprintf(stderr, "FAIL: no run could notice that %s\n", program->planted[plant - 1]);
+    }
+}
+
 int storm_program_main(const struct storm_program *program, int argc, char **argv)
 {
-    struct settings     settings;
-    struct storm_result result, again;
-    uint64_t            runs = 0, failures = 0, occasions = 0;
-    int64_t             deadline;
-    int                 code = read_settings(program, argc, argv, &settings);
+    struct settings settings;
+    struct counts   counts = {0};
+    int             code = read_settings(program, argc, argv, &settings);
 
     if (code >= 0) {
         return code;
     }
     running_name = argv[0];
     check_set_reporter(print_replay);
-    deadline = clock_seconds() + (int64_t)settings.seconds;
-    for (uint64_t seed = settings.seed; failures < FAILURES_MAX && clock_seconds() < deadline &&
-                                        (settings.seeds == 0 || seed < settings.seed + settings.seeds);
-         seed++) {
-        runs++;
-        failures += run_failed(program, &settings, seed, &result);
-        occasions += result.has_occasion;
-        if (settings.twice) {
-            failures += run_failed(program, &settings, seed, &again);
-            if (again.trace != result.trace) {
-                failures++;
-                (void)fprintf(stderr, "FAIL seed %" PRIu64 ": two runs differ\n", seed);
-            }
+    if (settings.self_test) {
+        for (uint32_t plant = 1; program->planted[plant - 1] != NULL; plant++) {
+            run_plant(program, &settings, plant, &counts);
         }
+    } else {
+        run_seeds(program, &settings, &counts);
     }
-    (void)printf("%s: %" PRIu64 " seeds", program->name, runs);
+    (void)printf("%s: %" PRIu64 " seeds", program->name, counts.runs);
     program->print_counts();
-    (void)printf(", %" PRIu64 " failed\n", failures);
-    if (runs == 0 || (settings.self_test && occasions == 0)) {
-        (void)fprintf(stderr, "FAIL: %s\n", runs == 0 ? "nothing was run" : "no run could notice what was planted");
-        return 1;
+    (void)printf(", %" PRIu64 " failed\n", counts.failures);
+    if (counts.runs == 0) {
+        (void)fprintf(stderr, "FAIL: nothing was run\n");
     }
-    return failures == 0 ? 0 : 1;
+    return counts.runs > 0 && counts.failures == 0 ? 0 : 1;
 }

@@ -4,7 +4,8 @@
  *   --seconds 30                     as many seeds as fit, from 1 on; STORM_SECONDS in the environment is stronger
  *   --seed 7 --seeds 1 --verbose     one run: what a failure prints to be replayed
  *   --twice                          each seed twice: the same trace
- *   --self-test                      with a fault planted: every run that gives it an occasion must find it */
+ *   --self-test                      with a fault planted, one after the other: every run that gives it an occasion
+ * must find it, and there must be such a run, or else more seeds are tried */
 #ifndef MILLRACE_TESTS_SIM_STORM_PROGRAM_H
 #define MILLRACE_TESTS_SIM_STORM_PROGRAM_H
 
@@ -18,9 +19,10 @@ struct storm_result {
 
 struct storm_program {
     const char *name;
-    const char *planted; /* what a self test that passes would have missed; NULL: there is none */
-    /* One seed, whole; adds to the program's own counts. */
-    void (*run)(uint64_t seed, bool verbose, bool self_test, struct storm_result *out_result);
+    const char *const
+        *planted; /* what a self test that passes would have missed, NULL at the end; NULL: there is none */
+    /* One seed, whole; adds to the program's own counts. plant: 0, or in a self test which of them, from 1 on. */
+    void (*run)(uint64_t seed, bool verbose, uint32_t plant, struct storm_result *out_result);
     /* Prints those counts, each with ", " in front. */
     void (*print_counts)(void);
 };

@@ -8,11 +8,11 @@
 
 static uint64_t committed, aborted, unknown, refused, cuts;
 
-static void run(uint64_t seed, bool verbose, bool self_test, struct storm_result *out_result)
+static void run(uint64_t seed, bool verbose, uint32_t plant, struct storm_result *out_result)
 {
     struct txn_storm *storm = mem_alloc(MEM_TEST, sizeof(*storm));
 
-    out_result->trace = txn_storm_run(storm, seed, verbose, self_test);
+    out_result->trace = txn_storm_run(storm, seed, verbose, plant != 0);
     out_result->has_occasion = storm->aborted > 0;
     (void)snprintf(out_result->failure, sizeof(out_result->failure), "%s", storm->life.voice.failure);
     committed += storm->committed;
@@ -32,8 +32,9 @@ static void print_counts(void)
 
 int main(int argc, char **argv)
 {
+    static const char *const          planted[] = {"aborted records were read", NULL};
     static const struct storm_program program = {
-        .name = "txnrun", .planted = "aborted records were read", .run = run, .print_counts = print_counts};
+        .name = "txnrun", .planted = planted, .run = run, .print_counts = print_counts};
 
     return storm_program_main(&program, argc, argv);
 }
