@@ -4,7 +4,7 @@
  * stands) -> journal. After an unclean stop what the journal holds is kept in memory (store->held_list) until the logs
  * it belongs to are opened and have taken it into their segments; until then appends go straight to the segments, and
  * only then the ring starts again, empty. */
-#include "core/store/store_internal.h"
+#include "core/store/store_recycle.h"
 
 #include <stdio.h>
 
@@ -48,6 +48,7 @@ struct store *store_create(struct io_shard *shard, const struct store_options *o
     list_init(&store->openings);
     list_init(&store->doomed);
     store->retention_check_ms = STORE_RETENTION_CHECK_MS;
+    store__recycle_create(store);
     store->journal = store_journal_create(shard, store->directory, &store->options.volume, options->journal_bytes);
     return store;
 }
@@ -94,6 +95,7 @@ void store_destroy(struct store *store)
     }
     map_deinit(&store->known);
     store__doom_forget(store);
+    store__recycle_destroy(store);
     store__cache_trim(store, 0);
     LIST_EACH(&store->frames_free, node) {
         mem_free(MEM_STORE, LIST_ENTRY(node, struct store_frame, cache_link));
@@ -116,6 +118,7 @@ void store_stats(const struct store *store, struct store_stats *out_stats)
     out_stats->journal_writes = journal.writes;
     out_stats->journal_bytes = journal.write_bytes;
     out_stats->cache_bytes = store->cache_bytes;
+    out_stats->spare_bytes = store__recycle_held_bytes(store);
     out_stats->memory_bytes = buf_pool_used_bytes(store->shard->bufs);
     LIST_EACH(&store->logs, node) {
         struct store_log *log = LIST_ENTRY(node, struct store_log, link);
@@ -174,6 +177,10 @@ static bool store_open_list(void *context, const char *name, bool is_directory)
     struct store_known *known;
 
     if (!is_directory) {
+        return true;
+    }
+    if (strcmp(name, STORE_RECYCLE_NAME) == 0) {
+        store__recycle_adopt(store);
         return true;
     }
     if (name[0] == STORE_DOOMED_MARK) {
@@ -553,6 +560,10 @@ bool store__space_low(struct store *store)
     store->space_checked_ns = MAX(now, 1);
     if (io_volume_free(store->io, store->directory, &free_bytes, &total_bytes) < 0) {
         return store->stats.space_low;
+    }
+    if (!store__recycle_fits(store, free_bytes, total_bytes)) {
+        (void)store__recycle_empty(store);
+        free_bytes += store__recycle_held_bytes(store); /* in a moment */
     }
     /* A total of 0: the file system does not count (ramfs). */
     low = total_bytes > 0 && free_bytes < store->options.free_bytes_min;

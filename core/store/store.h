@@ -44,6 +44,7 @@ struct store_options {
     uint64_t         cache_bytes;    /* hot frames kept in memory beyond those in flight */
     uint32_t         direct_bytes;   /* threshold, 0: default */
     uint64_t         free_bytes_min; /* below this much free space appends are refused with ERR_NO_SPACE */
+    uint64_t         recycle_bytes;  /* files that logs have done with, kept for new segments; 0: none */
     uint32_t         offline_reads;  /* reserved, 0 */
 };
 
@@ -51,6 +52,8 @@ struct store_stats {
     uint64_t log_count, segment_count;
     uint64_t journal_writes, journal_bytes, direct_writes, direct_bytes, drain_writes, drain_bytes, syncs;
     uint64_t appended_bytes, read_hot_bytes, read_cold_bytes;
+    uint64_t spare_bytes;                    /* on disk, in files that belong to no log and wait for a segment */
+    uint64_t recycled_files, recycled_bytes; /* segments made of such files */
     uint64_t cache_bytes, memory_bytes;
     uint64_t offline_logs, damaged_ranges;
     bool     space_low;

@@ -2,19 +2,21 @@
  *
  * A deleted topic's directory is renamed to ~<random> before the deletion is answered, so that the name is free
  * (store_log.c); a segment that retention took keeps its name, since its number is never used again. Both are removed
- * after file.delete.delay.ms, or at the next start. */
-#include "core/store/store_internal.h"
+ * after file.delete.delay.ms, or at the next start. What still can be of use then becomes a spare file instead
+ * (store_recycle.c), unless somebody reads it. */
+#include "core/store/store_recycle.h"
 
 #include <stdio.h>
 
 /* store_job must be the first member: jobs are freed through it. */
 struct store_doomed {
-    struct list_node link;
-    struct timer     timer;
-    struct store    *store;
-    char            *path;      /* of the directory or segment */
-    char            *directory; /* a segment's, to be synced; NULL for a directory */
-    bool             running;
+    struct list_node      link;
+    struct timer          timer;
+    struct store         *store;
+    char                 *path;      /* of the directory or segment */
+    char                 *directory; /* a segment's, to be synced; NULL for a directory */
+    struct store_segment *segment;   /* while it has users */
+    bool                  running;
 };
 
 struct doomed_name {
@@ -31,7 +33,7 @@ struct doom_job {
 static void doom_due(struct timer *timer);
 static void doom_remove_run(struct store_task *task);
 
-static void doom_add(struct store *store, char *path, char *directory, int64_t delay_ms)
+static struct store_doomed *doom_add(struct store *store, char *path, char *directory, int64_t delay_ms)
 {
     struct store_doomed *doomed = mem_alloc(MEM_STORE, sizeof(*doomed));
 
@@ -41,10 +43,21 @@ static void doom_add(struct store *store, char *path, char *directory, int64_t d
     list_push_back(&store->doomed, &doomed->link);
     delay_ms = MIN(MAX(delay_ms, 0), INT64_MAX / (4 * NS_PER_MS));
     timer_arm(store->shard->timers, &doomed->timer, io_now_ns(store->io) + delay_ms * NS_PER_MS, doom_due);
+    return doomed;
+}
+
+void store__doom_unused(struct store_doomed *doomed)
+{
+    if (doomed != NULL) {
+        doomed->segment = NULL;
+    }
 }
 
 static void doom_free(struct store_doomed *doomed)
 {
+    if (doomed->segment != NULL) {
+        doomed->segment->doomed = NULL;
+    }
     timer_disarm(doomed->store->shard->timers, &doomed->timer);
     list_remove(&doomed->link);
     mem_free(MEM_STORE, doomed->path);
@@ -72,6 +85,27 @@ void store__doom_run(struct store *store)
     }
 }
 
+/* A log's directory is about to be renamed, and its name may come back with other files of the same names in it: its
+ * segments go with it. True: some are being removed at the moment. */
+bool store__doom_leave(struct store *store, const char *directory)
+{
+    bool busy = false;
+
+    LIST_EACH(&store->doomed, node) {
+        struct store_doomed *doomed = LIST_ENTRY(node, struct store_doomed, link);
+
+        if (doomed->directory == NULL || strcmp(doomed->directory, directory) != 0) {
+            continue;
+        }
+        if (doomed->running) {
+            busy = true;
+        } else {
+            doom_free(doomed);
+        }
+    }
+    return busy;
+}
+
 /* --- directories ------------------------------------------------------------------------------------------------- */
 
 /* A name that no log has, for a directory about to be removed. */
@@ -85,13 +119,13 @@ char *store__doomed_path(struct store *store)
 
 void store__doom_path(struct store *store, char *path, int64_t delay_ms)
 {
-    doom_add(store, path, NULL, delay_ms);
+    MAYBE(doom_add(store, path, NULL, delay_ms) != NULL);
 }
 
 void store__doom_directory(struct store *store, const char *name, int64_t delay_ms)
 {
     CHECK(name[0] == STORE_DOOMED_MARK);
-    doom_add(store, store__path(store->directory, name), NULL, delay_ms);
+    MAYBE(doom_add(store, store__path(store->directory, name), NULL, delay_ms) != NULL);
 }
 
 /* --- segments ---------------------------------------------------------------------------------------------------- */
@@ -101,8 +135,9 @@ void store__doom_segment(struct store_segment *segment, int64_t delay_ms)
     struct store_log *log = segment->log;
 
     if (segment->exists) {
-        doom_add(log->store, store__segment_path(log, segment->header.number, ".seg"),
-                 mem_copy_text(MEM_STORE, view_text(log->path)), delay_ms);
+        segment->doomed = doom_add(log->store, store__segment_path(log, segment->header.number, ".seg"),
+                                   mem_copy_text(MEM_STORE, view_text(log->path)), delay_ms);
+        segment->doomed->segment = segment;
     }
     segment->doomed_path = store__segment_path(log, segment->header.number, ".seg");
     for (uint32_t i = 0; i < log->frame_count; i++) { /* cached frames outlive their file */
@@ -163,6 +198,16 @@ static void doom_suffix(char *path, const char *suffix)
     memcpy(path + strlen(path) - 4, suffix, 4);
 }
 
+/* job->path is a segment's file that nobody uses. */
+static bool doom_recycles(const struct store_job *job)
+{
+    const struct doom_job *doom = CONTAINER_OF(job, struct doom_job, job);
+    size_t                 len = strlen(job->path);
+
+    return job->store->options.recycle_bytes > 0 && doom->doomed->segment == NULL && len > 4 &&
+           strcmp(job->path + len - 4, ".seg") == 0;
+}
+
 static void doom_remove_run(struct store_task *task)
 {
     struct store_job *job = CONTAINER_OF(task, struct store_job, task);
@@ -176,10 +221,20 @@ static void doom_remove_run(struct store_task *task)
         mem_free(MEM_STORE, job->path);
         job->path = store__path(doom->doomed->path, entry->name);
         mem_free(MEM_STORE, entry);
-        TASK_AWAIT(task, io_unlink(store->io, &task->op, job->path, false, store__task_op_done));
+        if (doom_recycles(job)) {
+            TASK_AWAIT(task, store__recycle_offer(store, job));
+        } else {
+            TASK_AWAIT(task, io_unlink(store->io, &task->op, job->path, false, store__task_op_done));
+        }
     }
-    TASK_AWAIT(task, io_unlink(store->io, &task->op, doom->doomed->path, doom->doomed->directory == NULL,
-                               store__task_op_done));
+    mem_free(MEM_STORE, job->path);
+    job->path = mem_copy_text(MEM_STORE, view_text(doom->doomed->path));
+    if (doom_recycles(job)) {
+        TASK_AWAIT(task, store__recycle_offer(store, job));
+    } else {
+        TASK_AWAIT(task,
+                   io_unlink(store->io, &task->op, job->path, doom->doomed->directory == NULL, store__task_op_done));
+    }
     if (doom->doomed->directory != NULL) {
         doom_suffix(doom->doomed->path, ".idx");
         TASK_AWAIT(task, io_unlink(store->io, &task->op, doom->doomed->path, false, store__task_op_done));

@@ -2,9 +2,10 @@
  *
  * Order on the way to the first acknowledgement that depends on a segment: directory made and its name durable -> file
  * made, its name durable -> header durable -> (made ahead: ACTIVE header durable) -> frames. So an ACTIVE header always
- * stands before the frames it covers, and a PREPARED file never holds one.
+ * stands before the frames it covers, and a PREPARED file never holds one. A spare file (store_recycle.c) is renamed
+ * instead of made: the same from there on, and before its header it says FREE.
  */
-#include "core/store/store_internal.h"
+#include "core/store/store_recycle.h"
 
 static void segment_make_run(struct store_task *task);
 static void segment_activate_run(struct store_task *task);
@@ -48,6 +49,8 @@ void store__segment_free(struct store_segment *segment)
     }
     list_remove(&segment->lru_link);
     store_index_destroy(segment->index);
+    store__doom_unused(segment->doomed);
+    store__spare_free(segment->spare);
     mem_free(MEM_STORE, segment->doomed_path);
     mem_free(MEM_STORE, segment);
 }
@@ -76,22 +79,26 @@ void store__segment_header_submit(struct store_job *job, struct store_segment *s
 }
 
 /* All copies in one write, into a file that holds nothing yet: torn, it leaves a file with no valid header and no data.
- */
+ * A spare file holds other logs' data. There the copy in front stays as it is, FREE, until these are durable: it is the
+ * one that is written next. */
 void store__segment_header_first(struct store_task *task, struct store_segment *segment, struct io_handle file,
                                  uint8_t *memory)
 {
-    size_t block_bytes = segment->header.block_bytes;
+    size_t   block_bytes = segment->header.block_bytes;
+    uint64_t before = segment->spare == NULL ? 0 : segment->spare->sequence;
+    uint64_t copies = segment->spare == NULL ? STORE_SEGMENT_HEADER_COPIES : STORE_SEGMENT_HEADER_COPIES - 1;
+    uint64_t position = (STORE_SEGMENT_HEADER_COPIES - copies) * block_bytes;
 
     memset(memory, 0, STORE_SEGMENT_HEADER_COPIES * block_bytes);
-    segment->header.sequence = STORE_SEGMENT_HEADER_COPIES;
-    for (uint64_t sequence = 1; sequence <= STORE_SEGMENT_HEADER_COPIES; sequence++) {
+    segment->header.sequence = before + copies;
+    for (uint64_t sequence = before + 1; sequence <= before + copies; sequence++) {
         struct store_segment_header header = segment->header;
 
         header.sequence = sequence;
         store__segment_header_encode(&header, memory + sequence % STORE_SEGMENT_HEADER_COPIES * block_bytes);
     }
-    io_file_write_all(segment->store->io, &task->file, file, view_of(memory, STORE_SEGMENT_HEADER_COPIES * block_bytes),
-                      0, IO_WRITE_DURABLE, store__task_file_done);
+    io_file_write_all(segment->store->io, &task->file, file, view_of(memory + position, copies * block_bytes), position,
+                      IO_WRITE_DURABLE, store__task_file_done);
 }
 
 /* --- making ------------------------------------------------------------------------------------------------------ */
@@ -115,8 +122,22 @@ static bool segment_next_in_turn(const struct store_segment *segment)
     return true;
 }
 
+/* Before the first frame is begun, which carries the id. */
+static void segment_ask_spare(struct store_segment *segment)
+{
+    if (segment->exists || segment->making || segment->spare_asked) {
+        return;
+    }
+    segment->spare_asked = true;
+    segment->spare = store__recycle_take(segment);
+    if (segment->spare != NULL) {
+        segment->header.segment_id = segment->spare->segment_id;
+    }
+}
+
 void store__segment_want_ready(struct store_segment *segment)
 {
+    segment_ask_spare(segment);
     if (segment->making || store__segment_ready(segment) || segment->log->directory_making ||
         (segment->exists && !segment_next_in_turn(segment))) {
         return; /* the end of what goes on comes here again */
@@ -157,7 +178,7 @@ static void segment_made(struct store_job *job, const char *what)
     if (result < 0 && segment == log->next_segment) {
         segment_forget_ahead(job);
     } else if (result == ERR_NO_SPACE || result == ERR_DESCRIPTORS || result == ERR_NO_MEMORY) {
-        job->store->stats.space_low |= result == ERR_NO_SPACE;
+        job->store->stats.space_low |= result == ERR_NO_SPACE && !store__recycle_empty(job->store);
         store__retry_later(
             job->store); /* nothing was promised on it yet: frames wait, the journal still acknowledges */
     } else if (result < 0) {
@@ -233,6 +254,25 @@ static void make_opened(struct store_job *job)
     (void)store__job_hold(job);
 }
 
+static void make_spare_used(struct store_segment *segment)
+{
+    store__spare_free(segment->spare);
+    segment->spare = NULL;
+}
+
+/* A spare file that somebody took away, or that could not be renamed, is not needed. */
+static void make_renamed(struct store_job *job)
+{
+    if (job->task.result < 0) {
+        make_spare_used(job->segment);
+    }
+}
+
+static uint32_t make_flags(const struct store_segment *segment)
+{
+    return store__open_flags(segment->store) | (segment->spare == NULL ? IO_OPEN_CREATE | IO_OPEN_TRUNCATE : 0);
+}
+
 static void segment_make_run(struct store_task *task)
 {
     struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
@@ -258,18 +298,23 @@ static void segment_make_run(struct store_task *task)
         goto made;
     }
     job->path = store__segment_path(job->log, segment->header.number, ".seg");
-    TASK_AWAIT(task, io_open(store->io, &task->op, job->path,
-                             store__open_flags(store) | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, store__task_op_done));
+    if (segment->spare != NULL) {
+        TASK_AWAIT(task, io_rename(store->io, &task->op, segment->spare->path, job->path, store__task_op_done));
+        make_renamed(job);
+    }
+    TASK_AWAIT(task, io_open(store->io, &task->op, job->path, make_flags(segment), store__task_op_done));
     if (task->result < 0) {
         goto made;
     }
     make_opened(job);
-    segment->allocated_bytes = 0;
-    job->len = (size_t)segment_chunk(segment, segment->end_position);
-    TASK_AWAIT(
-        task, io_allocate(store->io, &task->op, segment->handle, 0, job->len, IO_ALLOCATE_EXTEND, store__task_op_done));
-    if (!make_allocated(job)) {
-        goto made;
+    segment->allocated_bytes = segment->spare == NULL ? 0 : segment->spare->bytes;
+    if (segment->spare == NULL) {
+        job->len = (size_t)segment_chunk(segment, segment->end_position);
+        TASK_AWAIT(task, io_allocate(store->io, &task->op, segment->handle, 0, job->len, IO_ALLOCATE_EXTEND,
+                                     store__task_op_done));
+        if (!make_allocated(job)) {
+            goto made;
+        }
     }
     /* The name first: a valid header says that it is durable. */
     TASK_AWAIT(task, io_file_sync_directory(store->io, &task->file, job->log->path, store__task_file_done));
@@ -280,6 +325,14 @@ static void segment_make_run(struct store_task *task)
     TASK_AWAIT(task, store__segment_header_first(task, segment, segment->handle, job->buf->data));
     segment->exists = task->result >= 0;
 made:
+    if (segment->spare != NULL && job->path != NULL) { /* renamed; after a failure what is tried next is a new file */
+        job->error = MIN(task->result, 0);
+        if (job->error < 0) {
+            TASK_AWAIT(task, io_unlink(store->io, &task->op, job->path, false, store__task_op_done));
+        }
+        make_spare_used(segment);
+        task->result = job->error;
+    }
     segment_made(job, "cannot make a segment");
     return;
     TASK_END;
@@ -346,7 +399,7 @@ static void segment_room_run(struct store_task *task)
     if (task->result == ERR_UNSUPPORTED) {
         segment->allocated_bytes = UINT64_MAX;
     } else if (task->result == ERR_NO_SPACE) {
-        job->store->stats.space_low = true;
+        job->store->stats.space_low |= !store__recycle_empty(job->store);
         store__retry_later(job->store);
     } else if (task->result < 0) {
         store__log_offline(log, task->result, "cannot allocate space for a segment");

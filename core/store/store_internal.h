@@ -101,6 +101,9 @@ struct store_segment {
     uint32_t                    users;
     uint32_t                    unstored; /* frames of it that are not STORED */
     char                       *doomed_path;
+    struct store_doomed        *doomed; /* whose file must not be used again while this is there */
+    struct store_spare         *spare;  /* the file to make it from, until it is made; NULL: a new one */
+    bool                        spare_asked;
     bool                        exists; /* the file, its header and its name are durable */
     bool                        making, opening, allocating, sync_in_flight, sync_wanted, sealing, rolled;
 };
@@ -170,6 +173,9 @@ struct store_held {
 
 struct store_opening;
 struct store_compaction;
+struct store_doomed;
+struct store_spare;
+struct store_recycle;
 
 struct store_log {
     struct list_node           link;       /* store->logs */
@@ -260,6 +266,7 @@ struct store {
     int64_t               openings_said_ns; /* when the operator was told last; 0: before the first */
     struct list_node      doomed;           /* files to remove later (store_doom.c) */
     uint32_t              doomed_running;
+    struct store_recycle *recycle; /* spare files (store_recycle.c) */
     uint32_t              side_jobs;
     store_done_fn        *open_done, *close_done;
     void                 *open_context, *close_context;
@@ -312,7 +319,8 @@ bool store__job_hold(struct store_job *job);
 void store__job_drop(struct store_job *job);
 /* In a job: fills job->buf with the header and submits it durably to the older copy. */
 void store__segment_header_submit(struct store_job *job, struct store_segment *segment);
-/* The same for a new file: all copies, in memory for as many blocks that stays until the task is resumed. */
+/* The same for a new file, in memory for as many blocks as there are copies, which stays until the task is resumed: all
+ * copies, or two, if segment->spare says that it is not new. */
 void store__segment_header_first(struct store_task *task, struct store_segment *segment, struct io_handle file,
                                  uint8_t *memory);
 bool store__slot_take(struct store *store, struct store_job *job);
@@ -395,6 +403,9 @@ void store__doom_path(struct store *store, char *path, int64_t delay_ms);
 void store__doom_directory(struct store *store, const char *name, int64_t delay_ms);
 /* Takes a segment that left its log: closed with its last user, removed after the delay. */
 void store__doom_segment(struct store_segment *segment, int64_t delay_ms);
+bool store__doom_leave(struct store *store, const char *directory);
+/* The last user of a doomed segment is gone. */
+void store__doom_unused(struct store_doomed *doomed);
 void store__doom_forget(struct store *store);
 void store__doom_run(struct store *store);
 

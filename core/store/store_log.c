@@ -355,6 +355,9 @@ static void log_finish_run(struct store_task *task)
         /* waited for: a new log of this name must not be made inside the directory that is on its way out. One that did
          * not open is known, too. */
         if (log->directory_exists || map_get(&store->known, view_text(log->name)) != NULL) {
+            while (store__doom_leave(store, log->path)) {
+                TASK_AWAIT(task, io_post(store->io, &task->op, store__task_op_done));
+            }
             job->path = store__doomed_path(store);
             TASK_AWAIT(task, io_rename(store->io, &task->op, log->path, job->path, store__task_op_done));
             if (task->result < 0) {

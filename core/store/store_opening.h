@@ -10,6 +10,7 @@ enum scan_mode {
     SCAN_NOTHING, /* the rest of the file says nothing */
     SCAN_FRAMES,
     SCAN_ZEROS, /* no valid header: if the rest is zeros, it never held anything */
+    SCAN_FREE,  /* taken from the spare files, no header yet: if no frame of its new life is found, there was none */
 };
 
 struct store_opening {
@@ -51,6 +52,7 @@ struct store_opening {
     struct store_frame_header   header;
     struct buf                 *source;
     struct store_segment       *target;
+    uint64_t                    free_id; /* SCAN_FREE: the segment id of that life */
     bool                        stale;   /* the directory belongs to a topic that was deleted */
     bool                        damaged; /* a header could not be read */
     struct store_read           read;

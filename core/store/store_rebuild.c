@@ -187,6 +187,9 @@ static int copy_source(struct store_opening *opening)
     int64_t                        from = opening->copies[opening->copied].from_offset;
     struct view                    payload;
 
+    if (piece->kind == PIECE_SEALED) {
+        return ERR_CORRUPT; /* it cannot be in another place than its own */
+    }
     if (!copy_room(opening, piece->payload_bytes)) {
         return ERR_NO_MEMORY;
     }

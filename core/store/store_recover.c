@@ -199,6 +199,31 @@ static void run_from(const struct store_recover_input *input, int64_t begin, str
     result->end_offset = next;
 }
 
+/* Does a segment end below `offset`, or none begin below it, and another one begin between it and the start? Then the
+ * segment of that offset has left the log. */
+static bool segment_gone(const struct store_recover_input *input, int64_t offset)
+{
+    uint32_t owner = input->segment_count;
+    bool     followed = false;
+
+    for (uint32_t i = 0; i < input->segment_count; i++) {
+        int64_t base = input->segments[i].base_offset;
+
+        if (base <= offset && (owner == input->segment_count || base >= input->segments[owner].base_offset)) {
+            owner = i;
+        }
+        followed |= base > offset && base <= input->start_offset;
+    }
+    for (size_t i = 0; followed && owner < input->segment_count && i < input->piece_count; i++) {
+        const struct store_piece *piece = &input->pieces[i];
+
+        if (piece->kind == PIECE_JOURNAL || (piece->kind == PIECE_SEALED && piece->segment == owner)) {
+            return piece->kind == PIECE_SEALED && piece->last_offset < offset;
+        }
+    }
+    return followed && owner == input->segment_count;
+}
+
 /* The lowest offset, at or above `from` and not above the start, at which something is there; else the start. What lies
  * below the start is kept as long as it is whole, since the partition's state may stand in it only. */
 static int64_t next_begin(const struct store_recover_input *input, int64_t from)
@@ -208,8 +233,11 @@ static int64_t next_begin(const struct store_recover_input *input, int64_t from)
     for (size_t i = 0; i < input->piece_count; i++) {
         const struct store_piece *piece = &input->pieces[i];
 
-        if (piece_live(input, piece) && piece->first_offset >= from) {
-            begin = MIN(begin, piece->first_offset);
+        /* The journal may hold the last batches of a segment that left the log still. A snapshot of a later one tells
+         * of them, and a run from there on would have no place before that one. */
+        if (piece->first_offset >= from && piece->first_offset < begin && piece_live(input, piece) &&
+            (piece->kind != PIECE_JOURNAL || !segment_gone(input, piece->first_offset))) {
+            begin = piece->first_offset;
         }
     }
     return begin > input->start_offset ? input->start_offset : begin;

@@ -116,6 +116,10 @@ static enum scan_mode scan_header(struct store_opening *opening, uint32_t number
         ERR_OK) {
         return SCAN_ZEROS; /* while it was made, or damaged: data would tell */
     }
+    if (header.state == STORE_SEGMENT_FREE) {
+        opening->free_id = header.segment_id;
+        return SCAN_FREE;
+    }
     if (!uuid_equal(header.topic_id, opening->log->topic_id) || header.partition != opening->log->partition) {
         opening->stale = true;
         return SCAN_NOTHING;
@@ -201,6 +205,28 @@ static void scan_zeros(struct store_opening *opening, uint64_t window_at)
     opening->position = MAX(opening->position, window_at + opening->window_len);
 }
 
+/* Old blocks of other logs stand in such a file. A frame of the life that it was taken for would say that its headers
+ * were written, and lost. */
+static void scan_free(struct store_opening *opening, uint64_t window_at)
+{
+    uint32_t block = opening->store->block_bytes;
+
+    for (; opening->position + STORE_FRAME_HEADER_BYTES <= window_at + opening->window_len;
+         opening->position += block) {
+        size_t                    at = (size_t)(opening->position - window_at);
+        struct view               rest = view_of(opening->buf->data + at, opening->window_len - at);
+        struct store_frame_header header;
+
+        if (store__frame_decode(rest, opening->free_id, opening->position, block, &header) == ERR_OK) {
+            opening->damaged = true;
+            opening->mode = SCAN_NOTHING;
+            slog_error("store", "%s: the headers are damaged; what it holds is not served", opening->path);
+            return;
+        }
+    }
+    opening->position = MAX(opening->position, window_at + opening->window_len);
+}
+
 /* --- the whole --------------------------------------------------------------------------------------------------- */
 
 static void scan_end(struct store_opening *opening, int result)
@@ -232,6 +258,8 @@ static bool file_window(struct store_opening *opening, uint64_t window_at, size_
             align_down(window_at + opening->window_len, opening->store->block_bytes);
     } else if (opening->mode == SCAN_ZEROS) {
         scan_zeros(opening, window_at);
+    } else if (opening->mode == SCAN_FREE) {
+        scan_free(opening, window_at);
     }
     return !end && opening->mode != SCAN_NOTHING;
 }
@@ -244,8 +272,8 @@ static void file_run(struct store_task *task)
 
     TASK_BEGIN(task);
     TASK_AWAIT(task, io_open(store->io, &task->op, opening->path, store__open_flags(store), store__task_op_done));
-    if (task->result < 0) {
-        file_end(opening, task->result);
+    if (task->result < 0) { /* one that had left the log goes while it is read back in place */
+        file_end(opening, task->result == ERR_NOT_FOUND ? ERR_OK : task->result);
         return;
     }
     opening->handle = (struct io_handle){task->result};
@@ -272,7 +300,7 @@ static void file_run(struct store_task *task)
         opening->window_at = opening->position;
     } while (opening->more);
     TASK_AWAIT(task, io_close(store->io, &task->op, opening->handle, store__task_op_done));
-    if (opening->job->error == ERR_OK && opening->mode == SCAN_ZEROS) {
+    if (opening->job->error == ERR_OK && (opening->mode == SCAN_ZEROS || opening->mode == SCAN_FREE)) {
         TASK_AWAIT(task, io_unlink(store->io, &task->op, opening->path, false, store__task_op_done));
     }
     file_end(opening, opening->job->error);

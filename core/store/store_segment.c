@@ -81,6 +81,9 @@ static bool header_plausible(const struct store_segment_header *header)
     if (header->state == STORE_SEGMENT_COMPACTING) {
         return store__segment_compacted(header);
     }
+    if (header->state == STORE_SEGMENT_FREE) {
+        return header->end_position % header->block_bytes == 0;
+    }
     if (header->state == STORE_SEGMENT_SEALED) {
         return header->end_offset >= header->base_offset && header->end_position % header->block_bytes == 0 &&
                header->end_position >= store__segment_data_start(header->block_bytes);

@@ -21,6 +21,7 @@ enum store_segment_state {
     STORE_SEGMENT_SEALED = 3,     /* end_position and end_offset are final and durable */
     STORE_SEGMENT_RECOVERING = 4, /* a tail is being copied into it; worthless until ACTIVE */
     STORE_SEGMENT_COMPACTING = 5, /* what is left of others is being copied into it; worthless until SEALED */
+    STORE_SEGMENT_FREE = 6,       /* of no log: written space for another one, whose segment id it has already */
 };
 
 struct store_segment_header {
@@ -35,7 +36,7 @@ struct store_segment_header {
     int64_t                  base_offset;
     int64_t                  log_start_offset; /* DeleteRecords and retention: what is below is gone */
     int64_t                  created_ms;       /* wall clock of the first append */
-    uint64_t                 end_position;     /* SEALED */
+    uint64_t                 end_position;     /* SEALED; FREE: the space below has been written */
     int64_t                  end_offset;       /* SEALED: exclusive */
     int64_t                  max_timestamp_ms; /* SEALED */
     uint64_t                 frame_count;      /* SEALED */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define SEEDS_PER_SEED_OF_POINTS 100
+#define RUNS_THAT_REUSE          20  /* by then some file must have been used again */
 #define POINTS_MAX               400 /* of one seed, unless there is much time */
 
 struct settings {
@@ -32,6 +33,7 @@ struct settings {
 struct tally {
     uint64_t runs;
     uint64_t acked;
+    uint64_t recycled;
     uint64_t failures;
     uint64_t trace; /* of the last run */
 };
@@ -88,6 +90,7 @@ static uint64_t run_once(const struct settings *settings, const struct storm_cas
     *out_points = test->run(storm, point);
     tally->runs++;
     tally->acked += storm->acked_count;
+    tally->recycled += storm->recycled_count;
     if (!storm_ok(storm)) {
         report_failure(settings, test, storm->failure, tally);
     }
@@ -139,6 +142,10 @@ static void run_case(const struct settings *settings, const struct storm_case *t
 
     while (seed < end && clock_seconds() < deadline && tally->failures < settings->failures_max) {
         run_seed(settings, test, seed++, points_max, deadline, tally);
+    }
+    if (test->options.reuse && tally->runs >= RUNS_THAT_REUSE && tally->recycled == 0) {
+        tally->failures++;
+        (void)fprintf(stderr, "FAIL %s: no file was ever used again\n", test->name);
     }
     (void)printf("%-8s %6" PRIu64 " runs, %8" PRIu64 " appends acknowledged, %" PRIu64 " failed: %s\n", test->name,
                  tally->runs, tally->acked, tally->failures, test->what);

@@ -47,6 +47,7 @@ struct storm_options {
     uint64_t seed;
     bool     weak_logs;    /* some logs have a weaker policy */
     bool     retention;    /* small segments are deleted by size */
+    bool     reuse;        /* the same, often, and their files become those of new segments */
     bool     swarm;        /* odd settings of the world */
     bool     by_point;     /* one seed of the case is hundreds of runs */
     bool     damage_known; /* the case damages files itself: reports of damage are no failure */
@@ -84,6 +85,7 @@ struct storm {
     uint64_t             refused_count;               /* reserve said no */
     uint64_t             failed_count;                /* answered with an error */
     uint64_t             report_count;                /* lines of warning or error since the last boot */
+    uint64_t             recycled_count;              /* segments made of files that were used before */
     uint64_t             lost_reported;               /* batches that are gone and were reported */
     uint64_t             hash;                        /* over everything observed */
     char                 failure[STORM_FAILURE_TEXT]; /* "" = fine */

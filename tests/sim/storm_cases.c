@@ -2,6 +2,7 @@
 #include "tests/sim/storm.h"
 
 #define LOAD_STEPS       60
+#define REUSE_STEPS      300 /* enough to roll, to let go and to roll into what was let go */
 #define RECOVERY_CUT_MAX 60
 #define LIVES_MAX        4
 #define FULL_ROUNDS      10 /* of 300 steps: 15 MiB and more on average, where 1.5 MiB are left */
@@ -34,6 +35,11 @@ static bool recover(struct storm *storm)
     return false;
 }
 
+static uint32_t load_steps(const struct storm *storm)
+{
+    return storm->options.reuse ? REUSE_STEPS : LOAD_STEPS;
+}
+
 static void work(struct storm *storm, uint32_t steps)
 {
     storm_load(storm, steps);
@@ -51,7 +57,7 @@ static void afterlife(struct storm *storm)
         if (!recover(storm)) {
             return;
         }
-        storm_load(storm, 5 + (uint32_t)prng_below(&storm->prng, 30));
+        storm_load(storm, 5 + (uint32_t)prng_below(&storm->prng, load_steps(storm) / 2));
         if (!storm_ok(storm)) {
             return;
         }
@@ -78,7 +84,7 @@ static uint64_t run_cuts(struct storm *storm, uint64_t point)
                    (enum sim_crash_style)((point + storm->options.seed) % SIM_CRASH_STYLE_COUNT));
     }
     if (storm_boot(storm)) {
-        work(storm, LOAD_STEPS);
+        work(storm, load_steps(storm));
     }
     if (point == 0) {
         return sim_change_count(storm->sim, 0) * SIM_CUT_WHEN_COUNT;
@@ -95,7 +101,7 @@ static uint64_t run_recovery(struct storm *storm, uint64_t point)
     if (!storm_boot(storm)) {
         return 0;
     }
-    storm_load(storm, LOAD_STEPS);
+    storm_load(storm, load_steps(storm));
     if (!storm_ok(storm)) {
         return 0;
     }
@@ -160,7 +166,7 @@ static uint64_t run_errors(struct storm *storm, uint64_t point)
         return 0;
     }
     sim_fail_nth(storm->sim, 0, (point + 1) / 2, SIM_FAIL_ANY, ERR_IO, point % 2 == 0);
-    storm_load(storm, LOAD_STEPS);
+    storm_load(storm, load_steps(storm));
     if (point == 0) {
         uint64_t seen = sim_fail_seen(storm->sim, 0);
 
@@ -192,7 +198,7 @@ static uint64_t run_bad_boot(struct storm *storm, uint64_t point)
     if (!storm_boot(storm)) {
         return 0;
     }
-    storm_load(storm, LOAD_STEPS);
+    storm_load(storm, load_steps(storm));
     if (!storm_ok(storm)) {
         return 0;
     }
@@ -233,7 +239,7 @@ static uint64_t run_kill(struct storm *storm, uint64_t point)
             }
         }
         storm_verify(storm);
-        storm_load(storm, LOAD_STEPS);
+        storm_load(storm, load_steps(storm));
         if (!storm_ok(storm)) {
             return 0;
         }
@@ -480,6 +486,27 @@ const struct storm_case storm_cases[] = {
      "bit flips, truncations and unreadable sectors in every kind of file",
      run_rot,
      {.in_flight_max = 8, .damage_known = true}},
+    {"reuse",
+     "the same as cuts, where files that leave a log become segments of others",
+     run_cuts,
+     {.in_flight_max = 8, .reuse = true, .by_point = true}},
+    {"reboot",
+     "the same as recovery, with such files",
+     run_recovery,
+     {.in_flight_max = 8, .reuse = true, .by_point = true}},
+    {"refail",
+     "the same as errors, with such files",
+     run_errors,
+     {.in_flight_min = 5, .in_flight_max = 8, .reuse = true, .by_point = true}},
+    {"relives",
+     "the same as lives, with such files",
+     run_lives,
+     {.in_flight_max = 16, .weak_logs = true, .reuse = true, .swarm = true}},
+    {"rekill",
+     "the same as kill, with such files",
+     run_kill,
+     {.in_flight_max = 8, .weak_logs = true, .reuse = true, .swarm = true}},
+    {"refull", "the same as full, with such files", run_full, {.in_flight_max = 8, .reuse = true}},
     {"torn", "bit flips after a power cut", run_rot_torn, {.in_flight_max = 8, .damage_known = true}},
 };
 const size_t storm_case_count = COUNT_OF(storm_cases);

@@ -109,6 +109,14 @@ static int64_t flushed_end(const struct storm *storm, const struct storm_log *sl
     return end;
 }
 
+/* Retention writes the start before it tells of it. */
+static void learn_start(const struct storm *storm, struct storm_log *slog)
+{
+    if (storm->options.reuse) {
+        slog->model.start_asked = MAX(slog->model.start_asked, store_log_start_offset(slog->log));
+    }
+}
+
 static void verify_ends(struct storm *storm, struct storm_log *slog)
 {
     bool                    promised = !slog->weak || storm->options.weak_is_strong;
@@ -167,6 +175,7 @@ void storm_verify(struct storm *storm)
             storm_fail(storm, "log %u: it does not open: %s", i, err_name(slog->open_result));
             return;
         }
+        learn_start(storm, slog);
         verify_ends(storm, slog);
         if (!storm_ok(storm)) {
             return;

@@ -12,6 +12,9 @@
 #define STORM_JOURNAL_BYTES (256 * KIB)
 #define STORM_CACHE_BYTES   (256 * KIB)
 #define STORM_SEGMENT_BYTES (256 * KIB)
+#define STORM_REUSE_BYTES   (112 * KIB) /* segments then */
+#define STORM_SPARE_BYTES   (512 * KIB)
+#define STORM_REUSE_MS      50 /* between looks at the retention */
 #define STORM_MEMORY_BYTES  (24 * MIB)
 
 static struct storm *storm_current; /* whose lines these are */
@@ -150,7 +153,11 @@ static bool make_store(struct storm *storm)
                                                   .journal_bytes = STORM_JOURNAL_BYTES,
                                                   .cache_bytes = STORM_CACHE_BYTES,
                                                   .free_bytes_min = 1 * MIB,
+                                                  .recycle_bytes = storm->options.reuse ? STORM_SPARE_BYTES : 0,
                                               });
+    if (storm->options.reuse) {
+        store_set_retention_check_ms(storm->store, STORM_REUSE_MS);
+    }
     return true;
 }
 
@@ -281,19 +288,21 @@ static void hook_offline(void *context, int reason)
 
 static struct store_policy log_policy(const struct storm_log *slog)
 {
-    bool flushed = slog->weak && !slog->storm->options.flush_never;
-    bool retention = slog->storm->options.retention && slog->index % 2 == 0;
+    bool     flushed = slog->weak && !slog->storm->options.flush_never;
+    bool     reuse = slog->storm->options.reuse;
+    bool     retention = reuse || (slog->storm->options.retention && slog->index % 2 == 0);
+    uint64_t segment_bytes = reuse ? STORM_REUSE_BYTES : STORM_SEGMENT_BYTES;
 
     return (struct store_policy){
         .durable_on_append = !slog->weak,
         .flush_messages = flushed ? 50 : INT64_MAX,
         .flush_ms = flushed ? STORM_FLUSH_MS : INT64_MAX,
-        .segment_bytes = STORM_SEGMENT_BYTES,
+        .segment_bytes = segment_bytes,
         .segment_ms = INT64_C(604800000),
         .index_interval_bytes = 4096,
         .retention_ms = -1,
-        .retention_bytes = retention ? (int64_t)(2 * STORM_SEGMENT_BYTES) : -1,
-        .file_delete_delay_ms = 100,
+        .retention_bytes = retention ? (int64_t)(reuse ? segment_bytes : 2 * segment_bytes) : -1,
+        .file_delete_delay_ms = reuse ? 1 : 100,
         .delete_enabled = retention,
     };
 }
@@ -381,6 +390,12 @@ static void store_closed(void *context, int result)
 
 static void process_free(struct storm *storm)
 {
+    struct store_stats stats = {0};
+
+    if (storm->store != NULL) {
+        store_stats(storm->store, &stats);
+    }
+    storm->recycled_count += stats.recycled_files;
     for (uint32_t i = 0; i < STORM_LOGS; i++) {
         struct storm_log *slog = &storm->logs[i];
 
