@@ -43,6 +43,7 @@ struct job_shard {
     struct map               producers;  /* key: producer id, 8 bytes as they lie -> struct job_producer_name */
     bool                     open;       /* between job_shard_open() and job_shard_close() */
     struct list_node         sinks;      /* of the workers on this shard (job_sink.c) */
+    struct job_feeds        *feeds;      /* what its workers read; NULL: nothing (job_feed.h) */
 };
 
 static inline struct io *job__io(const struct job_shard *jobs)

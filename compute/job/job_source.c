@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define PULL_NS          (300 * NS_PER_US) /* of a chunk that has to be decoded */
+#define PULL_RECORDS_MIN 128
+
 /* --- failure --------------------------------------------------------------------------------------------------------
  */
 
@@ -66,12 +69,9 @@ struct job_sources *job__sources_create(struct job_shard *jobs, struct job_run *
 static void input_destroy(struct job_input *input)
 {
     list_remove(&input->link);
-    job__input_release(input);
+    job__feed_leave(input);
     part_unwait(&input->waiter);
     part_unkeep(&input->keep);
-    arena_deinit(&input->read_arena);
-    arena_deinit(&input->inflated[0]);
-    arena_deinit(&input->inflated[1]);
     mem_free(MEM_JOB, input);
 }
 
@@ -85,7 +85,7 @@ void job__sources_destroy(struct job_sources *sources)
         input_destroy(sources->inputs[i]);
     }
     for (uint32_t i = 0; i < sources->scan_count; i++) {
-        job__scan_close(&sources->scans[i]);
+        job__shape_release(sources->scans[i].shape);
     }
     mem_free(MEM_JOB, sources->inputs);
     arena_deinit(&sources->rows);
@@ -121,7 +121,8 @@ void job__sources_home(struct job_sources *sources)
 void job__input_turn(struct job_input *input)
 {
     input->state = JOB_INPUT_READY;
-    if (input->has_read) { /* what it holds is worked off first: few hold memory at a time */
+    if (input->reader != NULL &&
+        input->reader->read != NULL) { /* what it holds is worked off first: few hold memory at a time */
         list_push_front(&input->sources->turns, &input->link);
     } else {
         list_push_back(&input->sources->turns, &input->link);
@@ -161,67 +162,205 @@ bool job__sources_end_old(struct job_sources *sources)
     return true;
 }
 
-/* Where a row that the engine could not take came from, as far as that is known. */
-static void push_failed(struct job_input *input, size_t first, const uint32_t *record)
+/* Where a row that the engine could not take came from, as far as that is known. base: the chunk's row that was pushed
+ * as row 0. */
+static void push_failed(struct job_input *input, const struct job_chunk *chunk, uint32_t base)
 {
     const struct exec_failure *failure = exec_job_failure(input->sources->run->exec);
 
     if (failure == NULL) {
         (void)job__sources_fail(input->sources, "the job has failed");
-    } else if (record != NULL && failure->has_row && failure->scan == input->scan->plan->scan->id &&
+    } else if (chunk != NULL && failure->has_row && failure->scan == input->scan->plan->scan->id &&
                failure->partition == input->number) {
-        job__input_failed(input, input->sources->records.offsets[first + record[failure->row]], failure->message);
+        job__input_failed(input, job__chunk_offset(chunk, base + failure->row), failure->message);
     } else {
         (void)job__sources_fail(input->sources, "%s", failure->message);
     }
 }
 
-/* All records that were gathered. */
-static bool input_push(struct job_input *input)
+/* --- chunks ---------------------------------------------------------------------------------------------------------
+ */
+
+/* The first row at or behind the offset. */
+static uint32_t row_at(const struct job_chunk *chunk, int64_t offset)
 {
-    struct job_sources *sources = input->sources;
-    size_t              count;
+    uint32_t low = 0, high = chunk->rows.chunk.row_count;
 
-    for (size_t first = 0; first < sources->records.count; first += count) {
-        struct vec_chunk chunk;
-        const uint32_t  *record;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
 
-        if (!job__input_decode(input, first, &chunk, &count, &record)) {
-            return false;
+        if (job__chunk_offset(chunk, middle) < offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
-        if (chunk.selected_count > 0 &&
-            !exec_worker_push(sources->exec, input->scan->plan->scan->id, input->number, &chunk)) {
-            push_failed(input, first, record);
+    }
+    return low;
+}
+
+/* Where a push of about row_max rows from `from` on ends: between two records, and, so that the next begins with a
+ * word of the validity, at a multiple of 64. */
+static uint32_t cut_at(const struct job_chunk *chunk, uint32_t from, uint32_t to, size_t row_max)
+{
+    const uint32_t *record = chunk->rows.record;
+
+    for (uint64_t row = align_up(from + MAX(row_max, 64), 64); row + 64 < to; row += 64) {
+        if (record[row] != record[row - 1]) {
+            return (uint32_t)row;
+        }
+    }
+    return to;
+}
+
+static bool rows_push(struct job_input *input, const struct job_chunk *chunk, uint32_t from, uint32_t to)
+{
+    struct vec_chunk rows;
+    uint32_t         base;
+
+    if (from == to) {
+        return true;
+    }
+    job__input_rows(input, chunk, from, to, &rows, &base);
+    if (rows.selected_count > 0 &&
+        !exec_worker_push(input->sources->exec, input->scan->plan->scan->id, input->number, &rows)) {
+        push_failed(input, chunk, base);
+        return false;
+    }
+    return true;
+}
+
+/* Records [from, to) of the chunk have been pushed. */
+static void count_records(struct job_sources *sources, const struct job_chunk *chunk, size_t from, size_t to, bool own)
+{
+    const struct job_records *records = &chunk->records;
+    uint64_t                  bytes = from == 0 && to == records->count ? records->bytes : 0;
+
+    for (size_t i = from; bytes == 0 && i < to; i++) {
+        bytes += records->keys[i].len + records->values[i].len;
+    }
+    __atomic_store_n(&sources->records_in, sources->records_in + (to - from), __ATOMIC_RELAXED);
+    __atomic_store_n(&sources->bytes_in, sources->bytes_in + bytes, __ATOMIC_RELAXED);
+    if (!own) {
+        __atomic_store_n(&sources->records_shared, sources->records_shared + (to - from), __ATOMIC_RELAXED);
+    }
+}
+
+static size_t record_at(const struct job_records *records, int64_t offset)
+{
+    size_t low = 0, high = records->count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (records->offsets[middle] < offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* As much of it as the input has not had, may have and has time for. */
+static bool part_push(struct job_input *input, const struct job_chunk *chunk, size_t row_max, bool own)
+{
+    int64_t  next = MIN(chunk->next, MAX(input->stop_offset, input->next_offset));
+    uint32_t from = row_at(chunk, input->next_offset), to = row_at(chunk, next);
+    size_t   first = record_at(&chunk->records, input->next_offset);
+    uint32_t end = own ? to : cut_at(chunk, from, to, row_max);
+
+    if (!rows_push(input, chunk, from, end)) {
+        return false;
+    }
+    input->next_offset = end == to ? next : job__chunk_offset(chunk, end);
+    count_records(input->sources, chunk, first, record_at(&chunk->records, input->next_offset), own);
+    return true;
+}
+
+/* Records that give more rows than a chunk has room for are worked off piece by piece. */
+static bool pieces_push(struct job_input *input, struct job_chunk *chunk)
+{
+    while (rows_push(input, chunk, 0, chunk->rows.chunk.row_count)) {
+        size_t piece = chunk->piece + chunk->rows.record_count;
+
+        if (piece >= chunk->records.count) {
+            input->next_offset = chunk->next;
+            count_records(input->sources, chunk, 0, chunk->records.count, true);
+            return true;
+        }
+        if (!job__chunk_decode(chunk, piece)) {
+            job__input_failed(input, chunk->records.offsets[chunk->failed_record], chunk->failure);
             return false;
         }
     }
-    __atomic_store_n(&sources->records_in, sources->records_in + sources->records.count, __ATOMIC_RELAXED);
-    __atomic_store_n(&sources->bytes_in, sources->bytes_in + sources->records.bytes, __ATOMIC_RELAXED);
+    return false;
+}
+
+static void learn(int64_t *cost_ns, uint64_t records, int64_t took_ns)
+{
+    if (records >= PULL_RECORDS_MIN && took_ns > 0) {
+        int64_t one_ns = took_ns / (int64_t)records + 1;
+
+        *cost_ns = *cost_ns == 0 ? one_ns : (*cost_ns * 7 + one_ns) / 8;
+    }
+}
+
+static bool chunk_push(struct job_input *input, struct job_chunk *chunk, size_t row_max, bool own)
+{
+    struct job_sources *sources = input->sources;
+    struct io          *io = job__io(sources->jobs);
+    int64_t             began_ns = io_clock_ns(io);
+    uint64_t            before = sources->records_in;
+
+    if (!(job__chunk_is_whole(chunk) ? part_push(input, chunk, row_max, own) : pieces_push(input, chunk))) {
+        return false;
+    }
+    learn(&sources->push_ns, sources->records_in - before, io_clock_ns(io) - began_ns);
     return true;
+}
+
+/* Most chunks may be others': what one costs that is not is remembered by itself. */
+static size_t own_records_max(const struct job_sources *sources, size_t record_max)
+{
+    int64_t cost_ns = sources->decode_ns + sources->push_ns;
+
+    return sources->decode_ns == 0
+               ? record_max
+               : (size_t)MIN((int64_t)record_max, MAX(PULL_NS / cost_ns, (int64_t)PULL_RECORDS_MIN));
 }
 
 static bool input_pull(struct job_input *input, size_t record_max, bool *out_did)
 {
-    if (!job__input_gather(input, record_max)) {
+    struct job_sources *sources = input->sources;
+    struct io          *io = job__io(sources->jobs);
+    int64_t             began_ns = io_clock_ns(io);
+    struct job_chunk   *chunk;
+    bool                own, good = true;
+
+    if (!job__feed_take(input, own_records_max(sources, record_max), &chunk, &own)) {
         return false;
     }
-    if (input->sources->records.count > 0) {
+    if (chunk != NULL) {
         *out_did = true;
-        if (!input_push(input)) {
-            return false;
+        if (own) {
+            learn(&sources->decode_ns, chunk->records.count, io_clock_ns(io) - began_ns);
         }
+        good = chunk_push(input, chunk, record_max, own);
+        job__chunk_release(chunk);
+        job__feed_sweep(input->feed);
     }
-    job__input_let_go(input);
-    if (input->state == JOB_INPUT_READY && input->next_offset >= input->stop_offset) {
-        *out_did = true;
-        job__input_release(input);
-        if (!input_end(input)) {
-            push_failed(input, 0, NULL);
-            return false;
-        }
-    } else if (input->state == JOB_INPUT_READY) { /* also when all that was read did not count */
-        *out_did = true;
+    if (!good || input->state != JOB_INPUT_READY) {
+        return good;
+    }
+    *out_did = true;
+    if (input->next_offset < input->stop_offset) {
         job__input_turn(input);
+        return true;
+    }
+    job__input_release(input);
+    if (!input_end(input)) {
+        push_failed(input, NULL, 0);
+        return false;
     }
     return true;
 }

@@ -1,56 +1,25 @@
-/* Records to a chunk: the value's and the key's columns, and those of the record's place.
+/* A chunk to rows of a scan: its own columns of those that were decoded, and those of a record's place.
  *
- * As Flink's DynamicKafkaDeserializationSchema: a record's row comes from its value; a table with a key format has no
- * row for a record whose key gives none; a column in both is the value's. */
+ * A chunk may have more columns than the scan reads, and more rows than a turn has time for: columns are picked and
+ * rows cut by pointing into the chunk. A cut lies between words of the validity; what stands before the first row then
+ * is left out by a selection. */
 #include "compute/job/job_source.h"
-
-#include <stdio.h>
-
-/* --- decoders -------------------------------------------------------------------------------------------------------
- */
-
-bool job__scan_open(struct job_sources *sources, struct job_scan *scan)
-{
-    struct format_schema schema;
-
-    scan->columns = arena_alloc_array(&sources->arena, scan->plan->column_count + 1, sizeof(*scan->columns));
-    scan->has_key = scan->plan->table->has_key_format;
-    if (scan->columns == NULL || !sql_source_schema(scan->plan, false, &sources->arena, &schema)) {
-        return job__sources_fail(sources, "out of memory");
-    }
-    scan->has_metadata = schema.column_count != scan->plan->column_count || scan->has_key;
-    scan->values = format_decoder_create(&schema);
-    if (scan->values == NULL) {
-        return job__sources_fail(sources, "out of memory");
-    }
-    if (!scan->has_key) {
-        return true;
-    }
-    if (!sql_source_schema(scan->plan, true, &sources->arena, &schema)) {
-        return job__sources_fail(sources, "out of memory");
-    }
-    scan->keys = format_decoder_create(&schema);
-    return scan->keys != NULL || job__sources_fail(sources, "out of memory");
-}
-
-void job__scan_close(struct job_scan *scan)
-{
-    format_decoder_destroy(scan->values);
-    format_decoder_destroy(scan->keys);
-}
-
-static bool decode_failed(struct job_input *input, size_t first, const struct format_decoder *decoder, bool of_key)
-{
-    const struct format_failure *failure = format_decoder_failure(decoder);
-    char                         why[FORMAT_MESSAGE_BYTES + 16];
-
-    (void)snprintf(why, sizeof(why), "%s%s", of_key ? "key: " : "", failure->message);
-    job__input_failed(input, input->sources->records.offsets[first + failure->record], why);
-    return false;
-}
 
 /* --- columns of a record's place ------------------------------------------------------------------------------------
  */
+
+/* Rows of the chunk as the scan gets them. */
+struct cut {
+    struct arena           *arena;
+    const struct job_chunk *chunk;
+    uint32_t                base, row_count; /* rows base .. base + row_count - 1 */
+};
+
+/* The record of a row of the cut, among the gathered ones. */
+static size_t record_of(const struct cut *cut, uint32_t row)
+{
+    return cut->chunk->piece + cut->chunk->rows.record[cut->base + row];
+}
 
 static struct vec constant_text(struct arena *arena, struct vec_type type, struct view text)
 {
@@ -71,13 +40,13 @@ static struct vec constant_int(struct arena *arena, struct vec_type type, int32_
     return vec;
 }
 
-static struct vec time_column(struct arena *arena, struct vec_type type, const struct job_records *records,
-                              const uint32_t *record, uint32_t row_count)
+static struct vec time_column(const struct cut *cut, struct vec_type type)
 {
-    struct vec vec = vec_make(arena, type);
+    const struct job_records *records = &cut->chunk->records;
+    struct vec                vec = vec_make(cut->arena, type);
 
-    for (uint32_t row = 0; row < row_count; row++) {
-        int64_t ms = records->timestamps_ms[record[row]];
+    for (uint32_t row = 0; row < cut->row_count; row++) {
+        int64_t ms = records->timestamps_ms[record_of(cut, row)];
 
         if (vec_type_layout(type) == VEC_LAYOUT_INT128) {
             ((vec_int128 *)vec.data)[row] = (vec_int128)ms * NS_PER_MS;
@@ -88,211 +57,195 @@ static struct vec time_column(struct arena *arena, struct vec_type type, const s
     return vec;
 }
 
-static struct vec offset_column(struct arena *arena, struct vec_type type, const struct job_records *records,
-                                const uint32_t *record, uint32_t row_count)
+static struct vec offset_column(const struct cut *cut, struct vec_type type)
 {
-    struct vec vec = vec_make(arena, type);
+    const struct job_records *records = &cut->chunk->records;
+    struct vec                vec = vec_make(cut->arena, type);
 
-    for (uint32_t row = 0; row < row_count; row++) {
-        ((int64_t *)vec.data)[row] = records->offsets[record[row]];
+    for (uint32_t row = 0; row < cut->row_count; row++) {
+        ((int64_t *)vec.data)[row] = records->offsets[record_of(cut, row)];
     }
     return vec;
 }
 
-static struct vec epoch_column(struct arena *arena, struct vec_type type, const struct job_records *records,
-                               const uint32_t *record, uint32_t row_count)
+static struct vec epoch_column(const struct cut *cut, struct vec_type type)
 {
-    struct vec vec = vec_make(arena, type);
+    const struct job_records *records = &cut->chunk->records;
+    struct vec                vec = vec_make(cut->arena, type);
 
-    for (uint32_t row = 0; row < row_count; row++) {
-        ((int32_t *)vec.data)[row] = records->leader_epochs[record[row]];
-        if (records->leader_epochs[record[row]] < 0) {
-            ((int32_t *)vec.data)[row] = 0;
-            vec_bit_clear(vec_need_validity(&vec, arena), row);
+    for (uint32_t row = 0; row < cut->row_count; row++) {
+        int32_t epoch = records->leader_epochs[record_of(cut, row)];
+
+        ((int32_t *)vec.data)[row] = MAX(epoch, 0);
+        if (epoch < 0) {
+            vec_bit_clear(vec_need_validity(&vec, cut->arena), row);
         }
     }
     return vec;
 }
 
-static struct vec kind_column(struct arena *arena, struct vec_type type, const struct job_records *records,
-                              const uint32_t *record, uint32_t row_count)
+static struct vec kind_column(const struct cut *cut, struct vec_type type)
 {
-    struct vec vec = vec_make(arena, type);
+    const struct job_records *records = &cut->chunk->records;
+    struct vec                vec = vec_make(cut->arena, type);
 
-    for (uint32_t row = 0; row < row_count; row++) {
-        ((struct vec_string *)vec.data)[row] = records->time_kinds[record[row]] == JOB_TIME_APPEND
+    for (uint32_t row = 0; row < cut->row_count; row++) {
+        ((struct vec_string *)vec.data)[row] = records->time_kinds[record_of(cut, row)] == JOB_TIME_APPEND
                                                    ? vec_string_of("LogAppendTime", 13)
                                                    : vec_string_of("CreateTime", 10);
     }
     return vec;
 }
 
-/* record: by row, index in the gathered records. */
-static struct vec place_column(struct job_input *input, const struct sql_source_column *column, const uint32_t *record,
-                               uint32_t row_count)
+static struct vec place_column(const struct job_input *input, const struct cut *cut,
+                               const struct sql_source_column *column)
 {
-    struct arena             *arena = &input->sources->rows;
-    const struct job_records *records = &input->sources->records;
-    struct vec_type           type = column->field.type;
+    struct vec_type type = column->field.type;
 
     switch (column->metadata) {
     case SQL_METADATA_TOPIC:
-        return constant_text(arena, type, input->topic);
+        return constant_text(cut->arena, type, input->topic);
     case SQL_METADATA_PARTITION:
-        return constant_int(arena, type, input->partition);
+        return constant_int(cut->arena, type, input->partition);
     case SQL_METADATA_OFFSET:
-        return offset_column(arena, type, records, record, row_count);
+        return offset_column(cut, type);
     case SQL_METADATA_TIMESTAMP:
-        return time_column(arena, type, records, record, row_count);
+        return time_column(cut, type);
     case SQL_METADATA_TIMESTAMP_TYPE:
-        return kind_column(arena, type, records, record, row_count);
+        return kind_column(cut, type);
     case SQL_METADATA_LEADER_EPOCH:
-        return epoch_column(arena, type, records, record, row_count);
+        return epoch_column(cut, type);
     default: /* headers: refused when the query was planned */
-        return vec_make_null(arena, type);
+        return vec_make_null(cut->arena, type);
     }
 }
 
-/* --- keys -----------------------------------------------------------------------------------------------------------
+/* --- columns of the record ------------------------------------------------------------------------------------------
  */
 
-/* Which key row belongs to which value row; rows without one leave the selection. */
-struct key_match {
-    uint16_t *key_rows;  /* by value row */
-    uint16_t *selection; /* value rows that have one */
-    uint32_t  selected_count;
-};
-
-static bool match_keys(struct job_input *input, const struct format_rows *values, const struct format_rows *keys,
-                       struct key_match *match)
+static const struct vec *child_named(const struct vec *vec, struct view name)
 {
-    struct arena *arena = &input->sources->rows;
-    uint32_t      key = 0;
-
-    match->key_rows = arena_alloc_array(arena, VEC_ROWS_MAX, sizeof(uint16_t));
-    match->selection = arena_alloc_array(arena, VEC_ROWS_MAX, sizeof(uint16_t));
-    if (match->key_rows == NULL || match->selection == NULL) {
-        return job__sources_fail(input->sources, "out of memory");
-    }
-    for (uint32_t i = 0; i < values->chunk.selected_count; i++) {
-        uint32_t row = (uint32_t)vec_chunk_row(&values->chunk, i);
-
-        while (key < keys->chunk.row_count && keys->record[key] < values->record[row]) {
-            key++;
-        }
-        if (key < keys->chunk.row_count && keys->record[key] == values->record[row]) {
-            match->key_rows[row] = (uint16_t)key;
-            match->selection[match->selected_count++] = (uint16_t)row;
+    for (uint32_t i = 0; i < vec->type.child_count; i++) {
+        if (view_equal(vec->type.children[i].name, name)) {
+            return &vec->children[i];
         }
     }
-    return true;
+    return NULL;
 }
 
-/* A key that is a JSON array gives several rows; Flink makes a row of each with the value's. */
-static bool check_single_keys(struct job_input *input, size_t first, const struct format_rows *keys)
+/* As the type has it: a ROW may have more fields in the chunk. base: a multiple of 64; 0 below an ARRAY. */
+static struct vec take_column(struct arena *arena, const struct vec *whole, struct vec_type type, uint32_t base)
 {
-    for (uint32_t i = 1; i < keys->chunk.row_count; i++) {
-        if (keys->record[i] == keys->record[i - 1]) {
-            job__input_failed(input, input->sources->records.offsets[first + keys->record[i]],
-                              "the key gives several rows: jobs read keys of one row only");
-            return false;
+    struct vec vec = *whole;
+
+    CHECK(whole->form == VEC_FLAT && base % 64 == 0);
+    vec.type = type;
+    vec.capacity = whole->capacity - base;
+    if (vec.data != NULL) {
+        vec.data = (char *)whole->data + base * vec_layout_bytes(vec_type_layout(type));
+    }
+    vec.validity = whole->validity == NULL ? NULL : whole->validity + base / 64;
+    if (type.child_count == 0) {
+        return vec;
+    }
+    vec.children = arena_alloc_array(arena, type.child_count, sizeof(*vec.children));
+    CHECK(vec.children != NULL);
+    for (uint32_t i = 0; i < type.child_count; i++) {
+        const struct vec *child =
+            type.kind == VEC_ARRAY ? &whole->children[0] : child_named(whole, type.children[i].name);
+
+        CHECK(child != NULL);
+        vec.children[i] = take_column(arena, child, type.children[i].type, type.kind == VEC_ARRAY ? 0 : base);
+    }
+    return vec;
+}
+
+static const struct vec *column_named(const struct format_schema *schema, const struct format_rows *rows,
+                                      struct view name)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        if (view_equal(schema->columns[i].name, name)) {
+            return &rows->chunk.columns[i];
         }
     }
-    return true;
+    return NULL;
 }
 
-/* The keys of the records that the values' rows come from. */
-static bool decode_keys(struct job_input *input, size_t first, const struct format_rows *values,
-                        struct format_rows *out_keys)
+static struct vec key_column(const struct cut *cut, struct view name, struct vec_type type)
 {
-    struct job_records *records = &input->sources->records;
-    size_t              wanted = values->record_count;
+    const struct job_chunk *chunk = cut->chunk;
+    const struct vec       *whole;
+    struct vec              vec;
 
-    if (values->chunk.row_count > 0) { /* of a long array the record is not counted yet */
-        wanted = MAX(wanted, (size_t)values->record[values->chunk.row_count - 1] + 1);
+    if (chunk->key_rows.chunk.row_count == 0) {
+        return vec_make_null(cut->arena, type);
     }
-    if (!format_decode(input->scan->keys, records->keys + first, wanted, out_keys)) {
-        return decode_failed(input, first, input->scan->keys, true);
-    }
-    return check_single_keys(input, first, out_keys);
+    whole = column_named(&chunk->shape->keys, &chunk->key_rows, name);
+    CHECK(whole != NULL);
+    vec = take_column(cut->arena, whole, type, 0);
+    return vec_pick(cut->arena, &vec, chunk->key_of_row + cut->base, cut->row_count);
 }
 
-/* Keys of one call are taken whole: as many records as that needs. */
-static size_t key_limit(const struct job_records *records, size_t first)
+static struct vec value_column(const struct cut *cut, struct view name, struct vec_type type)
 {
-    size_t bytes = 0, at = first;
+    const struct vec *whole = column_named(&cut->chunk->shape->values, &cut->chunk->rows, name);
 
-    do {
-        bytes += records->keys[at].len;
-        at++;
-    } while (at < records->count && bytes + records->keys[at].len < FORMAT_CHUNK_BYTES);
-    return at - first;
+    CHECK(whole != NULL);
+    return take_column(cut->arena, whole, type, cut->base);
 }
 
-/* --- a chunk --------------------------------------------------------------------------------------------------------
+/* --- rows -----------------------------------------------------------------------------------------------------------
  */
 
-static bool put_together(struct job_input *input, size_t first, const struct format_rows *values,
-                         struct vec_chunk *out_chunk)
+/* Rows in front of the first, and those without a key. */
+static void select_rows(const struct cut *cut, uint32_t from, uint32_t to, struct vec_chunk *rows)
 {
-    struct job_scan   *scan = input->scan;
-    struct arena      *arena = &input->sources->rows;
-    uint32_t           row_count = values->chunk.row_count;
-    uint32_t          *record = arena_alloc_array(arena, (size_t)row_count + 1, sizeof(*record));
-    struct format_rows keys = {0};
-    struct key_match   match = {0};
-    uint32_t           value_at = 0, key_at = 0;
+    const struct job_chunk *chunk = cut->chunk;
+    bool                    has_key = chunk->keys != NULL;
+    uint16_t               *selection;
+    uint32_t                count = 0;
 
-    if (record == NULL) {
-        return job__sources_fail(input->sources, "out of memory");
+    if (from == cut->base && (!has_key || chunk->match_count == chunk->rows.chunk.row_count)) {
+        return;
     }
-    for (uint32_t row = 0; row < row_count; row++) {
-        record[row] = (uint32_t)first + values->record[row];
+    selection = arena_alloc_array(cut->arena, to - from + 1, sizeof(*selection));
+    CHECK(selection != NULL);
+    for (uint32_t i = 0; has_key && i < chunk->match_count; i++) {
+        if (chunk->matches[i] >= from && chunk->matches[i] < to) {
+            selection[count++] = (uint16_t)(chunk->matches[i] - cut->base);
+        }
     }
-    if (scan->has_key && (!decode_keys(input, first, values, &keys) || !match_keys(input, values, &keys, &match))) {
-        return false;
+    for (uint32_t row = from; !has_key && row < to; row++) {
+        selection[count++] = (uint16_t)(row - cut->base);
     }
+    rows->selection = selection;
+    rows->selected_count = count;
+}
+
+void job__input_rows(struct job_input *input, const struct job_chunk *chunk, uint32_t from, uint32_t to,
+                     struct vec_chunk *out_rows, uint32_t *out_base)
+{
+    const struct job_scan *scan = input->scan;
+    struct cut             cut = {.arena = &input->sources->rows, .chunk = chunk, .base = from / 64 * 64};
+
+    cut.row_count = to - cut.base;
+    arena_reset(cut.arena);
     for (uint32_t i = 0; i < scan->plan->column_count; i++) {
         const struct sql_source_column *column = &scan->plan->columns[i];
+        struct view                     name = scan->plan->table->columns[column->table_column].name;
 
         if (column->metadata != SQL_METADATA_NONE) {
-            scan->columns[i] = place_column(input, column, record, row_count);
+            scan->columns[i] = place_column(input, &cut, column);
         } else if (sql_source_is_key(scan->plan, i)) {
-            scan->columns[i] = keys.chunk.row_count == 0
-                                   ? vec_make_null(arena, column->field.type)
-                                   : vec_pick(arena, &keys.chunk.columns[key_at], match.key_rows, row_count);
-            key_at++;
+            scan->columns[i] = key_column(&cut, name, column->field.type);
         } else {
-            scan->columns[i] = values->chunk.columns[value_at++];
+            scan->columns[i] = value_column(&cut, name, column->field.type);
         }
     }
-    *out_chunk = values->chunk;
-    out_chunk->columns = scan->columns;
-    out_chunk->column_count = scan->plan->column_count;
-    if (scan->has_key && match.selected_count < values->chunk.selected_count) {
-        out_chunk->selection = match.selection;
-        out_chunk->selected_count = match.selected_count;
-    }
-    return true;
-}
-
-bool job__input_decode(struct job_input *input, size_t first, struct vec_chunk *out_chunk, size_t *out_count,
-                       const uint32_t **out_record)
-{
-    struct job_scan    *scan = input->scan;
-    struct job_records *records = &input->sources->records;
-    size_t              limit = scan->has_key ? key_limit(records, first) : records->count - first;
-    struct format_rows  rows;
-
-    if (!format_decode(scan->values, records->values + first, limit, &rows)) {
-        return decode_failed(input, first, scan->values, false);
-    }
-    *out_record = rows.record;
-    *out_count = rows.record_count;
-    *out_chunk = rows.chunk;
-    if (!scan->has_metadata || (rows.chunk.selected_count == 0 && !scan->has_key)) {
-        return true;
-    }
-    arena_reset(&input->sources->rows);
-    return put_together(input, first, &rows, out_chunk);
+    *out_rows = (struct vec_chunk){.row_count = cut.row_count,
+                                   .selected_count = cut.row_count,
+                                   .column_count = scan->plan->column_count,
+                                   .columns = scan->columns};
+    select_rows(&cut, from, to, out_rows);
+    *out_base = cut.base;
 }

@@ -162,9 +162,8 @@ static struct job_input *input_add(struct job_sources *sources, struct job_scan 
                                 .next_offset = -1,
                                 .stop_offset = -1};
     list_init(&input->link);
-    arena_init(&input->read_arena, MEM_JOB, 4 * KIB, 16 * MIB);
-    arena_init(&input->inflated[0], MEM_JOB, 64 * KIB, JOB_INFLATE_BYTES * 4);
-    arena_init(&input->inflated[1], MEM_JOB, 64 * KIB, JOB_INFLATE_BYTES * 4);
+    list_init(&input->feed_link);
+    job__feed_join(input);
     if (sources->input_count == sources->input_capacity) {
         sources->input_capacity = MAX(8, sources->input_capacity * 2);
         sources->inputs = mem_realloc(MEM_JOB, sources->inputs, sources->input_capacity * sizeof(*sources->inputs));
@@ -225,8 +224,10 @@ static bool scan_start(struct job_sources *sources, struct job_scan *scan, uint3
     scan->bounded =
         sql_table_option(plan->table, "scan.bounded.mode").base != NULL && !stops_at(plan->table, "unbounded");
     list_topics(scan, &sources->arena);
-    if (!job__scan_open(sources, scan)) {
-        return false;
+    scan->columns = arena_alloc_array(&sources->arena, plan->column_count + 1, sizeof(*scan->columns));
+    scan->shape = job__shape_open(sources->jobs, plan);
+    if (scan->columns == NULL || scan->shape == NULL) {
+        return job__sources_fail(sources, "out of memory");
     }
     for (uint32_t i = 0; i < scan->topic_count; i++) {
         if (!scan_add_topic(sources, scan, i)) {
