@@ -235,7 +235,7 @@ def attack_batches(current):
     broker.stop()
 
 
-@case("attack-slow")
+@case("attack-slow", alone=True)
 def attack_slow(current):
     """Readers that never read, writers that never finish: bounded memory, everybody else is served."""
     broker = current.broker(shards=2, settings={"millrace.memory.bytes": 128 << 20})

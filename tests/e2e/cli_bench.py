@@ -12,7 +12,7 @@ from harness import case, check, check_equal
 SHORT = ("-d", "1s", "-w", "200ms", "-q")
 
 
-@case("cli-bench")
+@case("cli-bench", alone=True)
 def cli_bench(current):
     """bench: closed and open loop, every codec, verified and read back; latency; a record too many is found."""
     cli = Client(current)
@@ -60,7 +60,7 @@ def cli_bench(current):
     cli.run("bench", "latency", "-C", "0", expected=USAGE)
 
 
-@case("cli-bench-mixed")
+@case("cli-bench-mixed", alone=True)
 def cli_bench_mixed(current):
     """bench: idempotent producers, keys by Zipf's law, consumers and re-readers beside producers, presets."""
     cli = Client(current)
@@ -94,7 +94,7 @@ def cli_bench_mixed(current):
         cli.run("bench", "produce", "--preset", preset, expected=USAGE)
 
 
-@case("cli-bench-sweeps")
+@case("cli-bench-sweeps", long=True)
 def cli_bench_sweeps(current):
     """bench: partitions, connections, recovery, a picture: each row is a run, nothing acknowledged is lost."""
     cli = Client(current)

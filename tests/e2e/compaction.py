@@ -118,7 +118,7 @@ def compaction(current, keys, total_bytes, value_bytes, partitions, kills, codec
     broker.stop()
 
 
-@case("compaction-while-producing")
+@case("compaction-while-producing", long=True)
 def compaction_while_producing(current):
     compaction(current, keys=500, total_bytes=48 << 20, value_bytes=200, partitions=3, kills=2,
                codecs=["none", "lz4", "zstd", "gzip", "snappy"])
@@ -136,7 +136,7 @@ def compaction_large(current):
                shards=1)
 
 
-@case("compaction-of-transactions")
+@case("compaction-of-transactions", long=True)
 def compaction_of_transactions(current):
     """Aborted updates are gone or skipped, committed ones are what is left, also when markers have gone."""
     partitions, rounds = 2, 600 if current.full else 200

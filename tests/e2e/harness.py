@@ -3,7 +3,6 @@
 A Broker is one process on loopback ports of its own, with its data in a folder of the case. Everything that waits has a
 limit; whatever a case leaves running is killed by its process id when the case ends. Files of a failed case are kept.
 """
-import atexit
 import ctypes
 import gzip
 import os
@@ -73,10 +72,19 @@ def is_port_free(port):
             return False
 
 
+PORTS = [PORT_LOWEST, PORT_HIGHEST]  # this process's share
+
+
+def take_port_share(index, shares):
+    """Cases that run beside each other have ports apart: one may not take what a killed broker of another had."""
+    width = (PORT_HIGHEST - PORT_LOWEST) // shares
+    PORTS[:] = PORT_LOWEST + index * width, PORT_LOWEST + (index + 1) * width
+
+
 def free_ports(count):
     """The first of `count` free ports in a row."""
     for _ in range(1000):
-        first = random.randrange(PORT_LOWEST, PORT_HIGHEST - count)
+        first = random.randrange(PORTS[0], PORTS[1] - count)
         if all(is_port_free(first + i) for i in range(count)):
             return first
     raise Failure(f"no {count} free ports in a row")
@@ -258,13 +266,19 @@ class Case:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Registered:
+    def __init__(self, function, quick, alone, long):
+        self.function, self.quick, self.alone, self.long = function, quick, alone, long
+
+
 CASES = {}
 
 
-def case(name, quick=True):
-    """Registers a function as a case; quick=False leaves it to the full run."""
+def case(name, quick=True, alone=False, long=False):
+    """Registers a function as a case. quick=False leaves it to the full run; alone: it measures, and runs with nothing
+    beside it; long: it takes so much longer than others that it begins first."""
     def register(function):
-        CASES[name] = (function, quick)
+        CASES[name] = Registered(function, quick, alone, long)
         return function
     return register
 
@@ -273,10 +287,9 @@ def run_case(name, binary, full, seed):
     """("ok" | "FAILED" | "skipped", text of the line, details)"""
     begin = time.monotonic()
     current = Case(name, binary, full, seed)
-    atexit.register(current.finish, True)
     outcome, text, details = "ok", "", ""
     try:
-        CASES[name][0](current)
+        CASES[name].function(current)
         for broker in current.brokers:
             if broker.process is not None and broker.process.poll() is not None:
                 raise Failure(f"a broker died with {broker.process.returncode}:\n{broker.log()[-4000:]}")
@@ -289,11 +302,13 @@ def run_case(name, binary, full, seed):
             details += "\n" + traceback.format_exc(limit=-4)
     except Exception:  # a bug of the test is a failure of the test, and the next case shall run
         outcome, details = "FAILED", traceback.format_exc()
+    except BaseException:  # interrupted
+        current.finish(True)
+        raise
     if outcome == "FAILED":
         for broker in current.brokers:
             details += f"\n--- end of {broker.log_path}\n" + "\n".join(broker.log(True).split("\n")[-25:])
         details += f"\nfiles of this case: {current.folder}"
     current.finish(outcome == "FAILED")
-    atexit.unregister(current.finish)
     notes = "; ".join(filter(None, [text] + current.notes))
     return outcome, f"{time.monotonic() - begin:6.1f} s  {name}{': ' + notes if notes else ''}", details

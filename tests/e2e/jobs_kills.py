@@ -146,7 +146,7 @@ def run_kills(current, rounds, percent, name=""):
     return f"{rounds} kills, offsets after each: {progress}"
 
 
-@case("jobs-kills")
+@case("jobs-kills", long=True)
 def jobs_kills(current):
     """Two kills; ten when full. MILLRACE_TEST_KILLS=200: as many, ten to a broker and its jobs."""
     wanted = int(os.environ.get("MILLRACE_TEST_KILLS") or (10 if current.full else 2))

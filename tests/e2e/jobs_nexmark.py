@@ -121,7 +121,7 @@ def run_small(current, shards, partitions):
 
 
 def register(shards, partitions):
-    @case(f"jobs-nexmark-{shards}-{partitions}", quick=(shards, partitions) == (2, 4))
+    @case(f"jobs-nexmark-{shards}-{partitions}", quick=(shards, partitions) == (2, 4), long=True)
     def jobs_nexmark(current):
         """Every query, 3,000 events: all rows."""
         run_small(current, shards, partitions)

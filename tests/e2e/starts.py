@@ -73,7 +73,7 @@ def try_banner(current, text):
               f"{done.stderr}")
 
 
-@case("start-plain")
+@case("start-plain", alone=True)
 def start_plain(current):
     """No file, no setting: loopback only, data in ./millrace-data, ready in under a second."""
     out, _ = command(current, "version")
@@ -101,7 +101,7 @@ def start_plain(current):
     broker.stop()
 
 
-@case("start-frugal")
+@case("start-frugal", long=True)
 def start_frugal(current):
     """64 KiB of lockable memory, 1,024 descriptors, an ordinary user; and with io_uring's features switched off."""
     if os.geteuid() != 0:
@@ -259,7 +259,7 @@ def start_stop(current):
     check_equal(broker.wait_end(10), 0, "exit code after SIGINT")
 
 
-@case("idle")
+@case("idle", alone=True)
 def idle(current):
     """500 silent connections cost no CPU and little memory."""
     broker = current.broker(shards=2)

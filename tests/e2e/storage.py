@@ -32,7 +32,7 @@ def values_from(wire, topic, partition, offset):
     return [record.value for batch in wire.fetch_batches(topic, partition, offset) for record in batch.records()]
 
 
-@case("retention")
+@case("retention", long=True)
 def retention(current):
     """Segments roll by size; retention drops the oldest; what is left is whole, also after a restart and kill -9."""
     broker = current.broker(settings={"log.retention.check.interval.ms": 300, "log.segment.delete.delay.ms": 500})
