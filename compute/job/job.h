@@ -128,7 +128,8 @@ struct job_request {
     size_t   failed_statement; /* SCRIPT: its index */
     uint64_t records_in;       /* SCRIPT: of a SELECT or of an INSERT that is waited for, while it runs */
     int64_t  watermark_us;     /* INT64_MIN: none */
-    char     message[JOB_MESSAGE_BYTES];
+    char result_mode[16]; /* before `columns`: how the session wants its rows shown: 'table', as in Flink's client */
+    char message[JOB_MESSAGE_BYTES];
     /* private */
     struct io_mail   mail_;
     struct list_node link_;

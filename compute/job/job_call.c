@@ -19,7 +19,8 @@ struct answer {
     bool             is_table, has_job_id, failed, more;
     char             job_id[JOB_ID_TEXT_BYTES];
     struct job_facts facts;
-    uint32_t         column_count;
+    uint32_t         column_count; /* COLUMNS */
+    char             result_mode[sizeof(((struct job_request *)NULL)->result_mode)];
     const char     **names; /* and types behind them; all texts stand in `text` */
     void (*taken)(void *context, bool more);
     void       *taken_context;
@@ -132,6 +133,7 @@ static void answer_show(struct job_request *request, struct answer *answer)
         }
         break;
     case ANSWER_COLUMNS:
+        memcpy(request->result_mode, answer->result_mode, sizeof(request->result_mode));
         if (request->columns != NULL) {
             request->columns(request, answer->names, answer->names + answer->column_count, answer->column_count);
         }
@@ -245,7 +247,8 @@ void job__answer_statement(struct job_call *call, size_t index, bool is_table, s
     answer_send(answer);
 }
 
-void job__answer_columns(struct job_call *call, const char *const *names, const char *const *types, uint32_t count)
+void job__answer_columns(struct job_call *call, const char *const *names, const char *const *types, uint32_t count,
+                         struct view result_mode)
 {
     size_t         bytes = (size_t)count * 2 * sizeof(char *);
     struct answer *answer;
@@ -256,6 +259,8 @@ void job__answer_columns(struct job_call *call, const char *const *names, const 
     }
     answer = answer_new(call, ANSWER_COLUMNS, bytes);
     answer->column_count = count;
+    (void)snprintf(answer->result_mode, sizeof(answer->result_mode), "%.*s", (int)result_mode.len,
+                   (const char *)result_mode.base);
     answer->names = (const char **)(answer + 1);
     at = (char *)(answer->names + (size_t)count * 2);
     for (uint32_t i = 0; i < 2 * count; i++) {

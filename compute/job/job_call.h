@@ -23,7 +23,8 @@ struct job_call {
 
 /* All copy what they are given. */
 void job__answer_statement(struct job_call *call, size_t index, bool is_table, struct view text, const char *job_id);
-void job__answer_columns(struct job_call *call, const char *const *names, const char *const *types, uint32_t count);
+void job__answer_columns(struct job_call *call, const char *const *names, const char *const *types, uint32_t count,
+                         struct view result_mode);
 /* taken (or NULL): from the loop, when the client has them; more false: it wants no more. */
 void job__answer_rows(struct job_call *call, struct view json_lines, void (*taken)(void *context, bool more),
                       void *context);

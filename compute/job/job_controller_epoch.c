@@ -59,6 +59,10 @@ void job__epochs_begin(struct job *job)
     job->barrier_ns = job__now_ns(job->controller);
     if (job->is_query) {
         job__query_started(job);
+        if (job__query_limit(job->run->plan) == 0) {
+            job__stop(job, JOB_AFTER_FINISH);
+            return;
+        }
     }
     epoch_next(job);
 }

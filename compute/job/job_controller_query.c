@@ -7,9 +7,17 @@
 
 struct query_rows {
     struct job *job;
+    bool        is_last;
     void (*taken)(void *context, bool more);
     void *context;
 };
+
+uint64_t job__query_limit(const struct sql_plan *plan)
+{
+    const struct exec_node *input = plan->sinks[0].node->inputs[0];
+
+    return input->kind == EXEC_LIMIT ? input->limit.row_count : UINT64_MAX;
+}
 
 static void query_columns(struct job *job)
 {
@@ -22,7 +30,8 @@ static void query_columns(struct job *job)
         texts[i] = mem_copy_text(MEM_JOB, sink->columns[i].name);
         texts[i + sink->column_count] = mem_copy_text(MEM_JOB, view_text(type));
     }
-    job__answer_columns(job->query_call, texts, texts + sink->column_count, sink->column_count);
+    job__answer_columns(job->query_call, texts, texts + sink->column_count, sink->column_count,
+                        sql_catalog_setting(job->planned.catalog, "sql-client.execution.result-mode"));
     for (uint32_t i = 0; i < 2 * sink->column_count; i++) {
         mem_free(MEM_JOB, (void *)(uintptr_t)texts[i]);
     }
@@ -33,12 +42,13 @@ static void query_taken(void *context, bool more)
 {
     struct query_rows *rows = context;
     struct job        *job = rows->job;
+    enum job_after     after = !more ? JOB_AFTER_CANCEL : rows->is_last ? JOB_AFTER_FINISH : JOB_AFTER_NOTHING;
 
     job->away--;
     rows->taken(rows->context, more);
     mem_free(MEM_JOB, rows);
-    if (!more) {
-        job__stop(job, JOB_AFTER_CANCEL);
+    if (after != JOB_AFTER_NOTHING) {
+        job__stop(job, after);
     }
 }
 
@@ -50,13 +60,13 @@ void job__query_started(struct job *job)
     }
 }
 
-void job__query_rows(struct job_run *run, struct view json_lines, void (*taken)(void *context, bool more),
+void job__query_rows(struct job_run *run, struct view json_lines, bool is_last, void (*taken)(void *context, bool more),
                      void *context)
 {
     struct job        *job = run->job;
     struct query_rows *rows = mem_alloc(MEM_JOB, sizeof(*rows));
 
-    *rows = (struct query_rows){job, taken, context};
+    *rows = (struct query_rows){job, is_last, taken, context};
     job__query_started(job);
     job->away++;
     job__answer_rows(job->query_call, json_lines, query_taken, rows);

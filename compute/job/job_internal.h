@@ -173,13 +173,16 @@ void job__share_free(struct job_share *share);
 /* --- the result of a query ------------------------------------------------------------------------------------------
  */
 
-/* On the controller's shard, for runs with run->query: lines for the client. taken: from the loop, when the next may
- * come; more false: the client has gone, the run is about to end. One at a time; the lines are copied. */
-void job__query_rows(struct job_run *run, struct view json_lines, void (*taken)(void *context, bool more),
+/* On the controller's shard, for runs with run->query: lines for the client. is_last: the run ends when it has them.
+ * taken: from the loop, when the next may come; more false: the client has gone, the run is about to end. One at a
+ * time; the lines are copied. */
+void job__query_rows(struct job_run *run, struct view json_lines, bool is_last, void (*taken)(void *context, bool more),
                      void *context);
 
 /* --- the end of open transactions (job_resolve.c) -------------------------------------------------------------------
  */
+/* Rows after which nothing more can come, as its LIMIT says; UINT64_MAX: it has none. */
+uint64_t job__query_limit(const struct sql_plan *plan);
 
 /* What the records say of one job. All of it lives until done. */
 struct job_verdict {

@@ -16,9 +16,11 @@ struct sink_query {
     struct format_encoder **encoders;
     struct format_output   *outputs;
     struct format_text      gathered, away; /* away: while the mail is */
+    uint64_t                left;           /* rows that a LIMIT still lets through; UINT64_MAX: there is none */
     bool                    is_away;
-    bool                    gone;  /* the client has: nothing is sent any more */
-    bool                    wants; /* a flush was asked for while the mail was away */
+    bool                    is_last; /* what is away is the end of the result */
+    bool                    gone;    /* the client has: nothing is sent any more */
+    bool                    wants;   /* a flush was asked for while the mail was away */
 };
 
 static void query_arrive(struct io_mail *mail, struct io_shard *to);
@@ -34,6 +36,7 @@ struct sink_query *sink__query_create(struct job_sink *sink)
 
     CHECK(format_options_init(&options, view_text("json"), why));
     query->sink = sink;
+    query->left = job__query_limit(sink->sinks->run->plan);
     query->column_count = node->column_count;
     query->encoders = arena_alloc_array(arena, MAX(node->column_count, 1), sizeof(*query->encoders));
     query->outputs = arena_alloc_array(arena, MAX(node->column_count, 1), sizeof(*query->outputs));
@@ -79,6 +82,7 @@ static void query_line(struct sink_query *query, const struct vec_chunk *chunk, 
         format_text_put(text, output->bytes + from, output->ends[i] - 1 - from);
     }
     format_text_put(text, "]}\n", 3);
+    query->left -= query->left == UINT64_MAX ? 0 : 1;
 }
 
 static void query_send(struct sink_query *query)
@@ -94,6 +98,7 @@ static void query_send(struct sink_query *query)
     query->gathered = text;
     query->gathered.len = 0;
     query->is_away = true;
+    query->is_last = query->left == 0;
     io_shard_send(sinks->jobs->options.shard, sinks->run->controller->options.shard->index, &query->mail, query_arrive);
 }
 
@@ -111,7 +116,7 @@ bool sink__query_write(struct job_sink *sink, const struct vec_chunk *chunk)
         query_line(query, chunk, i);
     }
     sink->sinks->bytes += query->gathered.len;
-    if (query->gathered.len >= SINK_LINE_BYTES) {
+    if (query->gathered.len >= SINK_LINE_BYTES || query->left == 0) {
         sink__query_flush(query);
     }
     return true;
@@ -158,7 +163,8 @@ static void query_arrive(struct io_mail *mail, struct io_shard *to)
     struct sink_query *query = CONTAINER_OF(mail, struct sink_query, mail);
 
     MAYBE(to->index == 0);
-    job__query_rows(query->sink->sinks->run, view_of(query->away.base, query->away.len), query_taken, query);
+    job__query_rows(query->sink->sinks->run, view_of(query->away.base, query->away.len), query->is_last, query_taken,
+                    query);
 }
 
 static void query_return(struct io_mail *mail, struct io_shard *to)

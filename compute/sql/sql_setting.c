@@ -3,7 +3,7 @@
 #include "compute/sql/sql_internal.h"
 #include "core/base/check.h"
 
-enum setting_kind { SETTING_TEXT, SETTING_BOOLEAN, SETTING_NUMBER, SETTING_DURATION };
+enum setting_kind { SETTING_TEXT, SETTING_BOOLEAN, SETTING_NUMBER, SETTING_DURATION, SETTING_RESULT_MODE };
 
 static const struct {
     const char       *name;
@@ -21,7 +21,7 @@ static const struct {
     {"pipeline.object-reuse", SETTING_BOOLEAN, "false", NULL},
     {"pipeline.auto-watermark-interval", SETTING_DURATION, "200 ms", NULL},
     {"sql-client.execution.max-table-result.rows", SETTING_NUMBER, "1000000", NULL},
-    {"sql-client.execution.result-mode", SETTING_TEXT, "table", NULL},
+    {"sql-client.execution.result-mode", SETTING_RESULT_MODE, "table", NULL},
     {"sql-client.verbose", SETTING_BOOLEAN, "false", NULL},
     {"sql-client.display.max-column-width", SETTING_NUMBER, "30", NULL},
     {"state.backend.type", SETTING_TEXT, "hashmap", NULL},
@@ -172,6 +172,10 @@ static const char *value_problem(size_t index, struct view value)
         return is_number(value) ? NULL : "a whole number";
     case SETTING_DURATION:
         return sql__duration_ms(value, &ms) ? NULL : "a duration such as '10 s', '5 min' or '1 h'";
+    case SETTING_RESULT_MODE:
+        return sql__view_is(value, "TABLE") || sql__view_is(value, "CHANGELOG") || sql__view_is(value, "TABLEAU")
+                   ? NULL
+                   : "'table', 'changelog' or 'tableau'";
     default:
         return NULL;
     }

@@ -70,7 +70,7 @@ static void sql_columns(struct job_request *request, const char *const *names, c
         (void)json_array_append_new(columns, json_pack("{s:o,s:o}", "name", http__json_text(view_text(names[i])),
                                                        "type", http__json_text(view_text(types[i]))));
     }
-    sql_put(call, json_pack("{s:o}", "columns", columns));
+    sql_put(call, json_pack("{s:o,s:s}", "columns", columns, "result-mode", request->result_mode));
     call->shows_rows = true;
     if (!http__call_has_begun(call)) {
         http__call_begin(call, 200, HTTP_NDJSON);

@@ -19,7 +19,7 @@ void sql_server_init(struct sql_server *server, struct cli *cli, const char *url
         cli_die(cli, CLI_USAGE, "--server takes a URL as " SQL_SERVER_DEFAULT ", not '%s'", server->text);
     }
     (void)snprintf(server->session, sizeof(server->session), "cli-%d-%" PRIx64, (int)getpid(), (uint64_t)cli_now_ms());
-    server->progress = isatty(STDERR_FILENO) != 0;
+    server->progress = isatty(STDERR_FILENO) != 0 || isatty(STDOUT_FILENO) != 0;
 }
 
 bool sql_server_was_stopped(void)

@@ -235,7 +235,7 @@ static void shell_help(void)
     (void)puts("Statements end with a semicolon and may have several lines; Tab completes, the arrows and Ctrl-R bring "
                "back.\n"
                "  SHOW TABLES;  DESCRIBE t;  SHOW JOBS;  STOP JOB 'id';  EXPLAIN SELECT ...;\n"
-               "  SELECT ...;            shows rows as they come; Ctrl-C ends it\n"
+               "  SELECT ...;            shows the table as it stands; Ctrl-C ends it\n"
                "  INSERT INTO ...;       makes a job; SET 'table.dml-sync' = 'true'; waits for its end\n"
                "  \\q, quit, exit         leaves (so does Ctrl-D)\n"
                "  \\?, help               this");

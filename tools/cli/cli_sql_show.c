@@ -5,15 +5,17 @@
 #include "tools/cli/cli_scan.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define PENDING_ROWS_MAX 256
-#define CELL_WIDTH_MAX   60 /* wider cells push their row, not the table */
-#define NUMBER_WIDTH     6  /* of a column of numbers at least: later rows have larger ones */
+#define NUMBER_WIDTH     6 /* of a column of numbers at least: later rows have larger ones */
 
 void sql_show_init(struct sql_show *show, struct cli *cli, FILE *to, enum sql_output output)
 {
     *show = (struct sql_show){.cli = cli, .to = to, .output = output, .watermark_ms = INT64_MIN};
+    show->is_terminal = isatty(fileno(to)) != 0;
+    sql_live_init(&show->live, SQL_LIVE_ROWS_MAX);
 }
 
 static void show_forget_columns(struct sql_show *show)
@@ -33,6 +35,7 @@ static void show_forget_columns(struct sql_show *show)
 void sql_show_deinit(struct sql_show *show)
 {
     show_forget_columns(show);
+    sql_live_deinit(&show->live);
     format_text_deinit(&show->pending);
     format_text_deinit(&show->message);
 }
@@ -47,40 +50,13 @@ void sql_show_reset(struct sql_show *show)
     show->begin_ms = cli_clock_ms();
     show->watermark_ms = INT64_MIN;
     show->records_in = 0;
+    show->shows_query = false;
     show->failed = false;
     show->message.len = 0;
     show->job_id[0] = '\0';
 }
 
 /* --- cells ------------------------------------------------------------------------------------------------------- */
-
-/* Characters, not bytes. */
-static size_t text_width(const char *text, size_t len)
-{
-    size_t width = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        width += ((unsigned char)text[i] & 0xc0) != 0x80;
-    }
-    return width;
-}
-
-/* A value as people read it, appended: texts without quotes and control bytes, NULL as Flink's client shows it. */
-static void put_cell(struct format_text *text, struct view raw)
-{
-    size_t begin = text->len;
-
-    if (cli_scan_is_null(raw)) {
-        format_text_put_string(text, "<NULL>");
-        return;
-    }
-    text->len += cli_scan_text(raw, format_text_room(text, raw.len));
-    for (size_t i = begin; i < text->len; i++) {
-        if ((unsigned char)text->base[i] < 0x20 || text->base[i] == 0x7f) {
-            text->base[i] = ' ';
-        }
-    }
-}
 
 static void put_csv(struct format_text *text, struct view raw)
 {
@@ -107,41 +83,6 @@ static void put_csv(struct format_text *text, struct view raw)
         format_text_put_string(text, "\"");
     }
     format_text_deinit(&plain);
-}
-
-/* A table of texts that is all there: widths are exact. The first row is the head. */
-static void show_grid(FILE *to, struct view head, struct view rows)
-{
-    size_t      widths[64] = {0}, position = 0, place, column;
-    struct view row = head, raw;
-    bool        more = true;
-
-    for (int pass = 0; pass < 2; pass++) {
-        position = 0;
-        for (row = head, more = true; more; more = cli_scan_item(rows, &position, &row)) {
-            struct format_text text = {0};
-
-            for (place = 0, column = 0; cli_scan_item(row, &place, &raw) && column < COUNT_OF(widths); column++) {
-                size_t begin = text.len, width;
-
-                put_cell(&text, raw);
-                width = text_width(text.base + begin, text.len - begin);
-                if (pass == 0) {
-                    widths[column] = MAX(widths[column], width);
-                } else {
-                    (void)fprintf(to, "%s%.*s", column > 0 ? "  " : "", (int)(text.len - begin), text.base + begin);
-                    for (bool last = !cli_scan_item(row, &(size_t){place}, &raw); !last && width < widths[column];
-                         width++) {
-                        (void)fputc(' ', to);
-                    }
-                }
-            }
-            if (pass == 1) {
-                (void)fputc('\n', to);
-            }
-            format_text_deinit(&text);
-        }
-    }
 }
 
 static void put_json_row(struct format_text *text, const struct sql_show *show, struct view head, struct view row)
@@ -176,7 +117,7 @@ static void show_table(struct sql_show *show, struct view head, struct view rows
     bool               more = show->output != SQL_OUTPUT_JSON || cli_scan_item(rows, &position, &row);
 
     if (show->output == SQL_OUTPUT_TABLE || show->output == SQL_OUTPUT_CHANGELOG) {
-        show_grid(show->to, head, rows);
+        sql_show_grid(show->to, head, rows);
         return;
     }
     for (; more; more = cli_scan_item(rows, &position, &row)) {
@@ -213,6 +154,20 @@ static bool type_is_number(struct view type)
     return false;
 }
 
+static bool text_is(struct view raw, const char *word)
+{
+    return raw.len == strlen(word) + 2 && strncasecmp((const char *)raw.base + 1, word, raw.len - 2) == 0;
+}
+
+/* -o says more than the session: only the table has Flink's modes. */
+static enum sql_result result_of(const struct sql_show *show, struct view mode)
+{
+    if (show->output != SQL_OUTPUT_TABLE || text_is(mode, "changelog")) {
+        return SQL_RESULT_CHANGES;
+    }
+    return text_is(mode, "tableau") ? SQL_RESULT_TABLEAU : show->is_terminal ? SQL_RESULT_LIVE : SQL_RESULT_CHANGES;
+}
+
 /* names: in CSV and tables the text, in JSON as it stands. */
 static void show_columns(struct sql_show *show, struct view columns)
 {
@@ -237,12 +192,12 @@ static void show_columns(struct sql_show *show, struct view columns)
         } else if (show->output == SQL_OUTPUT_CSV) {
             put_csv(&text, name);
         } else {
-            put_cell(&text, name);
+            sql_show_cell(&text, name);
         }
         show->names[show->column_count] = mem_copy_text(MEM_CLI, view_of(text.base, text.len));
         show->is_number[show->column_count] = type_is_number(type);
         show->widths[show->column_count] =
-            MAX(text_width(text.base, text.len), show->is_number[show->column_count] ? (size_t)NUMBER_WIDTH : 0);
+            MAX(sql_show_width(text.base, text.len), show->is_number[show->column_count] ? (size_t)NUMBER_WIDTH : 0);
         format_text_deinit(&text);
     }
     if (show->output == SQL_OUTPUT_CSV) {
@@ -262,10 +217,10 @@ static void pad(struct format_text *text, size_t blanks)
     }
 }
 
-static void put_padded(struct format_text *text, const struct sql_show *show, size_t column, const char *cell,
-                       size_t len)
+void sql_show_put_padded(struct format_text *text, const struct sql_show *show, size_t column, const char *cell,
+                         size_t len)
 {
-    size_t width = text_width(cell, len);
+    size_t width = sql_show_width(cell, len);
     size_t blanks = width < show->widths[column] ? show->widths[column] - width : 0;
 
     format_text_put_string(text, "  ");
@@ -292,6 +247,10 @@ static void print_row(struct sql_show *show, struct view line)
     if (!row_parts(line, &op, &row)) {
         return;
     }
+    if (show->result == SQL_RESULT_TABLEAU) {
+        sql_show_tableau_row(show, op, row);
+        return;
+    }
     if (show->output == SQL_OUTPUT_JSON) {
         format_text_put_string(&text, "{\"op\":");
         format_text_put(&text, op.base, op.len);
@@ -306,8 +265,8 @@ static void print_row(struct sql_show *show, struct view line)
                 put_csv(&text, raw);
             } else {
                 cell.len = 0;
-                put_cell(&cell, raw);
-                put_padded(&text, show, column, cell.base, cell.len);
+                sql_show_cell(&cell, raw);
+                sql_show_put_padded(&text, show, column, cell.base, cell.len);
             }
         }
     }
@@ -328,8 +287,8 @@ static void take_widths(struct sql_show *show, struct view line)
     }
     for (size_t i = 0; i < show->column_count && cli_scan_item(row, &place, &raw); i++) {
         cell.len = 0;
-        put_cell(&cell, raw);
-        show->widths[i] = MAX(show->widths[i], MIN(text_width(cell.base, cell.len), (size_t)CELL_WIDTH_MAX));
+        sql_show_cell(&cell, raw);
+        show->widths[i] = MAX(show->widths[i], MIN(sql_show_width(cell.base, cell.len), (size_t)SQL_CELL_WIDTH_MAX));
     }
     format_text_deinit(&cell);
 }
@@ -352,7 +311,7 @@ static void print_head(struct sql_show *show)
 
     format_text_put_string(&text, "op");
     for (size_t i = 0; i < show->column_count; i++) {
-        put_padded(&text, show, i, show->names[i], strlen(show->names[i]));
+        sql_show_put_padded(&text, show, i, show->names[i], strlen(show->names[i]));
     }
     (void)fprintf(show->to, "%.*s\n", (int)text.len, text.base);
     format_text_deinit(&text);
@@ -364,7 +323,7 @@ static void show_pending(struct sql_show *show)
     bool        table = show->output == SQL_OUTPUT_TABLE || show->output == SQL_OUTPUT_CHANGELOG;
     struct view rest = view_of(show->pending.base, show->pending.len), line;
 
-    if (show->column_count == 0 || (show->pending_count == 0 && show->has_widths)) {
+    if (show->column_count == 0 || show->result == SQL_RESULT_LIVE || (show->pending_count == 0 && show->has_widths)) {
         return;
     }
     cli_progress_end(&show->progress);
@@ -382,6 +341,66 @@ static void show_pending(struct sql_show *show)
     show->pending_count = 0;
 }
 
+static void begin_query(struct sql_show *show, struct view columns, struct view mode)
+{
+    show_columns(show, columns);
+    show->row_count = 0;
+    show->shows_query = true;
+    show->result = result_of(show, mode);
+    show->has_widths = show->result != SQL_RESULT_CHANGES;
+    if (show->result == SQL_RESULT_TABLEAU) {
+        sql_show_tableau_begin(show, columns);
+    } else if (show->result == SQL_RESULT_LIVE) {
+        sql_live_deinit(&show->live);
+        sql_live_init(&show->live, SQL_LIVE_ROWS_MAX);
+        show->drawn_lines = 0;
+        show->drawn_ms = 0;
+        show->records_per_s = 0;
+        show->rate_ms = cli_clock_ms();
+        show->rate_records = 0;
+    }
+}
+
+/* The statement is over, or failed. */
+static void end_query(struct sql_show *show)
+{
+    show_pending(show);
+    cli_progress_end(&show->progress);
+    if (show->shows_query && show->result == SQL_RESULT_LIVE) {
+        sql_show_draw_end(show);
+    } else if (show->shows_query && show->result == SQL_RESULT_TABLEAU) {
+        sql_show_tableau_end(show);
+    }
+    show->shows_query = false;
+}
+
+static void take_change(struct sql_show *show, struct view line)
+{
+    static const char *const names[] = {
+        [VEC_INSERT] = "+I", [VEC_UPDATE_BEFORE] = "-U", [VEC_UPDATE_AFTER] = "+U", [VEC_DELETE] = "-D"};
+    struct view op, row;
+
+    for (size_t i = 0; row_parts(line, &op, &row) && i < COUNT_OF(names); i++) {
+        if (text_is(op, names[i])) {
+            sql_live_change(&show->live, (enum vec_change)i, row);
+        }
+    }
+}
+
+static void take_row(struct sql_show *show, struct view line)
+{
+    show->row_count++;
+    if (show->shows_query && show->result == SQL_RESULT_LIVE) {
+        take_change(show, line);
+        return;
+    }
+    format_text_put(&show->pending, line.base, line.len);
+    format_text_put_string(&show->pending, "\n");
+    if (++show->pending_count >= PENDING_ROWS_MAX) {
+        show_pending(show);
+    }
+}
+
 /* --- lines ------------------------------------------------------------------------------------------------------- */
 
 static void show_progress(struct sql_show *show)
@@ -389,6 +408,10 @@ static void show_progress(struct sql_show *show)
     int64_t elapsed_ms = MAX(cli_clock_ms() - show->begin_ms, (int64_t)1);
     char    watermark[CLI_VALUE_BYTES + 16] = "", time[CLI_VALUE_BYTES];
 
+    if (show->shows_query && show->result == SQL_RESULT_LIVE) {
+        sql_show_draw(show);
+        return;
+    }
     if (!show->progress.on) {
         return;
     }
@@ -448,6 +471,18 @@ static void take_failure(struct sql_show *show, struct view line, struct view er
     }
 }
 
+static void take_rate(struct sql_show *show)
+{
+    int64_t now_ms = cli_clock_ms();
+
+    if (now_ms > show->rate_ms) {
+        show->records_per_s =
+            (double)(show->records_in - show->rate_records) * 1000.0 / (double)(now_ms - show->rate_ms);
+        show->rate_ms = now_ms;
+        show->rate_records = show->records_in;
+    }
+}
+
 static void take_progress(struct sql_show *show, struct view progress)
 {
     struct view raw;
@@ -458,35 +493,28 @@ static void take_progress(struct sql_show *show, struct view progress)
     if (cli_scan_member(progress, "watermark", &raw)) {
         show->watermark_ms = cli_scan_number(raw, INT64_MIN);
     }
+    take_rate(show);
     show_progress(show);
 }
 
 bool sql_show_line(struct sql_show *show, struct view line)
 {
-    struct view raw, rows;
+    struct view raw, rows, mode = {0};
 
     if (line.len == 0) {
         return true; /* the server looks whether we are there */
     }
     if (cli_scan_member(line, "op", &raw)) {
-        format_text_put(&show->pending, line.base, line.len);
-        format_text_put_string(&show->pending, "\n");
-        show->row_count++;
-        if (++show->pending_count >= PENDING_ROWS_MAX) {
-            show_pending(show);
-        }
+        take_row(show, line);
         return true;
     }
     if (cli_scan_member(line, "progress", &raw)) {
         take_progress(show, raw);
         return true;
     }
-    show_pending(show);
-    cli_progress_end(&show->progress);
+    end_query(show);
     if (cli_scan_member(line, "columns", &raw)) {
-        show_columns(show, raw);
-        show->has_widths = false;
-        show->row_count = 0;
+        begin_query(show, raw, cli_scan_member(line, "result-mode", &mode) ? mode : view_of("", 0));
     } else if (cli_scan_member(line, "table", &raw) && cli_scan_member(line, "rows", &rows)) {
         show_table(show, raw, rows);
     } else if (cli_scan_member(line, "job", &raw)) {
@@ -503,7 +531,7 @@ bool sql_show_line(struct sql_show *show, struct view line)
 
 void sql_show_idle(struct sql_show *show)
 {
-    if (show->pending_count > 0) {
+    if (show->pending_count > 0 || (show->shows_query && show->result == SQL_RESULT_LIVE)) {
         show_pending(show);
         show_progress(show);
     }
@@ -512,7 +540,6 @@ void sql_show_idle(struct sql_show *show)
 
 void sql_show_end(struct sql_show *show)
 {
-    show_pending(show);
-    cli_progress_end(&show->progress);
+    end_query(show);
     (void)fflush(show->to);
 }

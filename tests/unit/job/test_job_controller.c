@@ -296,6 +296,28 @@ static void test_the_client_of_a_query_goes(void **state)
     assert_true(answers.request.failed);
 }
 
+/* Nothing more can come after the last row that LIMIT lets through, though the topic has no end. */
+static void test_a_query_ends_at_its_limit(void **state)
+{
+    (void)state;
+    must(TABLES);
+    for (int i = 0; i < 4; i++) {
+        bid(i % 2, i, 20 + i);
+    }
+    must("SELECT price > 0 AS dear FROM bids LIMIT 3; SHOW TABLES");
+    assert_string_equal(answers.text,
+                        "column dear BOOLEAN\n{\"op\":\"+I\",\"row\":[true]}\n{\"op\":\"+I\",\"row\":[true]}\n"
+                        "{\"op\":\"+I\",\"row\":[true]}\nOK\ntable name\nbids\ndear\n");
+    must("SELECT price FROM bids LIMIT 0");
+    assert_string_equal(answers.text, "column price BIGINT\nOK\n");
+    answers.text_len = 0;
+    job_rig_begin(&answers, 1, JOB_REQUEST_SCRIPT, "", "SELECT price > 0 AS dear FROM bids LIMIT 5");
+    rig_run(&job_rig.broker, NS_PER_S);
+    assert_false(answers.done); /* four are there */
+    bid(1, 9, 9);
+    assert_true(job_rig_wait(&answers));
+}
+
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
 static void test_state_comes_back(void **state)
@@ -418,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_positions_stand_under_the_group, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_client_of_a_query_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_query_ends_at_its_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_state_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_savepoints, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failure_is_told_and_tried_again, set_up, tear_down),
