@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define RETRY_NS            (200 * NS_PER_MS)
+#define HOLD_NS_MAX         (5 * NS_PER_S)
 #define SCRATCH_BLOCK_BYTES ((size_t)(16 * KIB))
 
 static void controller_replay(struct coord_machine *machine, const struct coord_record *record);
@@ -93,6 +94,7 @@ static void commit_done(struct coord_write *write, int16_t error)
     struct commit_write   *commit = CONTAINER_OF(write, struct commit_write, write);
     struct job_controller *controller = commit->controller;
 
+    controller->hold_ns = error == 0 ? 0 : controller->hold_ns;
     if (commit->done != NULL) {
         commit->done(commit->context, error);
     }
@@ -214,6 +216,10 @@ static void controller_unload(struct coord_machine *machine, int16_t error)
     struct job_controller *controller = CONTAINER_OF(machine, struct job_controller, machine);
 
     (void)error;
+    if (!controller->closing) {
+        controller->hold_ns = controller->hold_ns == 0 ? RETRY_NS : MIN(2 * controller->hold_ns, HOLD_NS_MAX);
+        controller->held_until_ns = job__now_ns(controller) + controller->hold_ns;
+    }
     job__scripts_end(controller, controller->closing ? "the broker is stopping"
                                                      : "the log of jobs cannot be written: it is read again");
     LIST_EACH(&controller->list, node) {
@@ -461,14 +467,38 @@ void job__controller_take(struct job_shard *jobs, struct job_call *call)
 /* --- turns -----------------------------------------------------------------------------------------------------------
  */
 
+/* Each start writes. While the log takes nothing (a full disk) every start would have it read again. */
+static bool controller_holds(struct job_controller *controller)
+{
+    if (controller->hold_ns == 0 || job__now_ns(controller) >= controller->held_until_ns) {
+        return false;
+    }
+    controller_later(controller);
+    return true;
+}
+
+static void job_hold(struct job *job)
+{
+    job__set_failure(job, JOB_TOPIC " takes no records: the disk is full, or its partition is offline; the job goes on "
+                                    "from its last commit when that has changed");
+    job->status = JOB_RESTARTING;
+}
+
 /* What runs is wanted, and is not there yet. */
 static void controller_run_jobs(struct job_controller *controller)
 {
+    bool holds = controller_holds(controller);
+
     LIST_EACH(&controller->list, node) {
         struct job *job = LIST_ENTRY(node, struct job, link);
 
-        if (job->step == JOB_STEP_NONE && job->away == 0 && job->definition.wanted == JOB_WANTED_RUNNING &&
-            !job__ended(job)) {
+        if (job->step != JOB_STEP_NONE || job->away > 0 || job->definition.wanted != JOB_WANTED_RUNNING ||
+            job__ended(job)) {
+            continue;
+        }
+        if (holds) {
+            job_hold(job);
+        } else {
             job__start(job, false);
         }
     }

@@ -162,6 +162,8 @@ struct job_controller {
     struct job_verdict      *verdicts;
     size_t                   verdict_count;
     uint32_t                 writes_out; /* and whatever else must come back before the end */
+    int64_t                  hold_ns;    /* after a failed write jobs begin again so much later; 0: writes succeed */
+    int64_t                  held_until_ns;
     void (*resolve_done)(void *context, int result);
     void *resolve_context;
     void (*closed)(void *context, int result);

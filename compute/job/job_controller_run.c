@@ -97,13 +97,18 @@ static void run_workers(struct job *job);
 static void run_resolved(void *context, int16_t error)
 {
     struct job *job = context;
+    char        message[JOB_MESSAGE_BYTES];
 
     mem_free(MEM_JOB, (void *)(uintptr_t)job->verdict.producers);
     if (!run_goes_on(job)) {
         return;
     }
     if (error != 0) {
-        job__fail(job, "what its last run had open could not be ended: a partition of its sinks is offline", false);
+        (void)snprintf(message, sizeof(message),
+                       "what its last run had open could not be ended (%s): the disk is full, or a partition of its "
+                       "sinks is offline",
+                       kp_error_name(error));
+        job__fail(job, message, false);
         return;
     }
     if (job->verdict.lost) {
