@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -385,6 +386,41 @@ def cli_cluster(current):
     check(all(row["size"] > row["free"] > 0 for row in page["log_directories"]), "log directories")
     check("cluster id" in cli.text("cluster"), "as text")
     cli.end()
+
+
+@case("cli-doctor")
+def cli_doctor(current):
+    """doctor: what it finds here, and what it says where something is taken away."""
+    def found(*words, expected=DONE, wrapper=(), environment=None):
+        done = subprocess.run([*wrapper, current.binary, "doctor", "--dir", current.folder, "-o", "json", *words],
+                              capture_output=True, timeout=WAIT_S, check=False,
+                              env={**os.environ, **(environment or {})})
+        check_equal(done.returncode, expected, f"exit code: {done.stderr.decode()}")
+        return {row["check"]: row for row in json.loads(done.stdout)}
+
+    rows = found()
+    check_equal(rows["kernel"]["state"], "good", "kernel")
+    check({"io_uring", "cpus", "memory", "descriptors", "storage", "space", "disk", "port"} <= rows.keys(), "checks")
+    for row in rows.values():
+        check((row["cure"] is None) == (row["state"] == "good"), f"good, or a cure: {row}")
+    check_equal([name for name in os.listdir(current.folder) if name.startswith("millrace-doctor")], [], "scratch")
+
+    few = found(wrapper=["prlimit", "--nofile=300:300"])["descriptors"]
+    check(few["state"] == "limited" and few["found"].startswith("300 ") and "nofile" in few["cure"], f"limit: {few}")
+    old = found(environment={"MILLRACE_URING_DISABLE": str(1 << 11)})["io_uring"]
+    check(old["state"] == "slower" and "min_wait" in old["found"], f"without a feature: {old}")
+    gone = found("--dir", os.path.join(current.folder, "nowhere"), expected=4)["storage"]
+    check_equal(gone["state"], "broken", "no such directory")
+    if os.path.isdir("/dev/shm"):
+        check("NOT DURABLE" in found("--dir", "/dev/shm")["storage"]["found"], "a file system in memory")
+    blocked = [sys.executable, os.path.join(ROOT, "tests", "e2e", "without_uring.py")]
+    none = found(expected=3, wrapper=blocked)["io_uring"]
+    check(none["state"] == "broken" and "seccomp" in none["found"], f"io_uring refused: {none}")
+    taken = current.broker()
+    text = subprocess.run([current.binary, "doctor", "--dir", current.folder], capture_output=True, text=True,
+                          timeout=WAIT_S, check=False).stdout
+    check("A broker can start here" in text or "Nothing is in a broker's way" in text, f"for people: {text}")
+    taken.stop()
 
 
 @case("cli-transactions")
