@@ -39,6 +39,16 @@ struct interval_op {
     bool                keeps_changes;
     struct exec_journal journal;
     uint64_t            saved_count; /* rows that were ever saved: each has a key of its own */
+    /* The rows at hand, their side, and how far they are: in pieces a copy. */
+    struct exec_join_rows rows;
+    uint32_t              side;
+    uint32_t              at;
+    uint32_t              at_item; /* of the other side, if is_pairing: row `at` is begun */
+    bool                  is_pairing;
+    uint32_t              pairs_free; /* pairs that the chunk may make before they count as long */
+    struct arena          copies;
+    size_t                charged_bytes;
+    bool                  is_new[VEC_ROWS_MAX];
     /* Of a save of all: how far it is. */
     void    *saving_entry;
     uint32_t saving_side, saving_count;

@@ -12,11 +12,19 @@
  *
  * Watermarks leave late by the longer reach: a pair may be that much older than the row that completed it.
  *
+ * A row with many partners is paired with some of them and then with the rest in later steps, when emissions come in
+ * pieces (exec_hold.h): the rest of its chunk is copied and waits here. Nothing else moves meanwhile.
+ *
  * Saved are rows as they are kept, and for each key whose timers moved or whose rows expired where its rows begin and
  * when its timers come: rows expire from the front, all of a time at once. */
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_interval.h"
 #include "compute/exec/exec_window.h"
+
 #include "core/base/check.h"
+
+#define COPY_BLOCK  ((size_t)64 * KIB)
+#define PIECES_FREE 8 /* as for a regular join: rows with a partner each do not count as long */
 
 static bool interval_open(struct exec_operator *op)
 {
@@ -44,6 +52,10 @@ static void interval_close(struct exec_operator *op)
 {
     struct interval_op *interval = (struct interval_op *)op;
 
+    if (interval->copies.block_bytes > 0) {
+        exec__release(op, interval->charged_bytes);
+        arena_deinit(&interval->copies);
+    }
     exec_heap_destroy(interval->heap);
     exec_join_close(&interval->join);
 }
@@ -225,27 +237,58 @@ static bool is_empty(const struct interval_op *interval, void *entry)
 /* --- rows in -------------------------------------------------------------------------------------------------------
  */
 
-static bool join_row(struct interval_op *interval, uint32_t mine, const struct exec_join_rows *rows, uint32_t i,
-                     int64_t time_ms)
+static bool begin_pairs(struct interval_op *interval, struct interval_side *other, int64_t time_ms)
 {
+    uint32_t mine = interval->side;
+
+    interval->is_pairing = interval->expired_ms[1 - mine] < time_ms + interval->reach_ms[mine];
+    if (interval->is_pairing) {
+        interval->expired_ms[1 - mine] = expired_by_now(interval, 1 - mine);
+        interval->at_item = first_from(other, time_ms - interval->reach_ms[1 - mine]);
+    }
+    return interval->is_pairing;
+}
+
+/* Pairs the row at hand; *out_done false: with some. */
+static bool pair_row(struct interval_op *interval, struct interval_side *other, int64_t most_ms, bool *out_done)
+{
+    size_t row = vec_chunk_row(&interval->rows.chunk, interval->at);
+
+    *out_done = false;
+    for (; interval->at_item < other->end && other->items[interval->at_item]->time <= most_ms; interval->at_item++) {
+        if (interval->pairs_free > 0) {
+            interval->pairs_free--;
+        } else if (exec__fire_has_room(&interval->join.op)) {
+            exec__fire_spend(&interval->join.op, 1);
+        } else {
+            return true;
+        }
+        if (!exec_join_add(&interval->join, row, exec_match_row(other->items[interval->at_item]))) {
+            return false;
+        }
+    }
+    *out_done = true;
+    interval->is_pairing = false;
+    remove_expired(interval, other);
+    return true;
+}
+
+static bool join_row(struct interval_op *interval, int64_t time_ms, bool *out_done)
+{
+    uint32_t              i = interval->at, mine = interval->side;
     struct interval_side *own = exec__interval_side(interval, interval->entries[i], mine);
     struct interval_side *other = exec__interval_side(interval, interval->entries[i], 1 - mine);
-    int64_t               least_ms = time_ms - interval->reach_ms[1 - mine];
     int64_t               most_ms = time_ms + interval->reach_ms[mine];
 
-    if (interval->expired_ms[1 - mine] < most_ms) {
-        interval->expired_ms[1 - mine] = expired_by_now(interval, 1 - mine);
-        for (uint32_t at = first_from(other, least_ms); at < other->end && other->items[at]->time <= most_ms; at++) {
-            if (!exec_join_add(&interval->join, vec_chunk_row(&rows->chunk, i), exec_match_row(other->items[at]))) {
-                return false;
-            }
-        }
-        remove_expired(interval, other);
+    *out_done = true;
+    if ((interval->is_pairing || begin_pairs(interval, other, time_ms)) &&
+        !pair_row(interval, other, most_ms, out_done)) {
+        return false;
     }
-    if (interval->time_ms >= most_ms) {
+    if (!*out_done || interval->time_ms >= most_ms) {
         return true;
     }
-    return keep_row(interval, own, exec_join_loaded(&interval->join, rows, mine, i), time_ms);
+    return keep_row(interval, own, exec_join_loaded(&interval->join, &interval->rows, mine, i), time_ms);
 }
 
 void exec__interval_name_sides(struct interval_op *interval, void *entry)
@@ -257,32 +300,71 @@ void exec__interval_name_sides(struct interval_op *interval, void *entry)
     }
 }
 
-static bool join_rows(struct interval_op *interval, uint32_t mine, const struct exec_join_rows *rows,
-                      uint32_t time_column)
+/* The rows at hand, from where they are; *out_done false: there is no room for all their pairs. */
+static bool join_rows(struct interval_op *interval, bool *out_done)
 {
-    bool is_new[VEC_ROWS_MAX];
+    uint32_t count = interval->rows.chunk.selected_count;
 
-    if (!exec_table_find(interval->table, interval->join.vecs, &rows->chunk, interval->join.hashes, true,
-                         interval->entries, is_new)) {
-        return false;
-    }
-    (void)exec_window_times(&rows->chunk.columns[time_column], &rows->chunk, interval->times_us, interval->nulls);
-    for (uint32_t i = 0; i < rows->chunk.selected_count; i++) {
-        if (is_new[i]) {
-            exec__interval_name_sides(interval, interval->entries[i]);
-        }
-        if (!interval->nulls[i] && !join_row(interval, mine, rows, i, exec_floor_div(interval->times_us[i], 1000))) {
+    *out_done = true;
+    exec_join_begin(&interval->join, interval->side, &interval->rows.chunk);
+    for (; interval->at < count; interval->at++) {
+        uint32_t i = interval->at;
+
+        if (!interval->nulls[i] && !join_row(interval, exec_floor_div(interval->times_us[i], 1000), out_done)) {
             return false;
+        }
+        if (!*out_done) {
+            break;
         }
     }
     if (!exec_join_send(&interval->join)) {
         return false;
     }
     exec__interval_free_dead(interval);
-    for (uint32_t i = 0; i < rows->chunk.selected_count; i++) {
-        if (is_new[i] && is_empty(interval, interval->entries[i])) {
+    for (uint32_t i = 0; *out_done && i < count; i++) {
+        if (interval->is_new[i] && is_empty(interval, interval->entries[i])) {
             exec_table_remove(interval->table, interval->entries[i]);
         }
+    }
+    return true;
+}
+
+/* The chunk is gone when the call returns: what is left of it is read from a copy. Entries stay what they are. */
+static bool copy_rows(struct interval_op *interval)
+{
+    struct vec_chunk copy;
+
+    if (interval->copies.block_bytes == 0) {
+        arena_init(&interval->copies, MEM_COMPUTE, COPY_BLOCK, SIZE_MAX);
+    }
+    copy = vec_chunk_copy(&interval->copies, &interval->rows.chunk);
+    if (!exec__charge(&interval->join.op, interval->copies.bytes_total)) {
+        return false;
+    }
+    interval->charged_bytes = interval->copies.bytes_total;
+    interval->rows = exec_join_read(&interval->join, interval->side, &copy);
+    return true;
+}
+
+static void forget_copies(struct interval_op *interval)
+{
+    exec__release(&interval->join.op, interval->charged_bytes);
+    interval->charged_bytes = 0;
+    arena_reset(&interval->copies);
+}
+
+/* The rest of the copied rows. */
+static bool interval_fire(struct exec_operator *op)
+{
+    struct interval_op *interval = (struct interval_op *)op;
+    bool                done;
+
+    if (!join_rows(interval, &done)) {
+        return false;
+    }
+    op->is_firing = !done;
+    if (done) {
+        forget_copies(interval);
     }
     return true;
 }
@@ -291,14 +373,31 @@ static bool interval_push(struct exec_operator *op, uint32_t input, const struct
 {
     struct interval_op     *interval = (struct interval_op *)op;
     const struct exec_join *spec = &op->node->join;
-    struct exec_join_rows   rows;
+    uint32_t                time_column = input == EXEC_LEFT ? spec->left_time : spec->right_time;
+    bool                    done;
 
     if (spec->lower_ms > spec->upper_ms) {
         return true;
     }
-    rows = exec_join_read(&interval->join, input, chunk);
-    exec_join_begin(&interval->join, input, &rows.chunk);
-    return join_rows(interval, input, &rows, input == EXEC_LEFT ? spec->left_time : spec->right_time);
+    interval->rows = exec_join_read(&interval->join, input, chunk);
+    interval->side = input;
+    interval->at = 0;
+    interval->is_pairing = false;
+    interval->pairs_free = PIECES_FREE * op->worker->job->options.piece_rows;
+    if (!exec_table_find(interval->table, interval->join.vecs, &interval->rows.chunk, interval->join.hashes, true,
+                         interval->entries, interval->is_new)) {
+        return false;
+    }
+    (void)exec_window_times(&chunk->columns[time_column], &interval->rows.chunk, interval->times_us, interval->nulls);
+    for (uint32_t i = 0; i < interval->rows.chunk.selected_count; i++) {
+        if (interval->is_new[i]) {
+            exec__interval_name_sides(interval, interval->entries[i]);
+        }
+    }
+    if (!join_rows(interval, &done)) {
+        return false;
+    }
+    return done || (copy_rows(interval) && exec__fire(op));
 }
 
 /* --- time ----------------------------------------------------------------------------------------------------------
@@ -357,6 +456,7 @@ const struct exec_operator_class exec__interval_join_class = {
     .open = interval_open,
     .push = interval_push,
     .watermark = interval_watermark,
+    .fire = interval_fire,
     .close = interval_close,
     .save_scalars = exec__interval_save_scalars,
     .load_scalars = exec__interval_load_scalars,

@@ -1,5 +1,6 @@
 /* RANK: the frame of all ways: the keys and rows of a chunk, rows on their way out, which way it is. */
 #include "compute/exec/exec_rank.h"
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_window.h"
 
 #include "core/base/check.h"
@@ -236,10 +237,24 @@ static bool rank_watermark(struct exec_operator *op, uint32_t input, int64_t wat
     if (!exec__combine_watermark(op, input, watermark_us, &lowest_us)) {
         return true;
     }
-    if (rank->way == EXEC_RANK_FIRST_IN_TIME && !exec_rank_time_advance(rank, exec_window_progress(lowest_us))) {
+    if (rank->way != EXEC_RANK_FIRST_IN_TIME) {
+        return exec__emit_watermark(op, lowest_us);
+    }
+    rank->watermark_ms = exec_window_progress(lowest_us);
+    rank->passing_on_us = lowest_us;
+    return exec__fire(op);
+}
+
+static bool rank_fire(struct exec_operator *op)
+{
+    struct exec_rank_op *rank = (struct exec_rank_op *)op;
+    bool                 done;
+
+    if (!exec_rank_time_fire(rank, &done)) {
         return false;
     }
-    return exec__emit_watermark(op, lowest_us);
+    op->is_firing = !done;
+    return !done || exec__emit_watermark(op, rank->passing_on_us);
 }
 
 static bool rank_flush(struct exec_operator *op)
@@ -332,6 +347,7 @@ const struct exec_operator_class exec__rank_class = {
     .open = rank_open,
     .push = rank_push,
     .watermark = rank_watermark,
+    .fire = rank_fire,
     .flush = rank_flush,
     .time = rank_time,
     .close = rank_close,

@@ -50,6 +50,7 @@ struct exec_rank_op {
     struct exec_table      *table;
     struct exec_timers      timers; /* FIRST_IN_TIME: entries */
     int64_t                 watermark_ms;
+    int64_t                 passing_on_us;                         /* behind the last row that it fires */
     void                  **dirty;                                 /* BEST: entries that changed since the last flush */
     size_t                  dirty_at, dirty_count, dirty_capacity; /* at: the flush is so far */
     int64_t                 swept_ms;
@@ -94,7 +95,8 @@ void exec_rank_best_clear(struct exec_rank_op *rank, void *entry);
 size_t        exec_rank_first_bytes(void);
 MUST_USE bool exec_rank_come_push(struct exec_rank_op *rank, const struct vec_chunk *chunk);
 MUST_USE bool exec_rank_time_push(struct exec_rank_op *rank, const struct vec_chunk *chunk);
-MUST_USE bool exec_rank_time_advance(struct exec_rank_op *rank, int64_t watermark_ms);
+/* The rows up to watermark_ms, a piece of them (exec_hold.h); *out_done false: there are more. */
+MUST_USE bool exec_rank_time_fire(struct exec_rank_op *rank, bool *out_done);
 /* Forgets the keys whose time to live is over. */
 void          exec_rank_first_sweep(struct exec_rank_op *rank, int64_t now_ms);
 void          exec_rank_first_put(const struct exec_rank_op *rank, void *entry, struct exec_bytes *bytes);

@@ -1,4 +1,5 @@
 /* Ranks whose rows are final when they go out: append-only. */
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_rank.h"
 #include "compute/exec/exec_window.h"
 
@@ -160,15 +161,19 @@ bool exec_rank_time_push(struct exec_rank_op *rank, const struct vec_chunk *chun
     return true;
 }
 
-bool exec_rank_time_advance(struct exec_rank_op *rank, int64_t watermark_ms)
+bool exec_rank_time_fire(struct exec_rank_op *rank, bool *out_done)
 {
     const struct exec_timer *timer;
     int64_t                  now_ms = exec__now_ms(&rank->op);
 
-    rank->watermark_ms = watermark_ms;
-    while ((timer = exec_timers_first(&rank->timers)) != NULL && timer->time <= watermark_ms) {
+    *out_done = false;
+    while ((timer = exec_timers_first(&rank->timers)) != NULL && timer->time <= rank->watermark_ms) {
         struct first_key *key = key_of(rank, timer->owner);
 
+        if (!exec__fire_has_room(&rank->op)) {
+            return exec_rank_send(rank);
+        }
+        exec__fire_spend(&rank->op, 1);
         key->timers--;
         if (key->waiting != NULL && key->waiting_ms == timer->time) {
             if (!exec_rank_add(rank, exec_rank_row_of(key->waiting), VEC_INSERT, 1)) {
@@ -182,6 +187,7 @@ bool exec_rank_time_advance(struct exec_rank_op *rank, int64_t watermark_ms)
         }
         exec_timers_drop_first(&rank->timers);
     }
+    *out_done = true;
     return exec_rank_send(rank);
 }
 

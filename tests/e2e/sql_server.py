@@ -275,7 +275,7 @@ def terminal(current):
         check("SELEC" in file.read(), "the history")
     again = Terminal(server)
     again.expect(r"sql> ", "the prompt")
-    again.type("\x1b[A\x1b[A\x1b[A\n")  # up three times
+    again.type("\x1b[A\x1b[A\n")  # up twice
     again.expect(r"1 row in [0-9.]+ s", "a statement from the history")
     again.expect(r"sql> ", "its end")
     again.type("\x04")

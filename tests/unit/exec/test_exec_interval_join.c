@@ -2,6 +2,8 @@
  * against nested loops where nothing is late. */
 #include "tests/unit/exec/join_support.h"
 
+#include "compute/exec/exec_hold.h"
+
 #define KEYS_MAX 16
 #define ROWS_MAX 1024
 
@@ -166,6 +168,7 @@ static void run(const struct setting *setting)
     options.rows_max = rows_max_choices[prng_below(&prng, COUNT_OF(rows_max_choices))];
     options.verify_seed = prng_chance(&prng, 1, 2) ? 0 : 1 + prng_below(&prng, 1000);
     options.keeps_changes = setting->seed % 4 < 2;
+    options.piece_rows = prng_chance(&prng, 1, 2) ? 0 : 1 + (uint32_t)prng_below(&prng, 2);
     rig_start(&rig, &options);
     for (int step = 0; step < 60; step++) {
         struct rig_row rows[20];
@@ -295,6 +298,98 @@ static void test_empty_interval(void **state)
     rig_stop(&rig);
 }
 
+/* Rows with 300 partners each, in pieces of four: no step pairs more, rows and watermarks that come meanwhile wait. */
+static void test_many_partners_come_in_pieces(void **state)
+{
+    struct rig_options options;
+    struct rig         rig;
+    struct rig_row     rows[300];
+    struct vec         columns[RIG_COLUMNS_MAX];
+    struct vec_chunk   chunk = {.row_count = 3, .selected_count = 3, .column_count = 5, .columns = columns};
+    struct arena       arena;
+    uint32_t           steps = 0;
+
+    (void)state;
+    join_options(&options, EXEC_INTERVAL_JOIN, NULL);
+    options.node.join.lower_ms = -10;
+    options.node.join.upper_ms = 10;
+    options.piece_rows = 4;
+    rig_start(&rig, &options);
+    for (int64_t i = 0; i < 300; i++) {
+        rows[i] = (struct rig_row){.cells = {1, 1, 1, 1, 1}};
+        rows[i].cells[RIGHT_TIME] = 100 * 1000;
+        rows[i].cells[RIGHT_VALUE] = i;
+    }
+    assert_true(rig_push(&rig, EXEC_RIGHT, rows, 300));
+    arena_init(&arena, MEM_TEST, 256 * KIB, SIZE_MAX);
+    for (uint32_t c = 0; c < 5; c++) {
+        columns[c] = vec_make(&arena, rig.nodes[0].columns[c].type);
+        for (size_t i = 0; i < 3; i++) {
+            rig_set_cell(&arena, &columns[c], i, c == LEFT_TIME ? 105000 : c == LEFT_VALUE ? (int64_t)i : 1);
+        }
+    }
+    exec__fire_refill(rig.worker);
+    assert_true(exec__emit(rig.worker->ops[0], &chunk));
+    arena_deinit(&arena); /* the chunk is gone */
+    assert_true(exec__emit_watermark(rig.worker->ops[0], 200000));
+    assert_true(exec__emit_watermark(rig.worker->ops[1], 200000));
+    assert_in_range(rig.out.count, 1, 9 * 4);
+    for (; rig.worker->holding_count > 0; steps++) {
+        size_t before = rig.out.count;
+
+        assert_true(rig.out.count == 900 || rig_state_rows(&rig) > 0);
+        assert_int_equal(exec_worker_step(rig.worker), EXEC_BUSY);
+        assert_in_range(rig.out.count - before, 0, 4);
+    }
+    assert_true(steps > 200);
+    assert_int_equal(rig_op(&rig)->watermark_us, 190000);
+    assert_int_equal(rig.out.count, 900);
+    for (uint32_t i = 0; i < 900; i++) {
+        assert_int_equal(rig.out.items[i].cells[LEFT_VALUE], i / 300);
+        assert_int_equal(rig.out.items[i].cells[5 + RIGHT_VALUE], i % 300);
+    }
+    assert_int_equal(rig_state_rows(&rig), 0);
+    rig_stop(&rig);
+}
+
+/* A worker that ends while a row is being paired gives back what it copied. */
+static void test_an_end_between_two_pieces(void **state)
+{
+    struct rig_options options;
+    struct rig         rig;
+    struct rig_row     rows[100], row = {.cells = {1, 1, 1, 1, 1}};
+
+    (void)state;
+    join_options(&options, EXEC_INTERVAL_JOIN, NULL);
+    options.node.join.lower_ms = -10;
+    options.node.join.upper_ms = 10;
+    options.piece_rows = 4;
+    rig_start(&rig, &options);
+    for (int64_t i = 0; i < 100; i++) {
+        rows[i] = row;
+    }
+    assert_true(rig_push(&rig, EXEC_RIGHT, rows, 100));
+    push_at(&rig, EXEC_LEFT, 0);
+    assert_int_equal(rig.out.count, 100);
+    {
+        struct vec       columns[RIG_COLUMNS_MAX];
+        struct vec_chunk chunk = {.row_count = 1, .selected_count = 1, .column_count = 5, .columns = columns};
+        struct arena     arena;
+
+        arena_init(&arena, MEM_TEST, 64 * KIB, SIZE_MAX);
+        for (uint32_t c = 0; c < 5; c++) {
+            columns[c] = vec_make(&arena, rig.nodes[0].columns[c].type);
+            rig_set_cell(&arena, &columns[c], 0, 1);
+        }
+        assert_true(exec__emit(rig.worker->ops[0], &chunk));
+        arena_deinit(&arena);
+    }
+    assert_int_equal(rig.worker->holding_count, 1);
+    assert_int_equal(exec_worker_step(rig.worker), EXEC_BUSY);
+    assert_in_range(rig.out.count, 101, 199);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +397,8 @@ int main(void)
         cmocka_unit_test(test_bounds_are_inclusive),
         cmocka_unit_test(test_late_row),
         cmocka_unit_test(test_empty_interval),
+        cmocka_unit_test(test_many_partners_come_in_pieces),
+        cmocka_unit_test(test_an_end_between_two_pieces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -336,6 +336,48 @@ static void test_keep_first_by_watermark(void **state)
     rig_stop(&rig);
 }
 
+/* Many keys that a watermark fires: four with each step, the watermark behind the last. */
+static void test_keep_first_in_pieces(void **state)
+{
+    struct exec_order  order = {.column = TIME};
+    struct exec_rank   rank = {.order_count = 1, .orders = &order, .first = 1, .last = 1, .is_deduplication = true};
+    struct rig_options options;
+    struct rig         rig;
+    uint32_t           steps = 0;
+
+    (void)state;
+    make_options(&options, &rank, EXEC_APPEND_ONLY);
+    options.keeps_changes = true;
+    options.piece_rows = 4;
+    rig_start(&rig, &options);
+    for (int64_t i = 0; i < 50; i++) {
+        push(&rig, i, 0, 20 + i, i);
+        push(&rig, i, 0, 10 + i, 100 + i); /* earlier: the timer of the one before finds nothing */
+    }
+    assert_true(rig_watermark(&rig, 0, 59000));
+    for (; rig.worker->holding_count > 0; steps++) {
+        size_t before = rig.out.count;
+
+        assert_true(before == 50 || rig.worker->ops[2]->watermark_us == EXEC_WATERMARK_NONE); /* the sink's */
+        assert_int_equal(exec_worker_step(rig.worker), EXEC_BUSY);
+        assert_in_range(rig.out.count - before, 0, 4);
+    }
+    assert_true(steps > 20); /* a hundred timers */
+    assert_int_equal(rig.out.count, 50);
+    for (int64_t i = 0; i < 50; i++) {
+        assert_int_equal(rig.out.items[i].cells[TAG], 100 + i);
+    }
+    assert_int_equal(rig.worker->ops[2]->watermark_us, 59000);
+    push(&rig, 60, 0, 58, 7);
+    assert_int_equal(rig_late(&rig), 1);
+    rig_save(&rig, false);
+    rig_restart(&rig);
+    push(&rig, 61, 0, 70, 8);
+    assert_true(rig_watermark(&rig, 0, EXEC_WATERMARK_END));
+    assert_int_equal(rig.out.count, 51);
+    rig_stop(&rig);
+}
+
 /* --- time to live --------------------------------------------------------------------------------------------------
  */
 
@@ -432,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_first_few_by_arrival_have_numbers),
         cmocka_unit_test(test_keep_last_by_arrival),
         cmocka_unit_test(test_keep_first_by_watermark),
+        cmocka_unit_test(test_keep_first_in_pieces),
         cmocka_unit_test(test_time_to_live),
         cmocka_unit_test(test_order_by_a_row_is_refused),
         cmocka_unit_test(test_budget),
