@@ -82,6 +82,11 @@ int64_t io_clock_ns(struct io *io)
     return io->backend->clock_ns == NULL ? io->backend->now_ns(io) : io->backend->clock_ns(io);
 }
 
+bool io_waiting(struct io *io)
+{
+    return io->backend->waiting != NULL && io->backend->waiting(io);
+}
+
 int64_t io_wall_ms(struct io *io)
 {
     return io->backend->wall_ms(io);
@@ -103,6 +108,13 @@ uint64_t io_random_u64(struct io *io)
 void io_post(struct io *io, struct io_op *op, io_done_fn *done)
 {
     io_begin(io, op, IO_POST, IO_HANDLE_NONE, done);
+    io_submit(io, op);
+}
+
+void io_post_idle(struct io *io, struct io_op *op, io_done_fn *done)
+{
+    io_begin(io, op, IO_POST, IO_HANDLE_NONE, done);
+    op->flags = IO_POST_IDLE;
     io_submit(io, op);
 }
 

@@ -96,6 +96,12 @@ enum io_allocate_flags {
     IO_ALLOCATE_PUNCH = 1 << 0, /* give the range's space back; it reads as zeros; the size stays */
 };
 
+#define IO_IDLE_WAIT_NS (500 * NS_PER_US)
+
+enum io_post_flags {
+    IO_POST_IDLE = 1 << 0, /* io_post_idle() */
+};
+
 enum io_recv_flags {
     IO_RECV_ALL = 1 << 0, /* wait until the span is full (a short count is still possible at EOF or error) */
 };
@@ -187,6 +193,7 @@ struct io_backend {
     void (*recv_give)(struct io *io, struct span received);
     void (*describe)(struct io *io, struct span out_text);
     void (*destroy)(struct io *io);
+    bool (*waiting)(struct io *io); /* NULL: never says so */
 };
 
 /* The head of every back end's own struct. */
@@ -219,8 +226,17 @@ int64_t  io_wall_ms(struct io *io);
 void     io_random(struct io *io, struct span out_bytes);
 uint64_t io_random_u64(struct io *io);
 
+/* Something waits for the loop: callbacks, completions, or what was submitted in this turn and has not left yet; not
+ * what io_post_idle() was told. For such work, between two pieces. In simulation, where no time passes meanwhile:
+ * never. */
+bool io_waiting(struct io *io);
+
 /* Calls back on the next turn of the loop; result 0. */
 void io_post(struct io *io, struct io_op *op, io_done_fn *done);
+/* For work that has time, in slices: calls back on the next turn on which nothing else waits (io_waiting()), or after
+ * IO_IDLE_WAIT_NS without any such callback. One a turn, in order; the loop does not sleep while there is one. In
+ * simulation: as io_post(). */
+void io_post_idle(struct io *io, struct io_op *op, io_done_fn *done);
 
 /* --- files ------------------------------------------------------------------------------------------------------ */
 

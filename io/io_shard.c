@@ -362,6 +362,11 @@ static bool io_core_has_mail(const struct io_core *core)
     return false;
 }
 
+bool io_shard_waiting(const struct io_shard *shard)
+{
+    return io_waiting(shard->io) || (shard->core != NULL && io_core_has_mail(shard->core));
+}
+
 /* --- the loop -------------------------------------------------------------------------------------------------------
  */
 

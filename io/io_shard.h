@@ -72,6 +72,9 @@ void io_shard_send(struct io_shard *from, uint32_t to_shard, struct io_mail *mai
  * sending order. The core must still run, or nothing is delivered. In simulation: the one thread. */
 void io_shard_inject(struct io_shard *to, struct io_mail *mail, io_mail_fn *deliver);
 
+/* Mail, callbacks or completions wait for the core: see io_waiting(). */
+bool io_shard_waiting(const struct io_shard *shard);
+
 /* One turn of a core's loop: due timers, mail, completions. Sleeps until the next deadline (or max_wait_ns) if no mail
  * and no posted work is pending and nothing completes: what this turn's callbacks submitted goes to the kernel in the
  * same call that sleeps. A long task bounds the sleep with max_wait_ns 0. Returns the work done (callbacks, mails,

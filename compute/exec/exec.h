@@ -75,7 +75,8 @@ struct exec_options {
      * very end, so that everything may be called. NULL: no barriers. */
     void (*barrier)(void *context, uint32_t worker, int64_t epoch);
     void    *barrier_context;
-    uint32_t piece_rows; /* windows that fire go on in later steps after about so many keys; 0: all inside the call */
+    uint32_t piece_rows;    /* windows that fire, and changelogs, go on in later steps after about so many keys; 0: all
+                               inside the call */
     bool     keeps_changes; /* notes what changes, for exec_worker_save(all = false) */
     uint64_t verify_seed;   /* not 0: every chunk between operators is reshaped (vec_verify_reshape): tests */
 };

@@ -12,6 +12,7 @@
  * state above alive (Flink: GroupAggFunction). Flink lets values of DISTINCT expire each by itself; here they go with
  * their group. */
 #include "compute/exec/exec_aggregate.h"
+#include "compute/exec/exec_hold.h"
 #include "compute/exec/exec_state.h"
 #include "core/base/check.h"
 
@@ -426,7 +427,7 @@ static bool flush(struct exec_operator *op)
     struct emission     emission;
 
     while (aggregation->changed_first != NULL && exec__flush_has_room(op)) {
-        collect(aggregation, &emission, exec__rows_max(op));
+        collect(aggregation, &emission, exec__fire_rows_max(op));
         if (!emit_changes(aggregation, &emission)) {
             return false;
         }

@@ -13,6 +13,7 @@ struct job_shard *job_shard_create(const struct job_shard_options *options)
     jobs->options = *options;
     map_init(&jobs->producers, MEM_JOB);
     job__transactions_init(jobs);
+    job__pace_init(&jobs->pace, options->shard, options->parts);
     options->by_shard[options->shard->index] = jobs;
     return jobs;
 }
@@ -23,6 +24,7 @@ void job_shard_destroy(struct job_shard *jobs)
         return;
     }
     job__controller_destroy(jobs->controller);
+    job__pace_deinit(&jobs->pace);
     MAP_EACH(&jobs->producers, entry) {
         mem_free(MEM_JOB, entry->value);
     }

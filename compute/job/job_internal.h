@@ -21,6 +21,7 @@
 
 #include "compute/exec/exec.h"
 #include "compute/job/job.h"
+#include "compute/job/job_pace.h"
 #include "compute/sql/sql.h"
 
 #define JOB_PRODUCERS 2 /* ids per worker: one for even epochs, one for odd ones (D10) */
@@ -43,6 +44,7 @@ struct job_shard {
     struct map               producers;  /* key: producer id, 8 bytes as they lie -> struct job_producer_name */
     bool                     open;       /* between job_shard_open() and job_shard_close() */
     struct list_node         sinks;      /* of the workers on this shard (job_sink.c) */
+    struct job_pace          pace;
     struct job_feeds        *feeds;      /* what its workers read; NULL: nothing (job_feed.h) */
 };
 

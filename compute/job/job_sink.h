@@ -97,6 +97,7 @@ struct sink_batch {
     struct rec_builder     builder;
     size_t                 bytes; /* counted as on the way */
     uint32_t               at_shard;
+    struct job_pace_io     pace;
     struct part_append     append;
 };
 

@@ -127,8 +127,12 @@ static void batch_send(struct sink_batch *batch)
         batch_release(batch);
         return;
     }
-    batch->append = (struct part_append){
-        .records = records, .zstd_allowed = true, .internal = true, .flush = true, .wait_durable = true};
+    batch->append = (struct part_append){.records = records,
+                                         .zstd_allowed = true,
+                                         .internal = true,
+                                         .background = true,
+                                         .flush = true,
+                                         .wait_durable = true};
     batch->bytes = records.len;
     sinks->away_bytes += records.len;
     sinks->bytes += records.len;
@@ -215,34 +219,51 @@ void sink__batches_drop(struct job_sink *sink)
 
 /* --- where the partition lives ------------------------------------------------------------------------------------ */
 
+static struct job_shard *batch_place(const struct sink_batch *batch)
+{
+    return batch->sinks->jobs->options.by_shard[batch->at_shard];
+}
+
 static void batch_answer(struct sink_batch *batch)
 {
     struct job_sinks *sinks = batch->sinks;
-    struct job_shard *here = sinks->jobs->options.by_shard[batch->at_shard];
 
-    io_shard_send(here->options.shard, sinks->jobs->options.shard->index, &batch->mail, batch_return);
+    io_shard_send(batch_place(batch)->options.shard, sinks->jobs->options.shard->index, &batch->mail, batch_return);
+}
+
+static void batch_over(struct sink_batch *batch)
+{
+    job__pace_leave(&batch_place(batch)->pace, PACE_WRITES, &batch->pace);
+    batch_answer(batch);
 }
 
 static void batch_appended(struct part_append *append)
 {
-    batch_answer(CONTAINER_OF(append, struct sink_batch, append));
+    batch_over(CONTAINER_OF(append, struct sink_batch, append));
 }
 
-static void batch_arrive(struct io_mail *mail, struct io_shard *to)
+static void batch_go(struct job_pace_io *io)
 {
-    struct sink_batch     *batch = CONTAINER_OF(mail, struct sink_batch, mail);
+    struct sink_batch     *batch = CONTAINER_OF(io, struct sink_batch, pace);
     struct sink_partition *partition = batch->partition; /* what is read of it does not change */
-    struct job_shard      *here = batch->sinks->jobs->options.by_shard[to->index];
-    struct part           *part = part_find_id(here->options.parts, partition->topic->id, partition->index);
+    struct part *part = part_find_id(batch_place(batch)->options.parts, partition->topic->id, partition->index);
 
-    batch->at_shard = to->index;
     if (part == NULL) {
         batch->append.error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
-        batch_answer(batch);
+        batch_over(batch);
         return;
     }
     batch->append.done = batch_appended;
     part_append(part, &batch->append);
+}
+
+static void batch_arrive(struct io_mail *mail, struct io_shard *to)
+{
+    struct sink_batch *batch = CONTAINER_OF(mail, struct sink_batch, mail);
+
+    batch->at_shard = to->index;
+    batch->pace = (struct job_pace_io){.bytes = batch->append.records.len, .go = batch_go};
+    job__pace_enter(&batch_place(batch)->pace, PACE_WRITES, &batch->pace);
 }
 
 /* --- back home ---------------------------------------------------------------------------------------------------- */

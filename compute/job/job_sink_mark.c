@@ -111,6 +111,7 @@ static void marker_arrive(struct io_mail *mail, struct io_shard *to)
                                           .commit = sinks->epochs[marker->parity].commit,
                                           .flush = true,
                                           .by_owner = true,
+                                          .background = true,
                                           .done = marker_done,
                                           .user = marker};
     part_append_marker(part, &marker->marker);

@@ -99,6 +99,8 @@ struct state_batch {
     struct job_state  *state;
     struct arena       arena;
     struct rec_builder builder;
+    struct job_pace_io pace;
+    struct io_op       refused; /* the partition has gone */
     struct part_append append;
 };
 
@@ -145,6 +147,7 @@ static void batch_appended(struct part_append *append)
     struct state_batch *batch = CONTAINER_OF(append, struct state_batch, append);
     struct job_state   *state = batch->state;
 
+    job__pace_leave(&state->jobs->pace, PACE_WRITES, &batch->pace);
     if (append->error != 0) {
         (void)job__state_fail(state, "the job log cannot be written: %s%s%s", kp_error_name(append->error),
                               append->error_message == NULL ? "" : ", ",
@@ -163,24 +166,42 @@ static void batch_appended(struct part_append *append)
     job__state_home(state);
 }
 
+static void batch_refused(struct io_op *op)
+{
+    batch_appended(&CONTAINER_OF(op, struct state_batch, refused)->append);
+}
+
+static void batch_go(struct job_pace_io *io)
+{
+    struct state_batch *batch = CONTAINER_OF(io, struct state_batch, pace);
+    struct part        *part = job__state_part(batch->state);
+
+    if (part == NULL) {
+        batch->append.error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+        io_post(job__io(batch->state->jobs), &batch->refused, batch_refused);
+        return;
+    }
+    part_append(part, &batch->append);
+}
+
 /* The builder is full, or the save is over. */
 static bool batch_send(struct job_state *state)
 {
     struct state_batch *batch = state->building;
-    struct part        *part = job__state_part(state);
     struct view         bytes;
 
     state->building = NULL;
-    if (part == NULL || rec_builder_finish(&batch->builder, REC_LZ4, 0, &bytes) != ERR_OK) {
+    if (job__state_part(state) == NULL || rec_builder_finish(&batch->builder, REC_LZ4, 0, &bytes) != ERR_OK) {
         batch_free(batch);
         return job__state_fail(state, "no memory for a batch of the job log");
     }
     __atomic_store_n(&state->written_bytes, state->written_bytes + bytes.len, __ATOMIC_RELAXED);
-    batch->append =
-        (struct part_append){.records = bytes, .internal = true, .wait_durable = true, .done = batch_appended};
+    batch->append = (struct part_append){
+        .records = bytes, .internal = true, .background = true, .wait_durable = true, .done = batch_appended};
+    batch->pace = (struct job_pace_io){.bytes = bytes.len, .go = batch_go};
     state->appends++;
     state->under_way++;
-    part_append(part, &batch->append);
+    job__pace_enter(&state->jobs->pace, PACE_WRITES, &batch->pace);
     return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "compute/job/job_source.h"
 #include "compute/job/job_state.h"
+#include "compute/job/job_times.h"
 
 enum job_worker_state { WORKER_NEW, WORKER_STARTING, WORKER_RUNNING, WORKER_FAILED, WORKER_STOPPING, WORKER_GONE };
 
@@ -55,20 +56,19 @@ struct job_worker {
     uint32_t         wakes_away;
     uint32_t         asleep; /* atomic, enum job_worker_sleep */
     /* turns */
-    struct io_op turn;
-    bool         posted;
-    struct timer timer;
-    int64_t      began_ns;    /* of the turn */
-    int64_t      row_ns;      /* what a row costs, smoothed; 0: not known yet */
-    bool         is_resting;  /* cpu_percent: only the timer wakes it */
-    int64_t      flushed_ns;  /* changelogs came out */
-    int64_t      sent_ns;     /* sinks were flushed */
-    int64_t      told_ms;     /* time was told to the engine */
-    bool         wants_time;  /* also while nothing is pushed */
-    bool         has_pushed;  /* since flushed_ns */
-    bool         has_written; /* since sent_ns */
-    bool         flushing;    /* changelogs are coming out */
-    bool         finished;    /* the engine says so */
+    struct job_pace_worker pace;
+    bool                   posted; /* has something to do */
+    struct timer           timer;
+    int64_t                row_ns;      /* what a row costs, smoothed; 0: not known yet */
+    bool                   is_resting;  /* cpu_percent: only the timer wakes it */
+    int64_t                flushed_ns;  /* changelogs came out */
+    int64_t                sent_ns;     /* sinks were flushed */
+    int64_t                told_ms;     /* time was told to the engine */
+    bool                   wants_time;  /* also while nothing is pushed */
+    bool                   has_pushed;  /* since flushed_ns */
+    bool                   has_written; /* since sent_ns */
+    bool                   flushing;    /* changelogs are coming out */
+    bool                   finished;    /* the engine says so */
     /* the barrier */
     bool              barrier_asked, in_barrier;
     bool              saving;  /* the engine stands still until its state is taken */
@@ -78,6 +78,7 @@ struct job_worker {
     /* the end */
     bool                      ending_sinks;
     struct job_worker_figures figures; /* atomics */
+    struct job_worker_times   times;
 };
 
 /* job_worker_turn.c: a turn is posted, once. */

@@ -1,20 +1,24 @@
 /* A worker's turns in its shard's loop.
  *
- * A turn is a few units of work: a step of the engine, a chunk from a source, a flush. It ends when its slice is over,
- * and posts the next one, so that requests, reads and writes of the shard come between; what a chunk may cost is
- * learned from the ones before, so that it fits the slice. With nothing to do the worker sleeps until a partition has
- * more, a worker has sent something, the sinks have room, or a clock says so. */
+ * A turn is a few units of work: a step of the engine, a chunk from a source, a piece of a flush or of the state. It
+ * comes when nothing else waits for the loop (job_pace.h), and ends when its slice is over, or, between two units, when
+ * something does; what a chunk may cost is learned from the ones before, so that others wait for about TURN_UNIT_NS.
+ * With nothing to do the worker sleeps until a partition has more, a worker has sent something, the sinks have room, or
+ * a clock says so. */
 #include "compute/job/job_worker.h"
 
 #define TURN_NS        (300 * NS_PER_US)
+#define TURN_UNIT_NS   (100 * NS_PER_US) /* others wait for so much */
 #define TURN_UNITS_MAX 64                /* where the clock stands still */
+#define USED_MAX_NS    (10 * TURN_NS)    /* of one turn: more is another process's */
+#define REST_MAX_NS    NS_PER_S
 #define TURN_ROWS_MIN  128               /* fewer waste what vectors are for */
 #define TURN_TICK_NS   (100 * NS_PER_MS) /* time goes on without rows */
 #define TURN_LINGER_NS (20 * NS_PER_MS)  /* rows wait so long for a fuller batch */
 
 enum unit { UNIT_BUSY, UNIT_IDLE, UNIT_BLOCKED, UNIT_FULL, UNIT_FAILED };
 
-static void worker_turn(struct io_op *op);
+static void worker_turn(struct job_pace_worker *pace);
 
 /* --- mail among workers ---------------------------------------------------------------------------------------------
  */
@@ -82,7 +86,8 @@ void job__worker_wake(struct job_worker *worker)
         return;
     }
     worker->posted = true;
-    io_post(job__io(worker->jobs), &worker->turn, worker_turn);
+    worker->pace.turn = worker_turn;
+    job__pace_wake(&worker->jobs->pace, &worker->pace);
 }
 
 /* --- clocks ---------------------------------------------------------------------------------------------------------
@@ -167,7 +172,8 @@ static enum unit unit_failed(struct job_worker *worker, const char *message)
 
 static size_t rows_wanted(const struct job_worker *worker)
 {
-    return worker->row_ns == 0 ? VEC_ROWS_MAX : (size_t)MIN(MAX(TURN_NS / worker->row_ns, TURN_ROWS_MIN), VEC_ROWS_MAX);
+    return worker->row_ns == 0 ? VEC_ROWS_MAX
+                               : (size_t)MIN(MAX(TURN_UNIT_NS / worker->row_ns, TURN_ROWS_MIN), VEC_ROWS_MAX);
 }
 
 static void learn_cost(struct job_worker *worker, uint64_t rows, int64_t took_ns)
@@ -310,7 +316,8 @@ static bool fall_asleep(struct job_worker *worker, enum unit unit)
     return true;
 }
 
-/* A job that may have p percent of a core sleeps between its turns for what they took times (100 - p) / p. */
+/* A job that may have p percent of a core sleeps between its turns for what they took times (100 - p) / p. Not for
+ * long: the clock runs on while others have the core, and a turn that takes so much time had little of it. */
 static bool rest(struct job_worker *worker, int64_t took_ns)
 {
     uint32_t percent = worker->run->cpu_percent;
@@ -320,23 +327,51 @@ static bool rest(struct job_worker *worker, int64_t took_ns)
         return false;
     }
     worker->is_resting = true;
-    timer_arm(worker->jobs->options.shard->timers, &worker->timer, io_now_ns(job__io(worker->jobs)) + took_ns + rest_ns,
-              timer_fired);
+    timer_arm(worker->jobs->options.shard->timers, &worker->timer,
+              io_clock_ns(job__io(worker->jobs)) + MIN(rest_ns, REST_MAX_NS), timer_fired);
     return true;
 }
 
 static void note_figures(struct job_worker *worker, int64_t took_ns)
 {
+    uint64_t rows, bytes;
+
     job__figure_set(&worker->figures.records_in, worker->sources->records_in);
     job__figure_set(&worker->figures.bytes_in, worker->sources->bytes_in);
     job__figure_set(&worker->figures.cpu_ns, worker->figures.cpu_ns + (uint64_t)took_ns);
+    job__sinks_counts(worker->sinks, &rows, &bytes);
+    job__figure_set(&worker->figures.bytes_out, bytes);
 }
 
-static void worker_turn(struct io_op *op)
+static enum job_wait wait_of(enum unit unit)
 {
-    struct job_worker *worker = CONTAINER_OF(op, struct job_worker, turn);
-    struct io         *io = job__io(worker->jobs);
-    enum unit          unit = UNIT_BUSY;
+    return unit == UNIT_IDLE                            ? JOB_WAIT_IDLE
+           : unit == UNIT_FULL || unit == UNIT_BLOCKED ? JOB_WAIT_HELD
+                                                        : JOB_WAIT_NONE;
+}
+
+/* Units until the slice is over, or others wait for the loop. */
+static enum unit do_units(struct job_worker *worker, int64_t *out_took_ns)
+{
+    struct io *io = job__io(worker->jobs);
+    int64_t    began_ns = io_clock_ns(io);
+    enum unit  unit = UNIT_BUSY;
+
+    *out_took_ns = 0;
+    for (int i = 0; i < TURN_UNITS_MAX && unit == UNIT_BUSY && *out_took_ns < TURN_NS; i++) {
+        if (i > 0 && io_shard_waiting(worker->jobs->options.shard)) {
+            break;
+        }
+        unit = do_unit(worker);
+        *out_took_ns = io_clock_ns(io) - began_ns;
+    }
+    return unit;
+}
+
+static void worker_turn(struct job_pace_worker *pace)
+{
+    struct job_worker *worker = CONTAINER_OF(pace, struct job_worker, pace);
+    enum unit          unit;
     int64_t            took_ns;
 
     worker->posted = false;
@@ -344,16 +379,15 @@ static void worker_turn(struct io_op *op)
         job__worker_drain(worker);
         return;
     }
-    worker->began_ns = io_clock_ns(io);
     __atomic_store_n(&worker->asleep, WORKER_AWAKE, __ATOMIC_RELAXED);
-    for (int i = 0; i < TURN_UNITS_MAX && unit == UNIT_BUSY && io_clock_ns(io) - worker->began_ns < TURN_NS; i++) {
-        unit = do_unit(worker);
-    }
-    took_ns = io_clock_ns(io) - worker->began_ns;
+    job__times_wait(&worker->times, JOB_WAIT_NONE, io_clock_ns(job__io(worker->jobs)));
+    unit = do_units(worker, &took_ns);
+    job__pace_used(&worker->jobs->pace, pace, MIN(took_ns, USED_MAX_NS));
     note_figures(worker, took_ns);
     if (unit != UNIT_BUSY && unit != UNIT_FAILED && !fall_asleep(worker, unit)) {
         unit = UNIT_BUSY;
     }
+    job__times_wait(&worker->times, wait_of(unit), io_clock_ns(job__io(worker->jobs)));
     job__worker_wake_others(worker);
     if (unit == UNIT_BUSY && worker->state == WORKER_RUNNING && !rest(worker, took_ns)) {
         job__worker_wake(worker);

@@ -63,6 +63,12 @@ struct part_options {
 struct part_table *part_table_create(struct io_shard *shard, struct store *store);
 void               part_table_destroy(struct part_table *table); /* all parts closed */
 size_t             part_table_count(const struct part_table *table);
+/* Appends that somebody waits for: how many are under way, and how many have been since the start. For work that leaves
+ * the disk to them. */
+struct part_urgent {
+    uint64_t under_way, count;
+};
+struct part_urgent part_table_urgent(const struct part_table *table);
 /* NULL when this shard does not own it. A partition that is still opening is found (part_ready() false). */
 struct part *part_find(struct part_table *table, struct view topic, int32_t partition);
 struct part *part_find_id(struct part_table *table, struct uuid topic_id, int32_t partition);
@@ -115,6 +121,7 @@ struct part_append {
     bool        zstd_allowed; /* Produce 7 and later */
     bool        internal;     /* a coordinator's or job's own write: control batches and internal topics allowed */
     bool        flush;        /* done only when it is on stable storage, also under a topic's weaker flush policy */
+    bool        background;   /* nobody waits for it: not counted by part_table_urgent() */
     bool        wait_durable; /* false (acks=0): done as soon as it is committed or refused; still written durably */
     uint64_t    guard;        /* of the ticket a transactional batch was let in with; 0: none. A coordinator's own
                                  batches (internal) are held to theirs when they name one */
@@ -158,6 +165,7 @@ struct part_marker {
     int16_t version; /* transaction.version: from 2 on the epoch must be above that of an open transaction (KIP-890) */
     bool    commit;
     bool    flush;    /* as of part_append */
+    bool    background; /* as of part_append */
     bool    by_owner; /* of a reserved producer id: others get INVALID_PRODUCER_EPOCH */
     void (*done)(struct part_marker *marker);
     void *user;

@@ -68,6 +68,10 @@ void part_append(struct part *part, struct part_append *append)
     if (append->flush) {
         part__flushing_begin(part);
     }
+    if (!append->background) {
+        part->table->urgent.under_way++;
+        part->table->urgent.count++;
+    }
     list_init(&append->link_);
     list_push_back(&part->queue, &append->link_);
     if (first) {
@@ -149,6 +153,10 @@ static void append_done(struct part_append *append)
     append->log_start_offset = part_log_start(part);
     if (append->flush) {
         part__flushing_end(part);
+    }
+    if (!append->background) {
+        CHECK(part->table->urgent.under_way > 0);
+        part->table->urgent.under_way--;
     }
     append->done(append);
 }

@@ -88,19 +88,20 @@ struct part_mark {
 };
 
 struct part_table {
-    struct io_shard *shard;
-    struct store    *store;
-    struct map       by_name;      /* topic bytes, partition (4 bytes) */
-    struct map       by_id;        /* topic id, partition (4 bytes) */
-    struct map       reserved;     /* producer id (8 bytes) -> the table itself */
-    struct list_node free_appends; /* struct part_detached */
-    uint64_t         guards;       /* handed out last */
-    struct timer     expiry;
-    size_t           part_count; /* alive, also those no longer found */
-    bool             closing, close_posted;
-    part_done_fn    *close_done;
-    void            *close_context;
-    struct io_op     close_post;
+    struct io_shard   *shard;
+    struct store      *store;
+    struct map         by_name;      /* topic bytes, partition (4 bytes) */
+    struct map         by_id;        /* topic id, partition (4 bytes) */
+    struct map         reserved;     /* producer id (8 bytes) -> the table itself */
+    struct list_node   free_appends; /* struct part_detached */
+    uint64_t           guards;       /* handed out last */
+    struct part_urgent urgent;
+    struct timer       expiry;
+    size_t             part_count; /* alive, also those no longer found */
+    bool               closing, close_posted;
+    part_done_fn      *close_done;
+    void              *close_context;
+    struct io_op       close_post;
 };
 
 /* A committed append nobody waits for (acks=0): outlives the caller's struct part_append. */

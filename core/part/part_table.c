@@ -57,6 +57,11 @@ size_t part_table_count(const struct part_table *table)
     return map_count(&table->by_id);
 }
 
+struct part_urgent part_table_urgent(const struct part_table *table)
+{
+    return table->urgent;
+}
+
 struct part *part_find(struct part_table *table, struct view topic, int32_t partition)
 {
     uint8_t key[PART_KEY_BYTES_MAX];

@@ -131,6 +131,7 @@ void part_append_marker(struct part *part, struct part_marker *marker)
                                            .internal = true,
                                            .wait_durable = true,
                                            .flush = marker->flush,
+                                           .background = marker->background,
                                            .marker_version = marker->version,
                                            .foreign = !marker->by_owner,
                                            .done = marker_done};

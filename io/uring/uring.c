@@ -27,6 +27,7 @@
 #define URING_MIN_WAIT_PART    8 /* of a durable write's time */
 #define URING_LOAD_COMPLETIONS 4 /* a sleep */
 #define URING_AVERAGE_OVER     8
+#define URING_ATTENTION        (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) /* the kernel wants to be entered */
 
 static const char *const uring_feature_names[] = {
     "single_issuer",    "defer_taskrun", "coop_taskrun", "ring_fd",  "buffer_ring", "recv_multishot",
@@ -196,6 +197,11 @@ static uint32_t uring_flush_sq(struct uring *uring)
     return tail - __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE);
 }
 
+static uint32_t uring_kernel_flags(const struct uring *uring)
+{
+    return __atomic_load_n(uring->ring.sq.kflags, __ATOMIC_ACQUIRE);
+}
+
 static uint32_t uring_cq_ready(const struct uring *uring)
 {
     return __atomic_load_n(uring->ring.cq.ktail, __ATOMIC_ACQUIRE) - *uring->ring.cq.khead;
@@ -277,10 +283,9 @@ static void uring_drain_queued(struct uring *uring)
 /* Submits what is prepared and, if `may_wait` and nothing is ready, sleeps. */
 static int uring_submit_and_wait(struct uring *uring, bool may_wait, int64_t deadline_ns)
 {
-    const uint32_t attention = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
-    uint32_t       submit_count;
-    bool           wait;
-    int            result;
+    uint32_t submit_count;
+    bool     wait;
+    int      result;
 
     uring_drain_queued(uring);
     uring_arm_wake(uring);
@@ -295,7 +300,7 @@ static int uring_submit_and_wait(struct uring *uring, bool may_wait, int64_t dea
         may_wait = may_wait && uring_cq_ready(uring) == 0;
     }
     wait = may_wait && uring_cq_ready(uring) == 0 && deadline_ns > uring->now_ns;
-    if (!wait && submit_count == 0 && (__atomic_load_n(uring->ring.sq.kflags, __ATOMIC_ACQUIRE) & attention) == 0) {
+    if (!wait && submit_count == 0 && (uring_kernel_flags(uring) & URING_ATTENTION) == 0) {
         return 0;
     }
     result = uring_enter(uring, submit_count, wait, deadline_ns);
@@ -369,10 +374,35 @@ static void uring_run_posted(struct uring *uring)
     }
 }
 
+static bool uring_waiting(struct io *io)
+{
+    const struct uring *uring = uring__of(io);
+
+    return !list_empty(&uring->posted) || !list_empty(&uring->queued) ||
+           uring->ring.sq.sqe_head != uring->ring.sq.sqe_tail || uring_cq_ready(uring) > 0 ||
+           (uring_kernel_flags(uring) & URING_ATTENTION) != 0;
+}
+
+/* One slice of what has time: the rest of the turn may bring something for the others. */
+static void uring_run_idle(struct uring *uring)
+{
+    struct io_op *op;
+
+    if (list_empty(&uring->idle) ||
+        (uring_waiting(&uring->io) && uring->now_ns - uring->idle_from_ns < IO_IDLE_WAIT_NS)) {
+        return;
+    }
+    op = LIST_ENTRY(list_pop_front(&uring->idle), struct io_op, link);
+    uring__set_place(op, URING_RUNNING);
+    uring__finish(uring, op, op->result);
+    uring->idle_from_ns = uring__clock_ns(CLOCK_MONOTONIC);
+}
+
 static int uring_run(struct io *io, int64_t deadline_ns)
 {
     struct uring *uring = uring__of(io);
     uint64_t      callbacks_before = uring->callbacks;
+    bool          may_wait;
     int           result;
 
     if (!uring->enabled) {
@@ -383,8 +413,9 @@ static int uring_run(struct io *io, int64_t deadline_ns)
     }
     uring->now_ns = uring__clock_ns(CLOCK_MONOTONIC);
     uring_run_posted(uring);
-    result =
-        uring_submit_and_wait(uring, uring->callbacks == callbacks_before && list_empty(&uring->posted), deadline_ns);
+    uring_run_idle(uring);
+    may_wait = uring->callbacks == callbacks_before && list_empty(&uring->posted) && list_empty(&uring->idle);
+    result = uring_submit_and_wait(uring, may_wait, deadline_ns);
     if (result < 0) {
         return err_from_errno(-result);
     }
@@ -460,7 +491,7 @@ static void uring_describe(struct io *io, struct span out_text)
 static void uring_drop_unsubmitted(struct uring *uring)
 {
     struct io_uring_sq *sq = &uring->ring.sq;
-    struct list_node   *lists[] = {&uring->queued, &uring->posted};
+    struct list_node   *lists[] = {&uring->queued, &uring->posted, &uring->idle};
 
     while (sq->sqe_tail != sq->sqe_head) {
         uint64_t user_data = sq->sqes[--sq->sqe_tail & sq->ring_mask].user_data;
@@ -557,6 +588,7 @@ const struct io_backend uring__backend = {
     .recv_give = uring__recv_give,
     .describe = uring_describe,
     .destroy = uring__destroy,
+    .waiting = uring_waiting,
 };
 
 uint32_t uring_features(const struct io *io)

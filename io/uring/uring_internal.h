@@ -59,6 +59,8 @@ struct uring {
 
     struct list_node queued;
     struct list_node posted;
+    struct list_node idle;         /* as posted, for turns on which nothing else waits */
+    int64_t          idle_from_ns; /* since when none of them had its turn */
 
     int      event_fd;
     bool     wake_armed;

@@ -52,7 +52,16 @@ static void uring_complete_plain(struct uring *uring, struct io_op *op, int32_t 
 
 static void uring_post_begin(struct uring *uring, struct io_op *op)
 {
-    uring__finish_later(uring, op, 0);
+    if ((op->flags & IO_POST_IDLE) == 0) {
+        uring__finish_later(uring, op, 0);
+        return;
+    }
+    if (list_empty(&uring->idle)) {
+        uring->idle_from_ns = uring__clock_ns(CLOCK_MONOTONIC);
+    }
+    op->result = 0;
+    uring__set_place(op, URING_FINISHED);
+    list_push_back(&uring->idle, &op->link);
 }
 
 /* --- files ------------------------------------------------------------------------------------------------------ */

@@ -186,6 +186,7 @@ static void uring_init(struct uring *uring, const struct uring_options *options)
     uring->event_fd = -1;
     list_init(&uring->queued);
     list_init(&uring->posted);
+    list_init(&uring->idle);
     (void)uname(&name);
     (void)snprintf(uring->kernel_release, sizeof(uring->kernel_release), "%.64s", name.release);
     uring->now_ns = uring__clock_ns(CLOCK_MONOTONIC);

@@ -382,6 +382,31 @@ static void test_post(void **state)
     assert_int_equal(chain.calls, 100);
 }
 
+static void idle_done(struct io_op *op)
+{
+    struct chain *chain = CONTAINER_OF(op, struct chain, op);
+
+    chain->calls++;
+    if (--chain->left > 0) {
+        io_post_idle(chain->rig->io, op, idle_done);
+    }
+}
+
+/* Two of them, beside each other: each has its turns, and the loop does not sleep before the last. */
+static void test_post_idle(void **state)
+{
+    struct rig  *rig = *state;
+    struct chain chains[2] = {{.rig = rig, .left = 50}, {.rig = rig, .left = 50}};
+
+    io_post_idle(rig->io, &chains[0].op, idle_done);
+    io_post_idle(rig->io, &chains[1].op, idle_done);
+    assert_int_equal(chains[0].calls, 0);
+    while (chains[0].left > 0 || chains[1].left > 0) {
+        assert_true(io_run(rig->io, INT64_MAX) >= 0);
+    }
+    assert_int_equal(chains[0].calls + chains[1].calls, 100);
+}
+
 static void test_deadline(void **state)
 {
     struct rig *rig = *state;
@@ -479,6 +504,7 @@ const struct CMUnitTest io_conformance_file_tests[] = {
     RIG_TEST(test_replace_and_load),
     RIG_TEST(test_make_directories),
     RIG_TEST(test_post),
+    RIG_TEST(test_post_idle),
     RIG_TEST(test_deadline),
     RIG_TEST(test_wake),
     RIG_TEST(test_random),

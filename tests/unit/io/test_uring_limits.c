@@ -245,6 +245,63 @@ static void test_destroy_in_flight(void **state UNUSED)
     assert_int_equal(descriptors_open(), open_before);
 }
 
+/* --- idle ----------------------------------------------------------------------------------------------------------
+ */
+
+struct idler {
+    struct io   *io;
+    struct io_op op, chain_op;
+    int64_t      since_ns; /* of its post, or of its last turn */
+    uint32_t     calls, chain_left;
+    bool         others;    /* something else was posted when its turn came */
+    bool         too_early; /* and it had not waited long enough for that */
+};
+
+static void idler_chain(struct io_op *op)
+{
+    struct idler *idler = CONTAINER_OF(op, struct idler, chain_op);
+
+    if (--idler->chain_left > 0) {
+        io_post(idler->io, op, idler_chain);
+    }
+}
+
+static void idler_turn(struct io_op *op)
+{
+    struct idler *idler = CONTAINER_OF(op, struct idler, op);
+
+    idler->calls++;
+    idler->others = idler->chain_left > 0;
+    idler->too_early = idler->others && io_clock_ns(idler->io) - idler->since_ns < IO_IDLE_WAIT_NS;
+}
+
+/* Others that have always something to do come first, but not for ever. */
+static void test_idle_gives_way(void **state UNUSED)
+{
+    struct io   *io = make(&(struct uring_options){0});
+    struct idler idler = {.io = io, .chain_left = UINT32_MAX};
+
+    assert_false(io_waiting(io));
+    idler.since_ns = io_clock_ns(io);
+    io_post_idle(io, &idler.op, idler_turn);
+    assert_false(io_waiting(io));
+    io_post(io, &idler.chain_op, idler_chain);
+    assert_true(io_waiting(io));
+    while (idler.calls == 0) {
+        assert_true(io_run(io, INT64_MAX) > 0);
+    }
+    assert_true(idler.others);
+    assert_false(idler.too_early);
+    idler.chain_left = 10; /* the next one has its turn behind them, or has waited long */
+    idler.since_ns = io_clock_ns(io);
+    io_post_idle(io, &idler.op, idler_turn);
+    while (idler.calls == 1) {
+        assert_true(io_run(io, INT64_MAX) > 0);
+    }
+    assert_false(idler.too_early);
+    io_destroy(io);
+}
+
 /* --- threads -------------------------------------------------------------------------------------------------------
  */
 
@@ -324,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_forbidden),
         cmocka_unit_test(test_create_without_descriptors),
         cmocka_unit_test(test_accept_without_descriptors),
+        cmocka_unit_test(test_idle_gives_way),
         cmocka_unit_test(test_destroy_in_flight),
         cmocka_unit_test(test_created_on_another_thread),
         cmocka_unit_test(test_wake_from_another_thread),

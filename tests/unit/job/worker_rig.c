@@ -223,6 +223,7 @@ static void jobs_make(void)
                                                         .parts = rig.shards[i].parts,
                                                         .by_shard = wr.by_shard};
         wr.by_shard[i] = &wr.jobs[i];
+        job__pace_init(&wr.jobs[i].pace, rig.shards[i].shard, rig.shards[i].parts);
     }
 }
 
