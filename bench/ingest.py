@@ -7,6 +7,7 @@ fresh data.
   bench/ingest.py --batches 131072 --record-bytes 100
   bench/ingest.py --batches 4096 --partitions 1000 --connections 100
   bench/ingest.py --no-kafka --seconds 5 --history ''
+  bench/ingest.py --recycled --batches 131072 1048576
 
 Millrace runs one shard on CPU 0, the generator (`millrace bench`) on CPU 1; Kafka gets both CPUs. acks=all everywhere.
 After each run everything is read back and compared with what was sent. The limit is bench/limits: a program that
@@ -16,24 +17,42 @@ Results are printed and appended to docs/perf/history/ingest.jsonl.
 
 import argparse
 
+import brokers
 import measure
 
+RECYCLED_TOPIC = {"segment.bytes": 16 << 20, "retention.bytes": 32 << 20, "file.delete.delay.ms": 100}
+RECYCLED_BYTES = 4 << 30
 
 
 def limit(args, batch):
-    row = measure.probe(args, "receive", batch, "--file", "fresh", "--file-size", args.probe_size, "--connections",
-                        str(args.connections), "--in-flight", str(args.in_flight))
+    row = measure.probe(args, "receive", batch, "--file", "recycled" if args.recycled else "fresh", "--file-size",
+                        args.probe_size, "--connections", str(args.connections), "--in-flight",
+                        str(args.in_flight))
     return {"system": "limit", "durability": "each request on stable storage", "batch": batch,
             "broker_cpu_s_per_gib": row["cpu_s_per_gib"], "mb_per_s": row["mb_per_s"],
             "acknowledged_p99_us": row["p99_us"], "foreign_cpu_percent": row["foreign_cpu_percent"], "probe": row}
 
 
+def recycling(args):
+    """The same broker with small segments and small retention, which makes its files anew or uses them again."""
+    def make(label, spare_bytes):
+        broker = brokers.Millrace(args.directory, "0", measure.binary(args), settings=[
+            f"millrace.recycle.bytes={spare_bytes}", "log.retention.check.interval.ms=200"])
+        broker.label = label
+        return broker
+    return [lambda: make("new files", 0), lambda: make("used again", RECYCLED_BYTES)]
+
+
 def run(args, make, batch):
+    words = []
+    if args.recycled:
+        words = [word for name, value in RECYCLED_TOPIC.items() for word in ("-c", f"{name}={value}")]
     with measure.running(make) as broker:
         found = measure.bench(args, broker, "produce", "ingest", "-p", str(args.partitions), "-C",
-                              str(args.connections), "-i", str(args.in_flight), "-B", str(batch), "-s", str(args.record_bytes))
-        return {"system": broker.name, "durability": measure.durability(broker), "batch": batch,
-                "partitions": args.partitions, "connections": args.connections, **found}
+                              str(args.connections), "-i", str(args.in_flight), "-B", str(batch), "-s",
+                              str(args.record_bytes), *words, verify=not args.recycled)
+        return {"system": getattr(broker, "label", broker.name), "durability": measure.durability(broker),
+                "batch": batch, "partitions": args.partitions, "connections": args.connections, **found}
 
 
 def percent(rows, name, of_limit):
@@ -53,8 +72,10 @@ def main():
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--in-flight", type=int, default=5, help="requests, on each connection")
     parser.add_argument("--probe-size", default="4G", help="of the file that the limit probe fills")
+    parser.add_argument("--recycled", action="store_true",
+                        help="Millrace alone, small segments and retention: files made anew and used again, by turns")
     args = parser.parse_args()
-    makers = measure.systems(args)
+    makers = recycling(args) if args.recycled else measure.systems(args)
     rows = []
     for batch in args.batches:
         for number in range(args.rounds):

@@ -5,6 +5,7 @@
 
 static void recycle_run(struct store_task *task);
 static void admit_run(struct store_task *task);
+static void admit_move_run(struct store_task *task);
 static void adopt_run(struct store_task *task);
 static void recycle_check(struct timer *timer);
 
@@ -74,7 +75,9 @@ uint64_t store__recycle_held_bytes(const struct store *store)
 
 bool store__recycle_fits(const struct store *store, uint64_t free_bytes, uint64_t total_bytes)
 {
-    return total_bytes == 0 || free_bytes >= store->options.free_bytes_min + total_bytes / STORE_RECYCLE_DISK_PART;
+    uint64_t margin = MIN(total_bytes / STORE_RECYCLE_DISK_PART, STORE_RECYCLE_MARGIN);
+
+    return total_bytes == 0 || free_bytes >= store->options.free_bytes_min + margin;
 }
 
 static void recycle_start(struct store_recycle *recycle)
@@ -321,7 +324,7 @@ static void admit_end(struct store_job *job)
     store__task_resume(&job->task);
 }
 
-/* One file. job->path is where it is. */
+/* One file. job->path is where it is; open and read here, renamed and written below. */
 static void admit_run(struct store_task *task)
 {
     struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
@@ -343,8 +346,23 @@ static void admit_run(struct store_task *task)
                                      0, store__task_file_done));
         recycle->spare = task->result < 0 ? NULL : admit_decide(recycle, view_of(job->buf->data, (size_t)task->result));
     }
+    task->line = 0;
+    task->run = admit_move_run;
+    store__task_resume(task);
+    return;
+    TASK_END;
+}
+
+static void admit_move_run(struct store_task *task)
+{
+    struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
+    struct store         *store = job->store;
+    struct store_recycle *recycle = store->recycle;
+
+    TASK_BEGIN(task);
     if (recycle->spare != NULL && !recycle->directory_exists) {
         TASK_AWAIT(task, io_mkdir(store->io, &task->op, recycle->directory, store__task_op_done));
+        TASK_AWAIT(task, store__names_sync(store, job));
         recycle->directory_exists = true;
     }
     if (recycle->spare != NULL) {

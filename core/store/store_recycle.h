@@ -24,6 +24,7 @@
 #define STORE_RECYCLE_FILES_MAX  1024
 #define STORE_RECYCLE_FILE_BYTES ((uint64_t)(64 * KIB)) /* smaller ones are not worth a flush */
 #define STORE_RECYCLE_CHECK_NS   (2 * NS_PER_S) /* between looks at the free space, while there are spare files */
+#define STORE_RECYCLE_MARGIN     ((uint64_t)(8 * GIB))
 #define STORE_RECYCLE_DISK_PART  16 /* of the disk, above free_bytes_min, is free, or there are no spare files */
 
 /* One spare file. */

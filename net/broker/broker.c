@@ -383,6 +383,7 @@ static int broker_build_shard(struct broker *broker, uint32_t index, struct io *
                                        .cache_bytes = (uint64_t)broker_setting(broker, "millrace.cache.bytes"),
                                        .direct_bytes = (uint32_t)broker_setting(broker, "millrace.direct.bytes"),
                                        .free_bytes_min = (uint64_t)broker_setting(broker, "millrace.free.bytes.min"),
+                                       .recycle_bytes = (uint64_t)broker_setting(broker, "millrace.recycle.bytes"),
                                    });
     store_set_retention_check_ms(shard->store, broker_setting(broker, "log.retention.check.interval.ms"));
     shard->parts = part_table_create(shard->shard, shard->store);

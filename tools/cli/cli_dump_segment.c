@@ -25,7 +25,7 @@ bool dump_segment_header(struct dump_source *source, struct store_segment_header
 
 static const char *segment_state(enum store_segment_state state)
 {
-    static const char *const names[] = {"?", "prepared", "active", "sealed", "recovering", "compacting"};
+    static const char *const names[] = {"?", "prepared", "active", "sealed", "recovering", "compacting", "free"};
 
     return (size_t)state < COUNT_OF(names) ? names[state] : "?";
 }
@@ -307,7 +307,7 @@ void dump_segment(struct dump *dump, struct dump_source *source, int64_t limit)
     if (dump->replaced_by != 0) {
         return; /* waits to be deleted; its records are in the other, or obsolete */
     }
-    if (header.state != STORE_SEGMENT_PREPARED) {
+    if (header.state != STORE_SEGMENT_PREPARED && header.state != STORE_SEGMENT_FREE) {
         segment_frames(dump, source, &header, limit);
     }
     dump_begin(dump, 1, "segment_end");
