@@ -2,14 +2,16 @@
 
     tidy.py [--root DIRECTORY]
 
-Floors, doors, names, lengths, words. What may be longer than the limit stands in tools/tidy_allow.txt, which may only
-shrink: an entry that is no longer needed, or larger than needed, is a finding too.
+Floors, doors, names, lengths, words, links. What may be longer than the limit stands in tools/tidy_allow.txt, which may
+only shrink: an entry that is no longer needed, or larger than needed, is a finding too.
 """
 import argparse
 import os
 import re
 import subprocess
 import sys
+
+from tidy_links import Links
 
 COLUMNS_MAX = 120
 FUNCTION_LINES_MAX = 70
@@ -299,7 +301,7 @@ def is_data(path):
 
 def run(root):
     tree = Tree(root)
-    names, guards = {}, {}
+    names, guards, links = {}, {}, Links(root)
     for path in tree.paths():
         if is_data(path):
             continue
@@ -320,6 +322,10 @@ def run(root):
         check_text(tree, path, lines)
         if path.endswith((".c", ".h")):
             check_c_file(tree, path, lines, guards)
+        elif path.endswith(".md"):
+            links.add(path, lines)
+    for path, number, what in links.findings():
+        tree.find(path, number, "link", what)
     for key in sorted(set(tree.allowed) - tree.used):
         tree.find("tools/tidy_allow.txt", 1, "ratchet", f"{' '.join(key)} is gone: remove the entry")
     return tree.findings

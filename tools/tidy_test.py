@@ -75,6 +75,15 @@ class TidyTest(unittest.TestCase):
         self.keeps({"core/base/a.c": 'const char *a = "http://b";\n/* see http://b\n * and // this\n */\n'})
         self.breaks("warning", {"core/base/a.c": '#pragma GCC diagnostic ignored "-Wshadow"\n'})
 
+    def test_links(self):
+        page = "# One page\n\n## The `x` option, too\n\n[b](B.md#b-it-is), [here](#the-x-option-too), docs/B.md\n"
+        other = "# B: it is\n\n```\n[no](nowhere.md) docs/nothing.md\n```\n\n[up](../docs/A.md) docs/*.md docs/<x>.md\n"
+        self.keeps({"docs/A.md": page, "docs/B.md": other})
+        self.breaks("link", {"docs/A.md": "[gone](gone.md)\n"})
+        self.breaks("link", {"docs/A.md": page, "docs/B.md": "# B\n"})
+        self.breaks("link", {"docs/A.md": "see `docs/gone.md`\n"})
+        self.keeps({"docs/A.md": "[there](https://example.org/gone.md), `a[1](x)`\n"})
+
     def test_function_length(self):
         def function(lines):
             return "int f(int a)\n{\n" + "    a++;\n" * (lines - 3) + "}\n"
