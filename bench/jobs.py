@@ -5,6 +5,8 @@ do to producers; how long an event takes to committed output.
   bench/jobs.py cost                       q0 q1 q10 exactly once into a topic, q17 into upsert-kafka, q0 into nothing
   bench/jobs.py cost --flink DIR           the same by turns with Flink; DIR as for bench/sql.py
   bench/jobs.py produce                    p99 of another topic's producers, without and with jobs at full speed
+  bench/jobs.py share                      1, 2, 4 and 8 jobs on one topic that is being written, then behind in it
+  bench/jobs.py share --other BUILD        the same by turns with another build
   bench/jobs.py latency                    from a record's making to a read_committed reader, epochs of 100 ms and 1 s
   bench/jobs.py latency --load 300000      the same under load: what half a core is shows the line that is printed
 
@@ -22,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import brokers
 import measure
@@ -167,8 +170,8 @@ def cost(args):
 # --- produce ---------------------------------------------------------------------------------------------------------
 
 
-def endless(topic, epoch_ms):
-    text = re.sub(r"\s*'scan.bounded.mode' = '[^']*',", "", nexmark("q17", topic, epoch_ms))
+def endless(topic, epoch_ms, query="q17"):
+    text = re.sub(r"\s*'scan.bounded.mode' = '[^']*',", "", nexmark(query, topic, epoch_ms))
     return text.replace("'table.dml-sync' = 'true'", "'table.dml-sync' = 'false'")
 
 
@@ -194,6 +197,66 @@ def produce(args):
                   [[kind, *[measure.spread(own, name, 0) for name in ("acknowledged_p50_us", "acknowledged_p99_us",
                                                                        "acknowledged_p999_us")],
                     measure.spread(own, "broker_cpu_s")] for kind, own in rows.items()])
+
+
+# --- share -----------------------------------------------------------------------------------------------------------
+
+
+def share_wait(broker, job_count, events):
+    """Until every job has read all; what they took from each other."""
+    end = time.monotonic() + 600
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{broker.http}/metrics", timeout=60) as answer:
+            text = answer.read().decode()
+        read = [int(n) for n in re.findall(r"^flink_taskmanager_job_task_numRecordsIn\{.*\} (\d+)$", text, re.M)]
+        if len(read) == job_count and min(read, default=events) >= events:
+            return sum(int(n) for n in re.findall(r"^millrace_job_records_shared_total\{.*\} (\d+)$", text, re.M))
+        time.sleep(0.05)
+    raise measure.Failed("the jobs do not get on")
+
+
+def share_run(args, build, job_count, events, behind):
+    """Jobs of the queries in turn, exactly once into a topic each. behind: all lies there when they begin."""
+    args.build, queries = build, args.queries or ("q0", "q1", "q17")
+    with measure.running(lambda: millrace(args)) as broker:
+        if behind:
+            fill(args, broker, events)
+        else:
+            cli(args, broker, "topic", "create", "nexmark", "-p", "1")
+        company, used, begin = measure.Company([broker.pid]), brokers.cpu_seconds(broker.pid), time.monotonic()
+        for i in range(job_count):
+            sql(args, broker, endless(f"s_{i}", args.epoch, queries[i % len(queries)]))
+        if not behind:
+            with open(events, "rb") as file:
+                cli(args, broker, "produce", "nexmark", "-q", "--timeout", "600s", stdin=file)
+        shared = share_wait(broker, job_count, args.events)
+        used = brokers.cpu_seconds(broker.pid) - used
+        return {"build": build, "jobs": job_count, "behind": behind, "events": args.events, "cpu_s": round(used, 3),
+                "cpu_s_per_M": round(used * 1e6 / args.events, 3), "wall_s": round(time.monotonic() - begin, 2),
+                "shared_percent": round(100 * shared / max(1, job_count * args.events)), "epoch_ms": args.epoch,
+                "foreign_cpu_percent": company.percent()}
+
+
+def share(args):
+    rows, builds = [], [args.build] + ([args.other] if args.other else [])
+    with tempfile.TemporaryDirectory(dir=args.directory) as folder:
+        events = make_events(args, folder)
+        for index in range(args.rounds):
+            for behind in (False, True):
+                for job_count in (1, 2, 4, 8) if behind else (0, 1, 2, 4, 8):
+                    for build in builds if index % 2 == 0 else builds[::-1]:
+                        rows.append(share_run(args, build, job_count, events, behind))
+                        measure.keep(args, "jobs", {"kind": "share", **rows[-1]})
+    print("CPU seconds of the whole broker for a million events, median (least .. most); records taken from another job")
+    lines = []
+    for behind, job_count in sorted({(row["behind"], row["jobs"]) for row in rows}):
+        line = [f"{job_count} jobs, {'behind' if behind else 'writing and reading'}"]
+        for build in builds:
+            own = [row for row in rows if (row["behind"], row["jobs"], row["build"]) == (behind, job_count, build)]
+            line += [measure.spread(own, "cpu_s_per_M"), f"{own[-1]['shared_percent']} %"]
+        lines.append(line)
+    measure.table(["", *[word for build in builds for word in (build, "shared")]], lines)
+    measure.note_disturbed(rows)
 
 
 # --- latency ---------------------------------------------------------------------------------------------------------
@@ -258,20 +321,21 @@ def latency_run(args, broker):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("cost", "produce", "latency"))
+    parser.add_argument("what", choices=("cost", "produce", "share", "latency"))
     parser.add_argument("queries", nargs="*")
     parser.add_argument("--events", type=int, default=2000000)
     parser.add_argument("--epoch", type=int, default=1000, help="ms between commits")
     parser.add_argument("--jobs", type=int, default=4, help="of `produce`, at once")
     parser.add_argument("--rate", default="20M", help="of the producers")
     parser.add_argument("--load", type=int, default=0, help="of `latency`: records a second beside the timed ones")
+    parser.add_argument("--other", help="of `share`: the folder of another build, by turns with --build")
     parser.add_argument("--flink", help="folder with run.sh")
     parser.add_argument("--flink-events", type=int, default=1000000)
     parser.add_argument("--flink-rounds", type=int, default=1)
     measure.add_options(parser, rounds=3, seconds=8)
     args = parser.parse_args()
     try:
-        {"cost": cost, "produce": produce, "latency": latency}[args.what](args)
+        {"cost": cost, "produce": produce, "share": share, "latency": latency}[args.what](args)
     except measure.Failed as failed:
         sys.exit(str(failed))
 

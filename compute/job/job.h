@@ -95,6 +95,7 @@ struct job_facts {
     int64_t         epoch, last_commit_ms, last_commit_duration_ms;
     uint64_t        restarts;
     uint64_t        records_in, records_out, bytes_in, bytes_out, late_records, state_rows, state_bytes;
+    uint64_t        records_shared; /* of records_in: another job decoded them */
     uint64_t        cpu_ns;
     int64_t         watermark_us;    /* INT64_MIN: none */
     uint64_t        pending_records; /* not yet read */

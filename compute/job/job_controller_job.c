@@ -480,6 +480,7 @@ static void facts_of_run(const struct job *job, struct job_facts *facts)
         job__worker_figures(job->run, i, &figures);
         facts->records_in += figures.records_in;
         facts->bytes_in += figures.bytes_in;
+        facts->records_shared += figures.records_shared;
         facts->records_out += figures.rows_out;
         facts->cpu_ns += figures.cpu_ns;
         facts->pending_records += figures.pending_records;

@@ -159,6 +159,7 @@ void job__workers_free(struct job_run *run);
 /* What one worker has done since its run began. */
 struct job_worker_figures {
     uint64_t records_in, bytes_in; /* bytes: keys and values */
+    uint64_t records_shared;       /* of those: decoded for another job */
     uint64_t rows_out;             /* changes given to sinks */
     uint64_t cpu_ns;               /* of its turns */
     uint64_t pending_records;      /* not yet read, as far as was seen last */

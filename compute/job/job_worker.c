@@ -396,6 +396,7 @@ void job__worker_figures(const struct job_run *run, uint32_t shard, struct job_w
     if (from != NULL) {
         out_figures->records_in = __atomic_load_n(&from->records_in, __ATOMIC_RELAXED);
         out_figures->bytes_in = __atomic_load_n(&from->bytes_in, __ATOMIC_RELAXED);
+        out_figures->records_shared = __atomic_load_n(&from->records_shared, __ATOMIC_RELAXED);
         out_figures->rows_out = __atomic_load_n(&from->rows_out, __ATOMIC_RELAXED);
         out_figures->cpu_ns = __atomic_load_n(&from->cpu_ns, __ATOMIC_RELAXED);
         out_figures->pending_records = __atomic_load_n(&from->pending_records, __ATOMIC_RELAXED);

@@ -338,6 +338,7 @@ static void note_figures(struct job_worker *worker, int64_t took_ns)
 
     job__figure_set(&worker->figures.records_in, worker->sources->records_in);
     job__figure_set(&worker->figures.bytes_in, worker->sources->bytes_in);
+    job__figure_set(&worker->figures.records_shared, worker->sources->records_shared);
     job__figure_set(&worker->figures.cpu_ns, worker->figures.cpu_ns + (uint64_t)took_ns);
     job__sinks_counts(worker->sinks, &rows, &bytes);
     job__figure_set(&worker->figures.bytes_out, bytes);

@@ -219,6 +219,7 @@ json_t *http__job_metrics_json(const struct job_facts *facts, int64_t now_ms, co
         {"uptime", facts->end_ms < 0 ? job_duration_ms(facts, now_ms) : -1},
         {"stateRows", (int64_t)facts->state_rows},
         {"stateBytes", (int64_t)facts->state_bytes},
+        {"recordsShared", (int64_t)facts->records_shared},
         {"cpuTimeMs", (int64_t)(facts->cpu_ns / (uint64_t)NS_PER_MS)},
     };
     json_t *metrics = json_array();

@@ -50,6 +50,7 @@ enum job_metric {
     METRIC_PENDING,
     METRIC_STATE_ROWS,
     METRIC_STATE_BYTES,
+    METRIC_SHARED,
     METRIC_CPU,
     METRIC_COUNT,
 };
@@ -69,6 +70,7 @@ static const char *const metric_names[METRIC_COUNT] = {
     [METRIC_PENDING] = "flink_taskmanager_job_task_operator_pendingRecords",
     [METRIC_STATE_ROWS] = "millrace_job_state_rows",
     [METRIC_STATE_BYTES] = "millrace_job_state_bytes",
+    [METRIC_SHARED] = "millrace_job_records_shared_total",
     [METRIC_CPU] = "millrace_job_cpu_seconds_total",
 };
 
@@ -108,6 +110,7 @@ void http__metrics_jobs_add(struct http_job_metrics *metrics, const struct job_f
         [METRIC_PENDING] = facts->pending_records,
         [METRIC_STATE_ROWS] = facts->state_rows,
         [METRIC_STATE_BYTES] = facts->state_bytes,
+        [METRIC_SHARED] = facts->records_shared,
     };
 
     for (int i = 0; i < METRIC_COUNT; i++) {
