@@ -21,6 +21,7 @@
 #define NET_ARENA_BYTES_MAX   ((size_t)(64 * MIB)) /* decoded arrays and reply of one call */
 #define NET_CALLS_SPARE_MAX   256
 #define NET_SEND_PARTS        96
+#define NET_JOIN_BYTES_MAX    ((size_t)1024) /* of answers that leave in one piece of memory */
 #define NET_LISTENERS_MAX     META_LISTENERS_MAX
 
 struct net_conn;

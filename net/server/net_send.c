@@ -23,6 +23,33 @@ static bool net_retire(struct net_conn *conn)
     return false;
 }
 
+/* Several small answers leave from one piece of memory: the kernel's price of a list of them is higher than that of
+ * copying some hundred bytes. It belongs to the first answer's call, which lives until its bytes are sent. */
+static uint32_t net_join(struct net_conn *conn, uint32_t count)
+{
+    struct net_call *first;
+    size_t           bytes = 0;
+    uint8_t         *joined;
+    size_t           at = 0;
+
+    if (count < 2) {
+        return count;
+    }
+    first = LIST_ENTRY(list_first(&conn->calls), struct net_call, link);
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += conn->parts[i].len;
+    }
+    if (bytes > NET_JOIN_BYTES_MAX || (joined = arena_alloc(&first->arena, bytes)) == NULL) {
+        return count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(joined + at, conn->parts[i].base, conn->parts[i].len);
+        at += conn->parts[i].len;
+    }
+    conn->parts[0] = view_of(joined, bytes);
+    return 1;
+}
+
 static uint32_t net_gather(struct net_conn *conn)
 {
     uint32_t count = 0;
@@ -86,7 +113,7 @@ static void net_send_now(struct net_conn *conn)
     if (conn->sending || conn->state == NET_CLOSING) { /* retiring may have dispatched more, and that may have sent */
         return;
     }
-    count = net_gather(conn);
+    count = net_join(conn, net_gather(conn));
     if (count == 0) {
         net__conn_settle(conn);
         return;
