@@ -11,7 +11,8 @@ fresh data.
 
 Millrace runs one shard on CPU 0, the generator (`millrace bench`) on CPU 1; Kafka gets both CPUs. acks=all everywhere.
 After each run everything is read back and compared with what was sent. The limit is bench/limits: a program that
-receives requests of that size from as many connections, checks and copies them once, writes them durably and answers.
+receives requests as large as the generator's from as many connections, one in a call, checks and copies them once,
+writes them durably and answers.
 Results are printed and appended to docs/perf/history/ingest.jsonl.
 """
 
@@ -20,12 +21,13 @@ import argparse
 import brokers
 import measure
 
-RECYCLED_TOPIC = {"segment.bytes": 16 << 20, "retention.bytes": 32 << 20, "file.delete.delay.ms": 100}
+RECYCLED_TOPIC = {"segment.bytes": 16 << 20, "retention.bytes": 16 << 20, "file.delete.delay.ms": 100}
 RECYCLED_BYTES = 4 << 30
 
 
-def limit(args, batch):
-    row = measure.probe(args, "receive", batch, "--file", "recycled" if args.recycled else "fresh", "--file-size",
+def limit(args, batch, request_bytes):
+    """The probe with requests as large as the generator's really were: a batch holds whole records."""
+    row = measure.probe(args, "receive", request_bytes, "--file", "recycled" if args.recycled else "fresh", "--file-size",
                         args.probe_size, "--connections", str(args.connections), "--in-flight",
                         str(args.in_flight))
     return {"system": "limit", "durability": "each request on stable storage", "batch": batch,
@@ -79,8 +81,10 @@ def main():
     rows = []
     for batch in args.batches:
         for number in range(args.rounds):
-            for step in [lambda: limit(args, batch)] + [lambda make=make: run(args, make, batch) for make in makers]:
-                row = step()
+            request_bytes = batch
+            for make in [*makers, None]:
+                row = limit(args, batch, request_bytes) if make is None else run(args, make, batch)
+                request_bytes = round(row["bytes"] / row["requests"]) if row.get("requests") else request_bytes
                 rows.append(row)
                 measure.keep(args, "ingest", row)
                 print(f"round {number + 1} {row['system']:12} {batch:7} B: {row['mb_per_s']:8.1f} MB/s "
