@@ -27,8 +27,8 @@ RECYCLED_BYTES = 4 << 30
 
 def limit(args, batch, request_bytes):
     """The probe with requests as large as the generator's really were: a batch holds whole records."""
-    row = measure.probe(args, "receive", request_bytes, "--file", "recycled" if args.recycled else "fresh", "--file-size",
-                        args.probe_size, "--connections", str(args.connections), "--in-flight",
+    row = measure.probe(args, "receive", request_bytes, "--file", "recycled" if args.recycled else "fresh",
+                        "--file-size", args.probe_size, "--connections", str(args.connections), "--in-flight",
                         str(args.in_flight))
     return {"system": "limit", "durability": "each request on stable storage", "batch": batch,
             "broker_cpu_s_per_gib": row["cpu_s_per_gib"], "mb_per_s": row["mb_per_s"],
