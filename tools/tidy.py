@@ -81,7 +81,7 @@ DOORS = {
     "dirent.h": (KERNEL, ""),
     "poll.h": (KERNEL, ""),
     "netdb.h": (KERNEL, ""),
-    "sys/": (KERNEL, ""),
+    "sys/": ((*KERNEL, "core/base/mem.c"), ""),  # of memory: huge pages
     "netinet/": (KERNEL, ""),
     "arpa/inet.h": (("io/", *KERNEL), ""),  # the text form of addresses
     "net/if.h": (KERNEL, ""),

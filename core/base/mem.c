@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(MILLRACE_PLAIN_MALLOC)
 #define MEM_PLAIN 1
@@ -28,6 +29,8 @@
 #define raw_free(pointer)            mi_free(pointer)
 #define raw_usable(pointer)          mi_usable_size(pointer)
 #endif
+
+#define MEM_HUGE_PAGE_BYTES ((size_t)(2 * MIB))
 
 static uint64_t mem_used[MEM_TAG_COUNT];
 static uint64_t mem_fail_countdown;
@@ -99,6 +102,9 @@ void *mem_alloc_aligned(enum mem_tag tag, size_t size_bytes, size_t alignment)
     pointer = raw_aligned(MAX(size_bytes, (size_t)1), alignment);
     if (pointer == NULL) {
         mem_exhausted(tag, size_bytes);
+    }
+    if (alignment >= MEM_HUGE_PAGE_BYTES && size_bytes >= MEM_HUGE_PAGE_BYTES) {
+        (void)madvise(pointer, size_bytes, MADV_HUGEPAGE); /* a wish: before the first touch, or it comes too late */
     }
     memset(pointer, 0, MAX(size_bytes, (size_t)1));
     return mem_account(tag, pointer);

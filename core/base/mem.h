@@ -36,7 +36,8 @@ MUST_USE void *mem_alloc(enum mem_tag tag, size_t size_bytes);
 MUST_USE void *mem_try_alloc(enum mem_tag tag, size_t size_bytes);
 /* The same, NOT zeroed: for large blocks that are filled bit by bit. */
 MUST_USE void *mem_try_alloc_unset(enum mem_tag tag, size_t size_bytes);
-/* alignment: a power of two. Zeroed; stops the process on failure. Freed with mem_free. */
+/* alignment: a power of two; from 2 MiB on the kernel is asked for huge pages. Zeroed and so touched; stops the process
+ * on failure. Freed with mem_free. */
 MUST_USE void *mem_alloc_aligned(enum mem_tag tag, size_t size_bytes, size_t alignment);
 /* Grows or shrinks; new bytes are NOT zeroed; stops the process on failure. `pointer` may be NULL. */
 MUST_USE void *mem_realloc(enum mem_tag tag, void *pointer, size_t size_bytes);

@@ -41,7 +41,7 @@ struct store *store_create(struct io_shard *shard, const struct store_options *o
     list_init(&store->dirty);
     list_init(&store->claims);
     list_init(&store->cached);
-    list_init(&store->remainders);
+    list_init(&store->aheads);
     list_init(&store->frames_free);
     list_init(&store->open_files);
     list_init(&store->memory_waits);

@@ -52,6 +52,7 @@ struct store_stats {
     uint64_t log_count, segment_count;
     uint64_t journal_writes, journal_bytes, direct_writes, direct_bytes, drain_writes, drain_bytes, syncs;
     uint64_t appended_bytes, read_hot_bytes, read_cold_bytes;
+    uint64_t read_disk_bytes, read_waits;    /* asked of the disk; reads that had to wait for it */
     uint64_t spare_bytes;                    /* on disk, in files that belong to no log and wait for a segment */
     uint64_t recycled_files, recycled_bytes; /* segments made of such files */
     uint64_t cache_bytes, memory_bytes;

@@ -136,8 +136,7 @@ struct buf *store__buf(struct store *store, size_t bytes)
 {
     struct buf *buf = buf_acquire(store->shard->bufs, bytes);
 
-    while (buf == NULL && !list_empty(&store->remainders)) {
-        store__remainder_drop(LIST_ENTRY(list_first(&store->remainders), struct store_remainder, link)->log);
+    while (buf == NULL && store__ahead_drop_oldest(store)) {
         buf = buf_acquire(store->shard->bufs, bytes);
     }
     while (buf == NULL && store->cache_bytes > 0) {

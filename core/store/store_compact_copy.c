@@ -291,7 +291,7 @@ void store__compact_swap(struct store_compaction *compaction, uint32_t place)
     uint32_t          behind = place + compaction->source_count;
 
     store__cache_forget_below(log, compaction->group_end); /* from now on they would show what is gone */
-    store__remainder_drop(log);
+    store__ahead_stale(log);
     for (uint32_t i = place; i < behind; i++) {
         store__doom_segment(log->segments[i], delay_ms);
     }

@@ -169,6 +169,30 @@ bool store_index_find_offset(const struct store_index *index, int64_t offset, ui
     return true;
 }
 
+bool store_index_find_position(const struct store_index *index, uint64_t from, uint64_t to, uint64_t *out_position)
+{
+    uint32_t low = 0;
+    uint32_t high = index->count; /* entries below low begin at or below `to`, those from high on above */
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if ((uint64_t)index->entries[middle].block * index->block_bytes <= to) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low > 0 && (uint64_t)index->entries[low - 1].block * index->block_bytes > from) {
+        low--;
+    }
+    if (low == index->count) {
+        return false;
+    }
+    *out_position = (uint64_t)index->entries[low].block * index->block_bytes;
+    return true;
+}
+
 bool store_index_find_time(const struct store_index *index, int64_t timestamp_ms, int64_t *out_first_offset,
                            uint64_t *out_position)
 {

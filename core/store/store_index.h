@@ -45,6 +45,9 @@ void store_index_add(struct store_index *index, int64_t first_offset, uint64_t p
 
 /* A frame at or before the one that holds `offset`. False: no entry is that low, start at the segment's first frame. */
 MUST_USE bool store_index_find_offset(const struct store_index *index, int64_t offset, uint64_t *out_position);
+/* The last place above `from` and up to `to` where a frame begins; else the first one behind. False: none is known. */
+MUST_USE bool store_index_find_position(const struct store_index *index, uint64_t from, uint64_t to,
+                                        uint64_t *out_position);
 /* A frame at or before the first one with a batch of timestamp_ms or later, and an offset at or below its first. False:
  * there is none. */
 MUST_USE bool store_index_find_time(const struct store_index *index, int64_t timestamp_ms, int64_t *out_first_offset,

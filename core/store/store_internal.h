@@ -48,7 +48,9 @@
 #define STORE_SPACE_CHECK_NS      NS_PER_S
 #define STORE_RECOVERIES_MAX      32                  /* logs read back at the same time */
 #define STORE_WINDOW_BYTES        ((size_t)(1 * MIB)) /* one cold read */
-#define STORE_REMAINDERS_MAX      32
+#define STORE_AHEADS_MAX          64                  /* readers of the disk that are remembered */
+#define STORE_AHEAD_DEPTH_MAX     8                   /* windows that a reader has ahead of it */
+#define STORE_AHEAD_IDLE_NS       NS_PER_S
 #define STORE_READ_SHARE_QUARTERS 3                     /* of the core's memory may be in use when a read takes more */
 #define STORE_SCAN_BYTES          ((size_t)(256 * KIB)) /* one read of recovery: a small log in one go */
 #define STORE_WINDOW_BYTES_MIN    ((size_t)(64 * KIB))
@@ -106,15 +108,6 @@ struct store_segment {
     bool                        spare_asked;
     bool                        exists; /* the file, its header and its name are durable */
     bool                        making, opening, allocating, sync_in_flight, sync_wanted, sealing, rolled;
-};
-
-/* The verified frame that a cold read of a log has not used up. */
-struct store_remainder {
-    struct list_node  link; /* store->remainders, oldest first */
-    struct store_log *log;
-    struct buf       *buf;
-    struct view       payload;
-    int64_t           first_offset, last_offset;
 };
 
 /* A task with everything a typical job needs. */
@@ -222,7 +215,6 @@ struct store_log {
     int64_t                    compact_not_before_ns;
     bool                       swapping; /* segments are being replaced: none may leave */
     struct store_opening      *opening;  /* while it is read back */
-    struct store_remainder    *remainder;
 };
 
 struct store {
@@ -247,8 +239,10 @@ struct store {
     struct list_node      cached; /* frames, oldest first */
     struct list_node      frames_free;
     uint64_t              cache_bytes;
-    struct list_node      remainders;
-    uint32_t              remainder_count;
+    struct list_node      aheads; /* readers of the disk, the one used last at the end (store_ahead.h) */
+    uint32_t              ahead_count;
+    uint64_t              ahead_bytes, ahead_bytes_max; /* read, or being read, and not used up */
+    struct timer          ahead_timer;
     struct list_node      open_files; /* segments: open, no users; least recently used first */
     uint32_t              open_count;
     uint32_t              slots_used;                   /* open, being opened or being closed */
@@ -430,7 +424,14 @@ void store__log_opened(struct store_job *job, int result);
 /* In a job whose job->segment has no index: loads or rebuilds it. The job is resumed when it is there, or could not be
  * had (result < 0). */
 void store__index_want(struct store_segment *segment, struct store_task *task);
-void store__remainder_drop(struct store_log *log);
+/* The segment in which a batch with that offset would stand; NULL: there is none. */
+struct store_segment *store__segment_of(const struct store_log *log, int64_t offset);
+/* What was read for readers of a log goes with it. */
+void store__ahead_forget(struct store_log *log);
+/* Segments were replaced: reads that are under way look for their place again, others begin anew. */
+void store__ahead_stale(struct store_log *log);
+/* Forgets the reader that was used longest ago, with its memory. False: all are at work. */
+bool store__ahead_drop_oldest(struct store *store);
 
 /* Reading a log back after an unclean stop (store_open.c). */
 void store__opening_start(struct store_log *log, struct store_job *job);

@@ -396,7 +396,7 @@ void store__log_free(struct store_log *log)
     timer_disarm(log->store->shard->timers, &log->reopen_timer);
     list_remove(&log->link);
     list_remove(&log->dirty_link);
-    store__remainder_drop(log);
+    store__ahead_forget(log);
     store__cache_forget(log);
     if (log->opening != NULL) {
         store__opening_free(log->opening);

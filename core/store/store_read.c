@@ -1,22 +1,20 @@
 /* store_read.c: reading a log, from memory or from its segments.
  *
- * Hot: frames in memory, references taken, done at once. Cold: index -> one direct read of a window -> frames walked
- * and verified (header, prefixes, every batch's CRC: nothing is served that was not checked since it left the disk). A
- * cold read never goes on into memory; the next one does. */
-#include "core/store/store_internal.h"
+ * Hot: frames in memory, references taken, done at once. Cold: index -> direct reads of windows, ahead of who reads one
+ * behind the other (store_ahead.h) -> frames walked and verified (header, prefixes, every batch's CRC: nothing is
+ * served that was not checked since it left the disk). What stands in a window already is served at once, too. A cold
+ * read never goes on into memory; the next one does. */
+#include "core/store/store_ahead.h"
 
 struct cold_read {
-    struct store_job   job;
-    struct store_read *read;
-    uint64_t           position; /* of the frame looked at next */
-    uint64_t           window_at;
-    size_t             window_bytes;
-    size_t             window_len; /* what came */
-    int64_t            limit;      /* what begins here may not have been written yet when the read began */
+    struct store_job    job;
+    struct store_read  *read;
+    struct store_ahead *ahead;
+    bool                waited;
 };
 
 static void cold_run(struct store_task *task);
-static bool remainder_read(struct store_log *log, struct store_read *read);
+static bool read_ready(struct store_ahead *ahead, struct store_read *read);
 
 /* --- collecting -------------------------------------------------------------------------------------------------- */
 
@@ -106,7 +104,8 @@ static void read_hot(struct store_log *log, struct store_read *read)
 
 bool store_log_read(struct store_log *log, struct store_read *read)
 {
-    struct cold_read *cold;
+    struct store_ahead *ahead;
+    struct cold_read   *cold;
 
     read->result = ERR_OK;
     read->bytes = 0;
@@ -130,12 +129,16 @@ bool store_log_read(struct store_log *log, struct store_read *read)
         read_hot(log, read);
         return true;
     }
-    if (remainder_read(log, read)) {
+    ahead = store__ahead_find(log, read->offset);
+    ahead = ahead == NULL ? store__ahead_new(log, read->offset) : ahead;
+    store__ahead_begin(ahead, read->bytes_max);
+    if (read_ready(ahead, read)) {
         return true;
     }
     cold = mem_alloc(MEM_STORE, sizeof(*cold));
     store__job_init(&cold->job, log->store, log, NULL, cold_run);
     cold->read = read;
+    cold->ahead = ahead;
     log->reads++;
     store__job_start(&cold->job);
     return false;
@@ -143,7 +146,7 @@ bool store_log_read(struct store_log *log, struct store_read *read)
 
 /* --- cold -------------------------------------------------------------------------------------------------------- */
 
-static struct store_segment *segment_of(const struct store_log *log, int64_t offset)
+struct store_segment *store__segment_of(const struct store_log *log, int64_t offset)
 {
     uint32_t low = 0;
     uint32_t high = log->segment_count;
@@ -175,6 +178,122 @@ static void report_damage(struct store_segment *segment, uint64_t position, cons
                segment->header.base_offset, segment->end_offset - 1);
 }
 
+/* A window that holds the frame at ahead->position, as far as it came. ERR_AGAIN: it is not there. */
+static int walk_window(struct store_ahead *ahead, struct store_segment *segment, struct store_window **out_window)
+{
+    struct store_window *window = store__ahead_window(ahead);
+    int                  result;
+
+    *out_window = window;
+    if (window == NULL || window->job != NULL) {
+        return ERR_AGAIN;
+    }
+    result = window->result;
+    if (result < 0) {
+        report_damage(segment, window->position, err_text(result));
+        store__ahead_again(ahead, 0);
+    }
+    return result;
+}
+
+/* A frame that the window does not hold whole: once more from its beginning, unless the file ends there. */
+static int walk_cut(struct store_ahead *ahead, struct store_segment *segment, const struct store_window *window,
+                    size_t bytes)
+{
+    uint64_t end = ahead->position + MAX(bytes, STORE_FRAME_HEADER_BYTES);
+    bool     short_file = window->len < window->asked || end > store__ahead_written(ahead->log, segment);
+
+    store__ahead_again(ahead, bytes);
+    if (short_file) {
+        report_damage(segment, ahead->position, "the file ends too early");
+        return ERR_CORRUPT;
+    }
+    return ERR_AGAIN;
+}
+
+/* The frame at ahead->position, of which the window holds `bytes` from there on. ERR_OK: *out_header is it, checked,
+ * unless it lies before what is wanted. */
+static int walk_frame(struct store_ahead *ahead, struct store_segment *segment, const struct store_window *window,
+                      struct view bytes, int64_t wanted, struct store_frame_header *out_header)
+{
+    if (bytes.len < STORE_FRAME_HEADER_BYTES) {
+        return walk_cut(ahead, segment, window, 0);
+    }
+    if (store__frame_decode(bytes, segment->header.segment_id, ahead->position, segment->header.block_bytes,
+                            out_header) != ERR_OK) {
+        report_damage(segment, ahead->position, "no frame where one was written");
+        return ERR_CORRUPT;
+    }
+    if (out_header->last_offset < wanted) {
+        return ERR_OK;
+    }
+    if (STORE_FRAME_HEADER_BYTES + out_header->payload_bytes > bytes.len) {
+        return walk_cut(ahead, segment, window, out_header->frame_bytes);
+    }
+    if (ahead->position >= ahead->verified) {
+        if (store__frame_verify(out_header,
+                                view_of(bytes.base + STORE_FRAME_HEADER_BYTES, out_header->payload_bytes)) != ERR_OK) {
+            report_damage(segment, ahead->position, "a frame's content does not match its checks");
+            return ERR_CORRUPT;
+        }
+        ahead->verified = ahead->position + out_header->frame_bytes;
+    }
+    return ERR_OK;
+}
+
+/* Serves what the windows hold from ahead->position on. ERR_AGAIN: it needs a window that is not there. ERR_OK: the
+ * read is served. ERR_OUT_OF_RANGE: the segment has no more. ERR_CORRUPT, or what the disk says. */
+static int cold_walk(struct store_ahead *ahead, struct store_segment *segment, struct store_read *read)
+{
+    uint64_t end = store__ahead_written(ahead->log, segment);
+
+    while (ahead->position < end) {
+        struct store_frame_header header;
+        struct store_window      *window;
+        struct view               bytes;
+        int                       result = walk_window(ahead, segment, &window);
+        bool                      more;
+
+        if (result == ERR_OK) {
+            size_t at = (size_t)(ahead->position - window->position);
+
+            bytes = view_of(window->buf->data + MIN(at, window->len), window->len - MIN(at, window->len));
+            result = walk_frame(ahead, segment, window, bytes, read->next_offset, &header);
+        }
+        if (result != ERR_OK) {
+            return read->bytes > 0 ? ERR_OK : result;
+        }
+        if (header.last_offset < read->next_offset) {
+            ahead->position += header.frame_bytes;
+            continue;
+        }
+        more = read_collect(read, window->buf, view_of(bytes.base + STORE_FRAME_HEADER_BYTES, header.payload_bytes),
+                            header.first_offset, header.last_offset);
+        if (read->next_offset > header.last_offset) { /* else the next read finds it here, checked */
+            ahead->position += header.frame_bytes;
+        }
+        if (!more || read->next_offset <= header.last_offset) {
+            return ERR_OK;
+        }
+    }
+    return read->bytes > 0 ? ERR_OK : ERR_OUT_OF_RANGE;
+}
+
+/* What has been read ahead already. True: the read is over. */
+static bool read_ready(struct store_ahead *ahead, struct store_read *read)
+{
+    struct store_log     *log = ahead->log;
+    struct store_segment *segment = store__segment_of(log, read->offset);
+
+    if (segment == NULL || segment->header.segment_id != ahead->segment_id ||
+        cold_walk(ahead, segment, read) != ERR_OK || read->bytes == 0) {
+        return false;
+    }
+    log->store->stats.read_cold_bytes += read->bytes;
+    store__ahead_end(ahead, read->next_offset, false);
+    return true;
+}
+
 static void cold_end(struct cold_read *cold, int result)
 {
     struct store_read *read = cold->read;
@@ -182,142 +301,24 @@ static void cold_end(struct cold_read *cold, int result)
 
     read->result = read->bytes > 0 ? ERR_OK : result;
     log->store->stats.read_cold_bytes += read->bytes;
+    log->store->stats.read_waits += cold->waited;
+    store__ahead_end(cold->ahead, read->next_offset, cold->waited);
     log->reads--;
     store__job_end(&cold->job);
     read->done(read);
 }
 
-/* A frame of which a read took a part only: the next read most likely wants the rest, and need neither read nor check
- * it again. */
-static void remainder_keep(struct cold_read *cold, struct view payload, const struct store_frame_header *header)
+/* In a window, or with the next one. ERR_AGAIN: a window is under way. */
+static int cold_look(struct cold_read *cold, struct store_segment *segment)
 {
-    struct store           *store = cold->job.store;
-    struct store_log       *log = cold->job.log;
-    struct store_remainder *remainder;
+    struct store_read *read = cold->read;
+    int                result = cold_walk(cold->ahead, segment, read);
 
-    store__remainder_drop(log);
-    if (store->remainder_count >= STORE_REMAINDERS_MAX) {
-        store__remainder_drop(LIST_ENTRY(list_first(&store->remainders), struct store_remainder, link)->log);
-    }
-    remainder = mem_alloc(MEM_STORE, sizeof(*remainder));
-    remainder->log = log;
-    remainder->buf = buf_ref(cold->job.buf);
-    remainder->payload = payload;
-    remainder->first_offset = header->first_offset;
-    remainder->last_offset = header->last_offset;
-    log->remainder = remainder;
-    list_push_back(&store->remainders, &remainder->link);
-    store->remainder_count++;
-}
-
-void store__remainder_drop(struct store_log *log)
-{
-    struct store_remainder *remainder = log->remainder;
-
-    if (remainder != NULL) {
-        log->remainder = NULL;
-        log->store->remainder_count--;
-        list_remove(&remainder->link);
-        buf_unref(remainder->buf);
-        mem_free(MEM_STORE, remainder);
-    }
-}
-
-/* True: it held what was wanted. */
-static bool remainder_read(struct store_log *log, struct store_read *read)
-{
-    struct store_remainder *remainder = log->remainder;
-
-    if (remainder == NULL || read->offset < remainder->first_offset || read->offset > remainder->last_offset) {
-        return false;
-    }
-    MAYBE(read_collect(read, remainder->buf, remainder->payload, remainder->first_offset, remainder->last_offset));
-    log->store->stats.read_hot_bytes += read->bytes;
-    if (read->next_offset > remainder->last_offset) {
-        store__remainder_drop(log);
-    }
-    return true;
-}
-
-/* Looks at what the window holds from cold->position on. ERR_AGAIN: read there. ERR_OK: the read is served.
- * ERR_CORRUPT. */
-static int cold_walk(struct cold_read *cold)
-{
-    struct store_segment     *segment = cold->job.segment;
-    struct store_read        *read = cold->read;
-    struct store_frame_header header;
-
-    while (cold->position < segment->end_position && read->next_offset < cold->limit) {
-        size_t      at = (size_t)(cold->position - cold->window_at);
-        struct view rest;
-
-        if (cold->position < cold->window_at || at + STORE_FRAME_HEADER_BYTES > cold->window_len) {
-            return read->bytes > 0 ? ERR_OK : ERR_AGAIN;
-        }
-        rest = view_of(cold->job.buf->data + at, cold->window_len - at);
-        if (store__frame_decode(rest, segment->header.segment_id, cold->position, segment->header.block_bytes,
-                                &header) != ERR_OK) {
-            report_damage(segment, cold->position, "no frame where one was written");
-            return ERR_CORRUPT;
-        }
-        if (header.last_offset < read->next_offset) {
-            cold->position += header.frame_bytes;
-            continue;
-        }
-        if (STORE_FRAME_HEADER_BYTES + header.payload_bytes > rest.len) {
-            cold->window_bytes = MAX(cold->window_bytes, (size_t)header.frame_bytes);
-            return read->bytes > 0 ? ERR_OK : ERR_AGAIN;
-        }
-        rest = view_of(rest.base + STORE_FRAME_HEADER_BYTES, header.payload_bytes);
-        if (store__frame_verify(&header, rest) != ERR_OK) {
-            report_damage(segment, cold->position, "a frame's content does not match its checks");
-            return ERR_CORRUPT;
-        }
-        cold->position += header.frame_bytes;
-        if (!read_collect(read, cold->job.buf, rest, header.first_offset, header.last_offset)) {
-            if (read->next_offset <= header.last_offset) {
-                remainder_keep(cold, rest, &header);
-            }
-            return ERR_OK;
-        }
-    }
-    return read->bytes > 0 ? ERR_OK : ERR_OUT_OF_RANGE;
-}
-
-static int cold_window(struct cold_read *cold)
-{
-    struct store_segment   *segment = cold->job.segment;
-    const struct store_log *log = cold->job.log;
-    uint64_t                left = segment->end_position - cold->position;
-    size_t                  bytes = (size_t)MIN((uint64_t)cold->window_bytes, left);
-
-    buf_unref(cold->job.buf);
-    cold->job.buf = store__buf_for_read(cold->job.store, bytes);
-    cold->window_at = cold->position;
-    if (cold->job.buf == NULL) {
+    if (result == ERR_AGAIN && !store__ahead_demand(cold->ahead, segment)) {
         return ERR_NO_MEMORY;
     }
-    cold->window_len = bytes;
-    cold->limit = log->frame_count > 0 ? MIN(log->frames[0]->header.first_offset, log->durable_end) : log->durable_end;
-    cold->limit = MIN(cold->limit, cold->read->end_offset);
-    return ERR_OK;
-}
-
-/* What a read brought, bytes or ERR_. A file that ends before its frames do is damaged. */
-static int cold_look(struct cold_read *cold, int len)
-{
-    bool short_file;
-    int  result;
-
-    if (len < 0) {
-        report_damage(cold->job.segment, cold->window_at, err_text(len));
-        return len;
-    }
-    short_file = (size_t)len < cold->window_len;
-    cold->window_len = (size_t)len;
-    result = cold_walk(cold);
-    if (result == ERR_AGAIN && short_file) {
-        report_damage(cold->job.segment, cold->position, "the file ends too early");
+    if (result == ERR_OUT_OF_RANGE && read->next_offset < segment->end_offset) {
+        report_damage(segment, cold->ahead->position, "frames are missing");
         return ERR_CORRUPT;
     }
     return result;
@@ -327,49 +328,51 @@ static void cold_run(struct store_task *task)
 {
     struct store_job     *job = CONTAINER_OF(task, struct store_job, task);
     struct cold_read     *cold = CONTAINER_OF(job, struct cold_read, job);
+    struct store_ahead   *ahead = cold->ahead;
     struct store_read    *read = cold->read;
-    struct store_segment *segment = job->segment;
+    struct store_segment *segment;
+    uint64_t              position;
     int                   result;
 
     TASK_BEGIN(task);
-    cold->window_bytes = (size_t)align_up(MIN(MAX(read->bytes_max, STORE_WINDOW_BYTES_MIN), STORE_WINDOW_BYTES),
-                                          job->store->block_bytes);
     TASK_AWAIT(task, io_post(job->store->io, &task->op, store__task_op_done)); /* not inside the caller */
     for (;;) {
-        segment = job->segment = segment_of(job->log, read->next_offset);
+        segment = store__segment_of(job->log, read->next_offset);
         if (segment == NULL) {
             cold_end(cold, ERR_OUT_OF_RANGE);
             return;
         }
-        if (!store__job_hold(job)) {
-            TASK_AWAIT(task, (void)0);
-            if (task->result < 0) {
-                cold_end(cold, task->result);
-                return;
+        if (segment->header.segment_id != ahead->segment_id) {
+            job->segment = segment;
+            if (!store__job_hold(job)) {
+                TASK_AWAIT(task, (void)0);
+                if (task->result < 0) {
+                    cold_end(cold, task->result);
+                    return;
+                }
+            }
+            if (job->segment->index == NULL) {
+                TASK_AWAIT(task, store__index_want(job->segment, task)); /* without one: from the first frame on */
+            }
+            segment = job->segment;
+            if (segment->index == NULL || !store_index_find_offset(segment->index, read->next_offset, &position)) {
+                position = store__segment_data_start(segment->header.block_bytes);
+            }
+            store__ahead_seek(ahead, segment, position);
+            store__job_drop(job); /* one that retention took meanwhile is gone after this */
+            segment = store__segment_of(job->log, read->next_offset);
+            if (segment == NULL || segment->header.segment_id != ahead->segment_id) {
+                continue;
             }
         }
-        if (segment->index == NULL) {
-            TASK_AWAIT(task, store__index_want(segment, task)); /* without one: from the first frame on */
+        result = cold_look(cold, segment);
+        if (result == ERR_AGAIN) {
+            cold->waited = true;
+            TASK_AWAIT(task, ahead->waiter = task);
+            continue;
         }
-        if (segment->index == NULL || !store_index_find_offset(segment->index, read->next_offset, &cold->position)) {
-            cold->position = store__segment_data_start(segment->header.block_bytes);
-        }
-        do {
-            result = cold->position < segment->end_position ? cold_window(cold) : ERR_OUT_OF_RANGE;
-            if (result == ERR_OK) {
-                TASK_AWAIT(task, io_file_read_full(job->store->io, &task->file, segment->handle,
-                                                   span_of(job->buf->data, cold->window_len), cold->window_at,
-                                                   store__task_file_done));
-                result = cold_look(cold, task->result);
-            }
-        } while (result == ERR_AGAIN);
-        if (result == ERR_OUT_OF_RANGE && read->next_offset < segment->end_offset && segment->log != NULL) {
-            report_damage(segment, cold->position, "frames are missing");
-            result = ERR_CORRUPT;
-        }
-        store__job_drop(job); /* a segment that retention took meanwhile is gone after this */
         if (result == ERR_OUT_OF_RANGE && read->next_offset < read->end_offset &&
-            segment_of(job->log, read->next_offset) != segment) {
+            store__segment_of(job->log, read->next_offset) != segment) {
             continue;
         }
         cold_end(cold, result == ERR_NO_MEMORY ? ERR_AGAIN : result);

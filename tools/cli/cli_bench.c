@@ -188,6 +188,7 @@ static const struct cli_option mixed_options[] = {
 static const struct cli_option consume_options[] = {
     BENCH_OPTION('C', CLI_NUMBER, "connections", "N", "default 4"),
     BENCH_OPTION(0, CLI_TEXT, "fetch-size", "SIZE", "of an answer; default 1M"),
+    BENCH_OPTION(0, CLI_NUMBER, "passes", "N", "read it all so many times; default 1"),
     BENCH_OPTION(0, CLI_FLAG, "verify", NULL, "check CRCs and that no offset is missing"),
     BENCH_OPTIONS_END,
 };

@@ -208,6 +208,7 @@ void bench_plan_fill(struct bench *bench)
     plan->verify = cli_flag(cli, "verify");
     plan->progress = !cli_flag(cli, "quiet");
     plan->fetch_bytes = (size_t)plan_size(cli, "fetch-size", PLAN_FETCH_BYTES, (int64_t)(64 * MIB));
+    plan->passes = bench->mode == BENCH_CONSUME ? plan_count(cli, "passes", 1, 1000000) : 1;
     bench->watched = (pid_t)cli_number(cli, "broker-pid", 0);
     if (bench->mode != BENCH_CONSUME) {
         plan_records(bench, &preset);

@@ -111,6 +111,11 @@ static void consume_answered(struct bench_conn *conn, const struct bench_flight 
     cli_histogram_add(bench->latency, now_ns - flight->due_ns);
     cli_histogram_add(bench->live, now_ns - flight->due_ns);
     bench->last_ns = now_ns;
+    if (!fetch_wanted(conn) && ++conn->passes < bench->plan.passes) {
+        for (int32_t i = 0; i < conn->place_count; i++) {
+            conn->places[i]->next_offset = conn->places[i]->from_offset;
+        }
+    }
     if (cli_stop_asked == 0) {
         bench_fetch(conn, READ_WAIT_MS);
     }

@@ -82,7 +82,7 @@ void bench_topic_places(struct bench *bench, bool reads)
         }
         bench->places[i] = (struct bench_place){.partition = ends[i].partition,
                                                 .leader = ends[i].leader,
-                                                .from_offset = ends[i].offset,
+                                                .from_offset = reads ? starts[i].offset : ends[i].offset,
                                                 .next_offset = reads ? starts[i].offset : ends[i].offset,
                                                 .end_offset = reads ? ends[i].offset : INT64_MAX,
                                                 .high = -1,
