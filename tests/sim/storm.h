@@ -43,6 +43,8 @@ struct storm_log {
     uint64_t            sample_count;
 };
 
+extern bool storm_plant; /* options.plant of the storm that runs */
+
 struct storm_options {
     uint64_t seed;
     bool     weak_logs;    /* some logs have a weaker policy */
@@ -57,6 +59,7 @@ struct storm_options {
     bool     writes_lie;     /* self-test: the device does not honour durable writes */
     bool     syncs_lie;      /* self-test: nor flushes */
     bool     flush_never;    /* self-test: weak logs are not flushed by time or count */
+    bool     plant;          /* self-test: spare files do not say so (storm_plant.c) */
     bool     weak_is_strong; /* self-test: the oracle takes a weaker policy for a promise */
     uint32_t in_flight_min;  /* appends waiting at a time, once the load has begun */
     uint32_t in_flight_max;

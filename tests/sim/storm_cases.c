@@ -530,6 +530,7 @@ const struct storm_case storm_self_tests[] = {
      run_lives,
      {.in_flight_max = 16, .syncs_lie = true, .retention = true}},
     {"flushms", "flush.ms that is not kept", run_lives, {.in_flight_max = 16, .weak_logs = true, .flush_never = true}},
+    {"nofree", "a spare file that does not say so", run_cuts, {.in_flight_max = 8, .reuse = true, .plant = true}},
     {"weak",
      "a weaker policy taken for the strong one",
      run_lives,

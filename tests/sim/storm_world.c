@@ -17,6 +17,8 @@
 #define STORM_REUSE_MS      50 /* between looks at the retention */
 #define STORM_MEMORY_BYTES  (24 * MIB)
 
+bool storm_plant;
+
 static struct storm *storm_current; /* whose lines these are */
 
 static void storm_sink(enum slog_level level, const char *room, const char *text)
@@ -54,6 +56,7 @@ void storm_create(struct storm *storm, const struct storm_options *options)
     *storm = (struct storm){.options = *options};
     list_init(&storm->appends);
     storm_current = storm;
+    storm_plant = options->plant;
     slog_set_sink(storm_sink);
     prng_init(&storm->prng, options->seed ^ UINT64_C(0x73746f726d));
     if (options->swarm) {
