@@ -1,4 +1,5 @@
-/* Barriers: what a sink gets in an epoch is what was pushed in it, on all workers, whatever the plan and the timing. */
+/* Barriers: what a sink gets in an epoch is what was pushed in it, on all workers, whatever the plan and the timing
+ * (exec_emit.c). */
 #include "tests/unit/exec/epoch_support.h"
 
 #define PARTITIONS 4

@@ -1,4 +1,4 @@
-/* Keyed aggregation against a model that keeps all rows; changelogs; time to live; DISTINCT. */
+/* Keyed aggregation against a model that keeps all rows; changelogs; time to live; DISTINCT (exec_distinct.c). */
 #include "tests/unit/exec/graph_support.h"
 
 #define PARTITIONS 3

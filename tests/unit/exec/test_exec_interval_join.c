@@ -1,5 +1,5 @@
 /* The interval join against Flink's way (TimeIntervalJoin) spelled out over unsorted lists, late rows included; and
- * against nested loops where nothing is late. */
+ * against nested loops where nothing is late; with crashes between (exec_interval_state.c). */
 #include "tests/unit/exec/join_support.h"
 
 #include "compute/exec/exec_hold.h"

@@ -1,4 +1,5 @@
-/* Tumbling, hopping, cumulating and assigned windows against a model that keeps every row of every window. */
+/* Tumbling, hopping, cumulating and assigned windows against a model that keeps every row of every window,
+ * with crashes between (exec_window_group.c, exec_slices_state.c). */
 #include "tests/unit/exec/window_model.h"
 
 #define WINDOWS_MAX 2048

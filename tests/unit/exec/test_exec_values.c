@@ -1,4 +1,4 @@
-/* VALUES, LIMIT and UNION, with one worker and several. */
+/* VALUES, LIMIT and UNION, with one worker and several (exec_limit.c, exec_union.c). */
 #include "tests/unit/exec/graph_support.h"
 
 static struct exec_node *make_values(struct graph *graph, int64_t first, uint32_t count)

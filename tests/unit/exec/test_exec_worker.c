@@ -1,4 +1,4 @@
-/* Workers: a plan from scan to sink, its end, its failures, its figures. */
+/* Workers: a plan from scan to sink, its end, its failures, its figures (exec.c, exec_scan.c, exec_sink.c). */
 #include "tests/unit/exec/graph_support.h"
 
 #define ROWS 1000

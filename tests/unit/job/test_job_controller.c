@@ -1,4 +1,5 @@
-/* Jobs through a whole broker in the simulated world: statements, runs, epochs, what a restart finds. */
+/* Jobs through a whole broker in the simulated world: statements, runs, epochs, what a restart finds
+ * (job.c, job_call.c, job_controller.c and its parts, job_statement.c, job_statement_catalog.c, job_sink_query.c). */
 #include "tests/unit/job/job_rig.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* Sinks of jobs on a whole broker of two shards: what stands in the topics, under which producer, in which partition;
- * epochs, back-pressure, and what fails by which name. */
+ * epochs, back-pressure, and what fails by which name (job_sink_batch.c, job_sink_mark.c,
+ * job_sink_prepare.c, job_sink_table.c). */
 #include "tests/unit/job/sink_rig.h"
 
 #include <stdio.h>
