@@ -247,7 +247,7 @@ def share(args):
                     for build in builds if index % 2 == 0 else builds[::-1]:
                         rows.append(share_run(args, build, job_count, events, behind))
                         measure.keep(args, "jobs", {"kind": "share", **rows[-1]})
-    print("CPU seconds of the whole broker for a million events, median (least .. most); records taken from another job")
+    print("CPU seconds of the broker for a million events, median (least .. most); records taken from another job")
     lines = []
     for behind, job_count in sorted({(row["behind"], row["jobs"]) for row in rows}):
         line = [f"{job_count} jobs, {'behind' if behind else 'writing and reading'}"]

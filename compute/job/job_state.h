@@ -12,7 +12,7 @@
 
 #include "compute/job/job_internal.h"
 
-#define JOB_STATE_BATCH_BYTES    ((size_t)(64 * KIB)) /* before compression, which takes 0.2 ms; a record may be longer */
+#define JOB_STATE_BATCH_BYTES    ((size_t)(64 * KIB)) /* before compression: 0.2 ms; a record may be longer */
 #define JOB_STATE_READ_BYTES     ((size_t)MIB)
 #define JOB_STATE_SNAPSHOT_BYTES (64 * MIB) /* of increments, at least, before a snapshot */
 #define JOB_STATE_PIECE_RECORDS  250        /* taken from the engine at a time */
