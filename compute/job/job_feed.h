@@ -97,8 +97,10 @@ struct job_records {
 /* Slices of a partition; records point into them. */
 struct job_read {
     uint32_t           refs;
-    bool               under_way;
-    struct job_reader *reader; /* that waits for it */
+    bool               under_way; /* or waits for its turn */
+    bool               opening;   /* nobody waits yet */
+    struct job_reader *reader;    /* that waits for it */
+    struct job_pace_io pace;
     struct part_read   read;
     struct arena       arena; /* of the aborted list */
 };

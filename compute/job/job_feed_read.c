@@ -142,9 +142,14 @@ static void wait_for_read(struct job_input *input)
     input->sources->under_way++;
 }
 
-static void read_done(struct part_read *part_read)
+static struct job_pace *reader_pace(const struct job_reader *reader)
 {
-    struct job_read   *read = part_read->user;
+    return &reader->feed->format->feeds->jobs->pace;
+}
+
+/* Tells those who wait. */
+static void read_over(struct job_read *read)
+{
     struct job_reader *reader = read->reader;
     struct list_node  *node;
 
@@ -163,7 +168,39 @@ static void read_done(struct part_read *part_read)
     job__reader_release(reader);
 }
 
-static void read_open(struct job_input *input, struct part *part)
+static void read_done(struct part_read *part_read)
+{
+    struct job_read *read = part_read->user;
+
+    job__pace_leave(reader_pace(read->reader), PACE_READS, &read->pace);
+    read_over(read);
+}
+
+/* Its turn has come. */
+static void read_go(struct job_pace_io *io)
+{
+    struct job_read   *read = CONTAINER_OF(io, struct job_read, pace);
+    struct job_reader *reader = read->reader;
+    struct job_feed   *feed = reader->feed;
+    struct job_shard  *jobs = feed->format->feeds->jobs;
+    struct part       *part = part_find_id(jobs->options.parts, feed->topic_id, feed->partition);
+
+    read->read.bytes_max = job__pace_urgent(&jobs->pace) ? PACE_READ_BYTES : JOB_READ_BYTES;
+    if (part != NULL && !part_read(part, &read->read)) {
+        return;
+    }
+    if (part == NULL) {
+        read->read.error = KP_ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    job__pace_leave(&jobs->pace, PACE_READS, io);
+    if (read->opening) {
+        read->under_way = false;
+    } else {
+        read_over(read);
+    }
+}
+
+static void read_open(struct job_input *input)
 {
     struct job_reader *reader = input->reader;
     struct job_read   *read = mem_alloc(MEM_JOB, sizeof(*read));
@@ -176,14 +213,16 @@ static void read_open(struct job_input *input, struct part *part)
     read->reader = reader;
     arena_init(&read->arena, MEM_JOB, 4 * KIB, 16 * MIB);
     read->read = (struct part_read){.offset = reader->position,
-                                    .bytes_max = JOB_READ_BYTES,
                                     .at_least_one = true,
                                     .committed = input->scan->committed,
                                     .arena = &read->arena,
                                     .done = read_done,
                                     .user = read};
     read->under_way = true;
-    read->under_way = !part_read(part, &read->read);
+    read->pace = (struct job_pace_io){.bytes = JOB_READ_BYTES, .go = read_go};
+    read->opening = true;
+    job__pace_enter(reader_pace(reader), PACE_READS, &read->pace);
+    read->opening = false;
 }
 
 /* False: the input has failed. The reader has slices, or some are on their way, or the input waits. */
@@ -203,7 +242,7 @@ static bool read_begin(struct job_input *input)
         input->state = JOB_INPUT_CROWDED;
         list_push_back(&input->sources->crowded, &input->link);
     } else {
-        read_open(input, part);
+        read_open(input);
     }
     return true;
 }
