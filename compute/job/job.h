@@ -66,6 +66,7 @@ enum job_request_kind {
     JOB_REQUEST_STOP,   /* commits an epoch, then ends; `savepoint` keeps its state under that name */
     JOB_REQUEST_DELETE, /* an ended job: its record and its log go */
     JOB_REQUEST_SAVEPOINT,
+    JOB_REQUEST_DISPOSE, /* text: a savepoint, which is forgotten; the state stays with the job that left it */
 };
 
 /* Flink's names (org.apache.flink.api.common.JobStatus). */
@@ -91,14 +92,17 @@ struct job_facts {
     enum job_status status;
     struct view     statement;
     struct view     failure;          /* of the newest failure; empty: none */
+    struct view     plan;             /* SHOW: as EXPLAIN JOB has it; empty: it does not run */
     int64_t         start_ms, end_ms; /* end -1: it goes on */
     int64_t         epoch, last_commit_ms, last_commit_duration_ms;
     uint64_t        restarts;
     uint64_t        records_in, records_out, bytes_in, bytes_out, late_records, state_rows, state_bytes;
     uint64_t        records_shared; /* of records_in: another job decoded them */
     uint64_t        cpu_ns;
-    int64_t         watermark_us;    /* INT64_MIN: none */
-    uint64_t        pending_records; /* not yet read */
+    uint64_t        busy_ms, idle_ms, held_ms; /* all workers together since the run began; held: backpressured */
+    uint32_t        busy_per_s_ms, idle_per_s_ms, held_per_s_ms; /* of a second of a worker's, of late: 1,000 in all */
+    int64_t         watermark_us;                                /* INT64_MIN: none */
+    uint64_t        pending_records;                             /* not yet read */
 };
 
 /* One request. Owned by the caller until done. All callbacks run on the shard that the request was given to. */
@@ -124,12 +128,12 @@ struct job_request {
     void *user;
     bool  canceled; /* set by the caller through job_request_cancel() */
     /* out */
-    bool     failed;
-    int      error; /* failed: ERR_NOT_FOUND (no such job), ERR_INVALID (the script, the state it is in), .. */
-    size_t   failed_statement; /* SCRIPT: its index */
-    uint64_t records_in;       /* SCRIPT: of a SELECT or of an INSERT that is waited for, while it runs */
-    int64_t  watermark_us;     /* INT64_MIN: none */
-    char result_mode[16]; /* before `columns`: how the session wants its rows shown: 'table', as in Flink's client */
+    bool   failed;
+    int    error; /* failed: ERR_NOT_FOUND (no such job), ERR_INVALID (the script), ERR_BUSY (the state it is in), .. */
+    size_t failed_statement; /* SCRIPT: its index */
+    uint64_t records_in;     /* SCRIPT: of a SELECT or of an INSERT that is waited for, while it runs */
+    int64_t  watermark_us;   /* INT64_MIN: none */
+    char result_mode[16];    /* before `columns`: how the session wants its rows shown: 'table', as in Flink's client */
     char message[JOB_MESSAGE_BYTES];
     /* private */
     struct io_mail   mail_;

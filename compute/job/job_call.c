@@ -286,10 +286,10 @@ void job__answer_rows(struct job_call *call, struct view json_lines, void (*take
 
 void job__answer_job(struct job_call *call, const struct job_facts *facts)
 {
-    size_t         bytes = facts->name.len + facts->statement.len + facts->failure.len;
+    size_t         bytes = facts->name.len + facts->statement.len + facts->failure.len + facts->plan.len;
     struct answer *answer = answer_new(call, ANSWER_JOB, bytes);
-    struct view   *texts[] = {&answer->facts.name, &answer->facts.statement, &answer->facts.failure};
-    uint8_t       *at = (uint8_t *)(answer + 1);
+    struct view *texts[] = {&answer->facts.name, &answer->facts.statement, &answer->facts.failure, &answer->facts.plan};
+    uint8_t     *at = (uint8_t *)(answer + 1);
 
     answer->facts = *facts;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {

@@ -89,6 +89,7 @@ struct job {
     bool                     offsets_warned;
     int64_t                  epoch_interval_ns, barrier_ns, started_ns;
     int64_t                  backoff_ms;
+    struct job_times         times; /* of the run */
     struct timer             timer;  /* the next epoch, or the restart */
     struct meta_change       change; /* topics, producer ids */
     struct meta_create_topic create;
@@ -237,7 +238,9 @@ void job__write_added(struct job *job, void (*done)(void *context, int16_t error
 /* A request about one job; also STOP JOB of a script. */
 void job__verb(struct job_controller *controller, enum job_request_kind kind, struct view id, struct view savepoint,
                struct job_waiter *waiter);
-void job__facts(const struct job *job, struct job_facts *out_facts);
+/* How busy the workers of its run were since the last look. */
+void job__times_take(struct job *job);
+void job__facts(struct job *job, struct job_facts *out_facts);
 /* As Flink names it: "insert-into_default_catalog.default_database.sink". */
 struct view job__default_name(const struct sql_plan *plan, struct arena *arena);
 /* The plan of its run with what each operator has done. */
@@ -282,6 +285,8 @@ void                  job__savepoints_clear(struct job_controller *controller);
 void job__savepoint_leave(struct job *job);
 /* Tombstones of those that a job has left, which is being deleted. */
 void job__savepoints_drop(struct job *job);
+/* One that nobody wants any more. */
+void job__savepoint_dispose(struct job_controller *controller, struct view name, struct job_waiter *waiter);
 /* May a job with this plan go on from it? False: message. */
 MUST_USE bool job__savepoint_check(struct job_controller *controller, struct view name, const struct sql_plan *plan,
                                    char *message, size_t message_capacity);

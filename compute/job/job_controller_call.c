@@ -11,7 +11,7 @@ static void verb_done(struct job_waiter *waiter, struct job *job, const char *fa
 {
     struct verb_call *verb = CONTAINER_OF(waiter, struct verb_call, waiter);
 
-    job__answer_done(verb->call, 0, failure == NULL ? ERR_OK : job == NULL ? ERR_NOT_FOUND : ERR_INVALID, failure);
+    job__answer_done(verb->call, 0, failure == NULL ? ERR_OK : job == NULL ? ERR_NOT_FOUND : ERR_BUSY, failure);
     mem_free(MEM_JOB, verb);
 }
 
@@ -26,6 +26,22 @@ static void call_verb(struct job_controller *controller, struct job_call *call)
     job__verb(controller, call->request->kind, call->request->text, call->request->savepoint, &verb->waiter);
 }
 
+#define PLAN_BYTES ((size_t)(64 * KIB))
+
+static void call_show_job(struct job_call *call, struct job *job)
+{
+    struct job_facts facts;
+    char            *plan = NULL;
+
+    job__facts(job, &facts);
+    if (call->request->kind == JOB_REQUEST_SHOW && job->run != NULL && job->run->exec != NULL) {
+        plan = mem_alloc(MEM_JOB, PLAN_BYTES);
+        facts.plan = view_of(plan, MIN(job__explain(job, plan, PLAN_BYTES), PLAN_BYTES - 1));
+    }
+    job__answer_job(call, &facts);
+    mem_free(MEM_JOB, plan);
+}
+
 /* Shown is what is durable: an empty commit waits for all that came before. */
 static void call_show_now(void *context, int16_t error)
 {
@@ -38,12 +54,10 @@ static void call_show_now(void *context, int16_t error)
         return;
     }
     LIST_EACH(&controller->list, node) {
-        const struct job *job = LIST_ENTRY(node, struct job, link);
-        struct job_facts  facts;
+        struct job *job = LIST_ENTRY(node, struct job, link);
 
         if (call->request->kind == JOB_REQUEST_LIST || view_equal(call->request->text, view_text(job->id))) {
-            job__facts(job, &facts);
-            job__answer_job(call, &facts);
+            call_show_job(call, job);
             found = true;
         }
     }

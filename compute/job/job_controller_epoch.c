@@ -46,6 +46,7 @@ static void epoch_next(struct job *job)
         job->is_query ? job__now_ns(job->controller) + JOB_PROGRESS_NS : job->barrier_ns + job->epoch_interval_ns;
 
     job->step = JOB_STEP_RUN;
+    job__times_take(job);
     if (job->last_epoch || job->ended == job->run->worker_count) {
         epoch_begin_end(job);
     } else {

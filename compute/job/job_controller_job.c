@@ -424,10 +424,14 @@ void job__verb(struct job_controller *controller, enum job_request_kind kind, st
 {
     struct job *job = job__find(controller, id);
 
-    if (job == NULL) {
+    if (kind == JOB_REQUEST_DISPOSE) {
+        job__savepoint_dispose(controller, id, waiter);
+    } else if (job == NULL) {
         waiter->done(waiter, NULL, "there is no such job");
     } else if (kind == JOB_REQUEST_SAVEPOINT) {
-        waiter->done(waiter, job, "a job that goes on leaves no savepoint: stop it with one, or pause and resume it");
+        waiter->done(waiter, job,
+                     "a job that goes on leaves no savepoint, its log is written on: stop it with one, and start it "
+                     "again from there");
     } else if (savepoint.len > 0 && job__savepoint_find(controller, savepoint) != NULL) {
         waiter->done(waiter, job, "there is a savepoint of that name already");
     } else if (kind == JOB_REQUEST_RESUME) {
@@ -458,6 +462,26 @@ struct view job__default_name(const struct sql_plan *plan, struct arena *arena)
     return arena_copy(arena, view_of(text, len));
 }
 
+void job__times_take(struct job *job)
+{
+    int64_t              now_ns = io_clock_ns(job__io(job->controller->jobs));
+    struct job_times_sum sum = job__worker_times(job->run, now_ns);
+
+    job__times_sample(&job->times, &sum, now_ns);
+}
+
+static void facts_of_time(const struct job *job, struct job_facts *facts)
+{
+    struct job_times_sum sum = job->times.sum;
+
+    facts->idle_ms = sum.idle_ns / (uint64_t)NS_PER_MS;
+    facts->held_ms = sum.held_ns / (uint64_t)NS_PER_MS;
+    facts->busy_ms = (sum.span_ns - MIN(sum.idle_ns + sum.held_ns, sum.span_ns)) / (uint64_t)NS_PER_MS;
+    facts->busy_per_s_ms = job->times.busy_ms;
+    facts->idle_per_s_ms = job->times.idle_ms;
+    facts->held_per_s_ms = job->times.held_ms;
+}
+
 static void facts_of_run(const struct job *job, struct job_facts *facts)
 {
     const struct exec_plan *plan = &job->run->plan->exec;
@@ -482,12 +506,13 @@ static void facts_of_run(const struct job *job, struct job_facts *facts)
         facts->bytes_in += figures.bytes_in;
         facts->records_shared += figures.records_shared;
         facts->records_out += figures.rows_out;
+        facts->bytes_out += figures.bytes_out;
         facts->cpu_ns += figures.cpu_ns;
         facts->pending_records += figures.pending_records;
     }
 }
 
-void job__facts(const struct job *job, struct job_facts *out_facts)
+void job__facts(struct job *job, struct job_facts *out_facts)
 {
     *out_facts = (struct job_facts){.name = job->definition.name,
                                     .status = job->status,
@@ -503,6 +528,10 @@ void job__facts(const struct job *job, struct job_facts *out_facts)
     memcpy(out_facts->id, job->id, sizeof(out_facts->id));
     if (job->run != NULL && job->run->exec != NULL) {
         facts_of_run(job, out_facts);
+    }
+    if (job->run != NULL && job->workers_started) {
+        job__times_take(job);
+        facts_of_time(job, out_facts);
     }
 }
 

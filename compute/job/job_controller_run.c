@@ -384,6 +384,7 @@ static void run_workers(struct job *job)
     job->ended = 0;
     job->started_ns = job__now_ns(job->controller);
     job->workers_started = true;
+    job->times = (struct job_times){0};
     if (job->definition.start_ms <= 0) {
         job->definition.start_ms = job__wall_ms(job->controller);
     }

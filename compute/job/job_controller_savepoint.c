@@ -107,6 +107,39 @@ void job__savepoints_drop(struct job *job)
     }
 }
 
+struct disposal {
+    struct job_controller *controller;
+    struct job_waiter     *waiter;
+};
+
+static void disposal_written(void *context, int16_t error)
+{
+    struct disposal       *disposal = context;
+    struct job_controller *controller = disposal->controller;
+
+    disposal->waiter->done(disposal->waiter, NULL, error == 0 ? NULL : "the log of jobs cannot be written");
+    mem_free(MEM_JOB, disposal);
+    controller->writes_out--;
+    job__controller_post(controller);
+}
+
+void job__savepoint_dispose(struct job_controller *controller, struct view name, struct job_waiter *waiter)
+{
+    const struct job_savepoint *savepoint = job__savepoint_find(controller, name);
+    struct disposal            *disposal;
+
+    if (savepoint == NULL) {
+        waiter->done(waiter, NULL, "there is no savepoint of that name, or a job has gone on from it");
+        return;
+    }
+    disposal = mem_alloc(MEM_JOB, sizeof(*disposal));
+    *disposal = (struct disposal){controller, waiter};
+    (void)!tombstone(controller, savepoint->name); /* it always fits */
+    job__savepoint_remove(controller, name);
+    controller->writes_out++;
+    job__controller_commit(controller, disposal_written, disposal);
+}
+
 /* --- going on from one -------------------------------------------------------------------------------------------- */
 
 static bool refuse(char *message, size_t message_capacity, struct view name, const char *why, const char *what)

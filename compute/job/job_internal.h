@@ -22,6 +22,7 @@
 #include "compute/exec/exec.h"
 #include "compute/job/job.h"
 #include "compute/job/job_pace.h"
+#include "compute/job/job_times.h"
 #include "compute/sql/sql.h"
 
 #define JOB_PRODUCERS 2 /* ids per worker: one for even epochs, one for odd ones (D10) */
@@ -44,8 +45,8 @@ struct job_shard {
     struct map               producers;  /* key: producer id, 8 bytes as they lie -> struct job_producer_name */
     bool                     open;       /* between job_shard_open() and job_shard_close() */
     struct list_node         sinks;      /* of the workers on this shard (job_sink.c) */
-    struct job_pace          pace;
     struct job_feeds        *feeds;      /* what its workers read; NULL: nothing (job_feed.h) */
+    struct job_pace          pace;
 };
 
 static inline struct io *job__io(const struct job_shard *jobs)
@@ -160,13 +161,15 @@ void job__workers_free(struct job_run *run);
 struct job_worker_figures {
     uint64_t records_in, bytes_in; /* bytes: keys and values */
     uint64_t records_shared;       /* of those: decoded for another job */
-    uint64_t rows_out;             /* changes given to sinks */
+    uint64_t rows_out, bytes_out;  /* changes given to sinks, and what was sent of them */
     uint64_t cpu_ns;               /* of its turns */
     uint64_t pending_records;      /* not yet read, as far as was seen last */
     uint64_t state_bytes;          /* written to the job log */
 };
 /* Any thread; values may be a moment old. */
 void job__worker_figures(const struct job_run *run, uint32_t shard, struct job_worker_figures *out_figures);
+/* All workers' time so far. */
+struct job_times_sum job__worker_times(const struct job_run *run, int64_t now_ns);
 
 /* share: of REACHED, the controller's from now on (job__share_free). message: of FAILED. */
 void job__controller_report(struct job_run *run, uint32_t worker, enum job_report_kind kind, int64_t epoch,
@@ -181,11 +184,11 @@ void job__share_free(struct job_share *share);
  * time; the lines are copied. */
 void job__query_rows(struct job_run *run, struct view json_lines, bool is_last, void (*taken)(void *context, bool more),
                      void *context);
+/* Rows after which nothing more can come, as its LIMIT says; UINT64_MAX: it has none. */
+uint64_t job__query_limit(const struct sql_plan *plan);
 
 /* --- the end of open transactions (job_resolve.c) -------------------------------------------------------------------
  */
-/* Rows after which nothing more can come, as its LIMIT says; UINT64_MAX: it has none. */
-uint64_t job__query_limit(const struct sql_plan *plan);
 
 /* What the records say of one job. All of it lives until done. */
 struct job_verdict {

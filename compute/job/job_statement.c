@@ -6,6 +6,7 @@
 #include "compute/job/job_controller.h"
 
 #include "compute/sql/sql_parse.h"
+#include "compute/vec/vec_time.h"
 
 #include <stdio.h>
 
@@ -398,16 +399,16 @@ static void statement_show_jobs(struct job_script *script)
 {
     struct job_controller *controller = script->controller;
     size_t                 capacity = (map_count(&controller->by_id) + 1) * SHOW_LINE_BYTES, len;
-    char                  *text = mem_alloc(MEM_JOB, capacity);
+    char                  *text = mem_alloc(MEM_JOB, capacity), time[VEC_TIME_TEXT_BYTES];
 
     len = (size_t)snprintf(text, capacity, "job id\tjob name\tstatus\tstart time\n");
     LIST_EACH(&controller->list, node) {
         const struct job *job = LIST_ENTRY(node, struct job, link);
 
-        len +=
-            (size_t)snprintf(text + len, capacity - len, "%s\t%.*s\t%s\t%" PRId64 "\n", job->id,
-                             (int)MIN(job->definition.name.len, (size_t)512), (const char *)job->definition.name.base,
-                             job_status_name(job->status), job->definition.start_ms);
+        (void)vec_timestamp_format(vec_civil_of_timestamp(job->definition.start_ms, 1000), 'T', 3, time);
+        len += (size_t)snprintf(text + len, capacity - len, "%s\t%.*s\t%s\t%s\n", job->id,
+                                (int)MIN(job->definition.name.len, (size_t)512),
+                                (const char *)job->definition.name.base, job_status_name(job->status), time);
     }
     statement_done(script, true, view_of(text, len), NULL);
     mem_free(MEM_JOB, text);

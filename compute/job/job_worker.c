@@ -398,8 +398,21 @@ void job__worker_figures(const struct job_run *run, uint32_t shard, struct job_w
         out_figures->bytes_in = __atomic_load_n(&from->bytes_in, __ATOMIC_RELAXED);
         out_figures->records_shared = __atomic_load_n(&from->records_shared, __ATOMIC_RELAXED);
         out_figures->rows_out = __atomic_load_n(&from->rows_out, __ATOMIC_RELAXED);
+        out_figures->bytes_out = __atomic_load_n(&from->bytes_out, __ATOMIC_RELAXED);
         out_figures->cpu_ns = __atomic_load_n(&from->cpu_ns, __ATOMIC_RELAXED);
         out_figures->pending_records = __atomic_load_n(&from->pending_records, __ATOMIC_RELAXED);
         out_figures->state_bytes = __atomic_load_n(&from->state_bytes, __ATOMIC_RELAXED);
     }
+}
+
+struct job_times_sum job__worker_times(const struct job_run *run, int64_t now_ns)
+{
+    struct job_times_sum sum = {0};
+
+    for (uint32_t i = 0; i < run->worker_count; i++) {
+        if (run->workers[i] != NULL) {
+            job__times_add(&run->workers[i]->times, now_ns, &sum);
+        }
+    }
+    return sum;
 }

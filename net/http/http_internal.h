@@ -47,6 +47,8 @@ enum http_route_kind {
     HTTP_ROUTE_JOB_METRICS,
     HTTP_ROUTE_JOB_CHECKPOINTS,
     HTTP_ROUTE_JOB_EXCEPTIONS,
+    HTTP_ROUTE_JOB_PLAN,
+    HTTP_ROUTE_JOB_STATUS,
     HTTP_ROUTE_JOB_CANCEL,
     HTTP_ROUTE_JOB_STOP,
     HTTP_ROUTE_JOB_SAVEPOINT,
@@ -54,6 +56,8 @@ enum http_route_kind {
     HTTP_ROUTE_JOB_PAUSE,
     HTTP_ROUTE_JOB_RESUME,
     HTTP_ROUTE_JOB_DELETE,
+    HTTP_ROUTE_DISPOSAL,         /* of a savepoint */
+    HTTP_ROUTE_DISPOSAL_TRIGGER, /* how it went; id: of the request */
 };
 
 struct http_route {

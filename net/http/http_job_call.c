@@ -15,6 +15,9 @@ static const enum job_request_kind job_request_kinds[] = {
     [HTTP_ROUTE_JOB_METRICS] = JOB_REQUEST_SHOW,
     [HTTP_ROUTE_JOB_CHECKPOINTS] = JOB_REQUEST_SHOW,
     [HTTP_ROUTE_JOB_EXCEPTIONS] = JOB_REQUEST_SHOW,
+    [HTTP_ROUTE_JOB_PLAN] = JOB_REQUEST_SHOW,
+    [HTTP_ROUTE_JOB_STATUS] = JOB_REQUEST_SHOW,
+    [HTTP_ROUTE_DISPOSAL] = JOB_REQUEST_DISPOSE,
     [HTTP_ROUTE_JOB_CANCEL] = JOB_REQUEST_CANCEL,
     [HTTP_ROUTE_JOB_STOP] = JOB_REQUEST_STOP,
     [HTTP_ROUTE_JOB_SAVEPOINT] = JOB_REQUEST_SAVEPOINT,
@@ -108,6 +111,7 @@ static void job_answer_good(struct http_call *call)
         break;
     case HTTP_ROUTE_JOB_STOP:
     case HTTP_ROUTE_JOB_SAVEPOINT:
+    case HTTP_ROUTE_DISPOSAL:
         job_answer_trigger(call, &text);
         status = 202;
         break;
@@ -151,7 +155,8 @@ static void job_ask(struct http_call *call)
 
     call->request = (struct job_request){
         .kind = job_request_kinds[call->route.kind],
-        .text = view_text(call->route.id),
+        .text = call->route.kind == HTTP_ROUTE_DISPOSAL ? http__text_view(&call->body.savepoint)
+                                                        : view_text(call->route.id),
         .savepoint = http__text_view(&call->body.savepoint),
         .job = job_shown,
         .done = job_done,

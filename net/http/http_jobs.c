@@ -87,11 +87,30 @@ static json_t *job_vertex(const struct job_facts *facts, int64_t now_ms, uint32_
         "write-bytes", number(facts->bytes_out), "write-bytes-complete", 1, "read-records", number(facts->records_in),
         "read-records-complete", 1, "write-records", number(facts->records_out), "write-records-complete", 1);
 
+    (void)json_object_set_new(metrics, "accumulated-backpressured-time", number(facts->held_ms));
+    (void)json_object_set_new(metrics, "accumulated-idle-time", number(facts->idle_ms));
+    (void)json_object_set_new(metrics, "accumulated-busy-time", number(facts->busy_ms));
+
     return json_pack("{s:s,s:o,s:I,s:I,s:s,s:I,s:I,s:I,s:o,s:o}", "id", facts->id, "name", http__json_text(facts->name),
                      "parallelism", (json_int_t)shards, "maxParallelism", (json_int_t)shards, "status",
                      job_status_name(facts->status), "start-time", (json_int_t)facts->start_ms, "end-time",
                      (json_int_t)facts->end_ms, "duration", (json_int_t)job_duration_ms(facts, now_ms), "tasks",
                      job_tasks(facts->status, shards, false, true), "metrics", metrics);
+}
+
+/* Flink describes its vertices' chains of operators; the one here has them all. */
+static json_t *job_plan(const struct job_facts *facts, uint32_t shards)
+{
+    json_t *nodes = json_array();
+
+    if (facts->plan.len > 0) {
+        (void)json_array_append_new(nodes,
+                                    json_pack("{s:s,s:I,s:s,s:s,s:o,s:{}}", "id", facts->id, "parallelism",
+                                              (json_int_t)shards, "operator", "", "operator_strategy", "",
+                                              "description", http__json_text(facts->plan), "optimizer_properties"));
+    }
+    return json_pack("{s:s,s:o,s:s,s:o}", "jid", facts->id, "name", http__json_text(facts->name), "type", "STREAMING",
+                     "nodes", nodes);
 }
 
 static json_t *job_details(const struct job_facts *facts, int64_t now_ms, uint32_t shards)
@@ -107,9 +126,7 @@ static json_t *job_details(const struct job_facts *facts, int64_t now_ms, uint32
                                         (json_int_t)(facts->end_ms < 0 ? facts->start_ms : facts->end_ms)));
     (void)json_object_set_new(job, "vertices", json_pack("[o]", job_vertex(facts, now_ms, shards)));
     (void)json_object_set_new(job, "status-counts", job_tasks(facts->status, shards, false, true));
-    (void)json_object_set_new(job, "plan",
-                              json_pack("{s:s,s:o,s:s,s:[]}", "jid", facts->id, "name", http__json_text(facts->name),
-                                        "type", "STREAMING", "nodes"));
+    (void)json_object_set_new(job, "plan", job_plan(facts, shards));
     /* ours */
     (void)json_object_set_new(job, "statement", http__json_text(facts->statement));
     (void)json_object_set_new(job, "restarts", number(facts->restarts));
@@ -179,6 +196,10 @@ json_t *http__job_json(enum http_route_kind kind, const struct job_facts *facts,
         return job_checkpoints(facts, shards);
     case HTTP_ROUTE_JOB_EXCEPTIONS:
         return job_exceptions(facts);
+    case HTTP_ROUTE_JOB_PLAN:
+        return json_pack("{s:o}", "plan", job_plan(facts, shards));
+    case HTTP_ROUTE_JOB_STATUS:
+        return json_pack("{s:s}", "status", job_status_name(facts->status));
     default:
         return job_details(facts, now_ms, shards);
     }
@@ -217,6 +238,12 @@ json_t *http__job_metrics_json(const struct job_facts *facts, int64_t now_ms, co
         {"lastCheckpointSize", (int64_t)facts->state_bytes},
         {"numRestarts", (int64_t)facts->restarts},
         {"uptime", facts->end_ms < 0 ? job_duration_ms(facts, now_ms) : -1},
+        {"busyTimeMsPerSecond", facts->busy_per_s_ms},
+        {"idleTimeMsPerSecond", facts->idle_per_s_ms},
+        {"backPressuredTimeMsPerSecond", facts->held_per_s_ms},
+        {"accumulateBusyTimeMs", (int64_t)facts->busy_ms},
+        {"accumulateIdleTimeMs", (int64_t)facts->idle_ms},
+        {"accumulateBackPressuredTimeMs", (int64_t)facts->held_ms},
         {"stateRows", (int64_t)facts->state_rows},
         {"stateBytes", (int64_t)facts->state_bytes},
         {"recordsShared", (int64_t)facts->records_shared},

@@ -339,6 +339,10 @@ static enum MHD_Result request_run(struct http_listener *listener, struct MHD_Co
         return respond_json(
             connection, 200,
             json_pack("{s:I}", "canceled", (json_int_t)listener_cancel_session(listener, call->route.id)));
+    case HTTP_ROUTE_DISPOSAL_TRIGGER:
+        (void)snprintf(call->route.trigger, sizeof(call->route.trigger), "%s", call->route.id);
+        call->route.id[0] = '\0'; /* of no job */
+        return respond_trigger(listener, connection, &call->route);
     case HTTP_ROUTE_JOB_TRIGGER:
         return respond_trigger(listener, connection, &call->route);
     case HTTP_ROUTE_JOB_CANCEL:

@@ -23,11 +23,15 @@ static const struct route_row {
     {"GET", "/jobs/:/metrics", HTTP_ROUTE_JOB_METRICS},
     {"GET", "/jobs/:/checkpoints", HTTP_ROUTE_JOB_CHECKPOINTS},
     {"GET", "/jobs/:/exceptions", HTTP_ROUTE_JOB_EXCEPTIONS},
+    {"GET", "/jobs/:/plan", HTTP_ROUTE_JOB_PLAN},
+    {"GET", "/jobs/:/status", HTTP_ROUTE_JOB_STATUS},
     {"POST", "/jobs/:/stop", HTTP_ROUTE_JOB_STOP},
     {"POST", "/jobs/:/savepoints", HTTP_ROUTE_JOB_SAVEPOINT},
     {"GET", "/jobs/:/savepoints/:", HTTP_ROUTE_JOB_TRIGGER},
     {"POST", "/jobs/:/pause", HTTP_ROUTE_JOB_PAUSE},
     {"POST", "/jobs/:/resume", HTTP_ROUTE_JOB_RESUME},
+    {"POST", "/savepoint-disposal", HTTP_ROUTE_DISPOSAL},
+    {"GET", "/savepoint-disposal/:", HTTP_ROUTE_DISPOSAL_TRIGGER},
     {"GET", "/overview", HTTP_ROUTE_OVERVIEW},
     {"GET", "/config", HTTP_ROUTE_CONFIG},
     {"GET", "/health", HTTP_ROUTE_HEALTH},
@@ -255,6 +259,29 @@ static bool body_take_savepoint(json_t *document, struct http_body *body, struct
     return true;
 }
 
+static bool body_take_disposal(json_t *document, struct http_body *body, struct span out_why)
+{
+    const char *name;
+    json_t     *value;
+
+    json_object_foreach(document, name, value)
+    {
+        if (strcmp(name, "savepoint-path") != 0) {
+            return body_fail(out_why, "'%s' is not known here", name);
+        }
+        if (!body_take_text(value, name, &body->savepoint, out_why)) {
+            return false;
+        }
+    }
+    return body->savepoint.len > 0 || body_fail(out_why, "'%s' is missing", "savepoint-path");
+}
+
+static bool body_is_wanted(enum http_route_kind kind, bool is_empty)
+{
+    return kind == HTTP_ROUTE_SQL || kind == HTTP_ROUTE_DISPOSAL ||
+           (!is_empty && (kind == HTTP_ROUTE_JOB_STOP || kind == HTTP_ROUTE_JOB_SAVEPOINT));
+}
+
 bool http__body_decode(enum http_route_kind kind, struct view bytes, bool is_json, struct http_body *out_body,
                        struct span out_why)
 {
@@ -266,8 +293,7 @@ bool http__body_decode(enum http_route_kind kind, struct view bytes, bool is_jso
         http__text_put(&out_body->script, bytes.base, bytes.len);
         return true;
     }
-    if ((kind != HTTP_ROUTE_SQL && kind != HTTP_ROUTE_JOB_STOP && kind != HTTP_ROUTE_JOB_SAVEPOINT) ||
-        (kind != HTTP_ROUTE_SQL && bytes.len == 0)) {
+    if (!body_is_wanted(kind, bytes.len == 0)) {
         return true;
     }
     document = json_loadb((const char *)bytes.base, bytes.len, JSON_REJECT_DUPLICATES, &error);
@@ -279,8 +305,9 @@ bool http__body_decode(enum http_route_kind kind, struct view bytes, bool is_jso
     if (!json_is_object(document)) {
         good = body_fail(out_why, "the body is to be a JSON object%s", "");
     } else {
-        good = kind == HTTP_ROUTE_SQL ? body_take_sql(document, out_body, out_why)
-                                      : body_take_savepoint(document, out_body, out_why);
+        good = kind == HTTP_ROUTE_SQL        ? body_take_sql(document, out_body, out_why)
+               : kind == HTTP_ROUTE_DISPOSAL ? body_take_disposal(document, out_body, out_why)
+                                             : body_take_savepoint(document, out_body, out_why);
     }
     json_decref(document);
     return good;

@@ -141,15 +141,30 @@ def job_life(current):
     check_equal((facts["state"], facts["job-type"]), ("RUNNING", "STREAMING"), "the job")
     check("flink_jobmanager_job_numberOfCompletedCheckpoints{" in server.ask("GET", "/metrics"), "metrics of the job")
     check(json.loads(server.ask("GET", f"/jobs/{job}/checkpoints"))["counts"]["completed"] > 0, "checkpoints")
+    check_equal(json.loads(server.ask("GET", f"/jobs/{job}/status")), {"status": "RUNNING"}, "status")
+    plan = json.loads(server.ask("GET", f"/jobs/{job}/plan"))["plan"]
+    check("table=[doubled]" in plan["nodes"][0]["description"], f"the plan: {plan}")
+    names = ["busyTimeMsPerSecond", "idleTimeMsPerSecond", "backPressuredTimeMsPerSecond"]
+    times = json.loads(server.ask("GET", f"/jobs/{job}/metrics?get={','.join(names)}"))
+    check_equal(sum(int(time["value"]) for time in times), 1000, f"all of a second: {times}")
+    check(facts["vertices"][0]["metrics"]["accumulated-idle-time"] > 0, f"idle: {facts}")
+    check(facts["vertices"][0]["metrics"]["write-bytes"] > 0, f"bytes written: {facts}")
+    why = server.ask("POST", f"/jobs/{job}/savepoints", "{}", {"Content-Type": "application/json"}, expected=409)
+    check("leaves no savepoint" in why, why)
     server.ask("POST", f"/jobs/{job}/pause")
     check_equal(server.job(job)["state"], "SUSPENDED", "paused")
     server.ask("POST", f"/jobs/{job}/resume")
     wait_until(lambda: server.job(job)["state"] == "RUNNING", WAIT_S, "resumed")
-    trigger = json.loads(server.ask("POST", f"/jobs/{job}/stop", "{}", {"Content-Type": "application/json"},
-                                    expected=202))["request-id"]
+    trigger = json.loads(server.ask("POST", f"/jobs/{job}/stop", '{"savepoint": "kept"}',
+                                    {"Content-Type": "application/json"}, expected=202))["request-id"]
     done = json.loads(server.ask("GET", f"/jobs/{job}/savepoints/{trigger}"))
     check_equal(done["status"], {"id": "COMPLETED"}, "the stop")
     check_equal(server.job(job)["state"], "FINISHED", "stopped")
+    named = ["POST", "/savepoint-disposal", '{"savepoint-path": "kept"}', {"Content-Type": "application/json"}]
+    trigger = json.loads(server.ask(*named, expected=202))["request-id"]
+    done = json.loads(server.ask("GET", f"/savepoint-disposal/{trigger}"))
+    check_equal(done["status"], {"id": "COMPLETED"}, "the disposal")
+    server.ask(*named, expected=404)
     server.ask("DELETE", f"/jobs/{job}")
     server.ask("GET", f"/jobs/{job}", expected=404)
 

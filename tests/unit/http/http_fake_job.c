@@ -55,6 +55,13 @@ struct job_facts fake_running(void)
                               .state_rows = 77,
                               .state_bytes = 7777,
                               .cpu_ns = 2500000000,
+                              .busy_ms = 700,
+                              .idle_ms = 200,
+                              .held_ms = 100,
+                              .busy_per_s_ms = 650,
+                              .idle_per_s_ms = 300,
+                              .held_per_s_ms = 50,
+                              .plan = view_text("Sink(table=[sink])\n"),
                               .watermark_us = 1700000000123456,
                               .pending_records = 5};
 

@@ -65,6 +65,9 @@ static void test_details(void **state UNUSED)
     assert_int_equal(number_at(metrics, "read-records"), 123456);
     assert_int_equal(number_at(metrics, "write-records"), 654);
     assert_int_equal(number_at(metrics, "read-bytes"), 9999);
+    assert_int_equal(number_at(metrics, "accumulated-busy-time"), 700);
+    assert_int_equal(number_at(metrics, "accumulated-idle-time"), 200);
+    assert_int_equal(number_at(metrics, "accumulated-backpressured-time"), 100);
     assert_int_equal(number_at(vertex, "parallelism"), SHARDS);
     assert_int_equal(number_at(job, "watermark"), 1700000000123);
     assert_int_equal(number_at(job, "cpu-ms"), 2500);
@@ -76,6 +79,25 @@ static void test_details(void **state UNUSED)
     assert_false(json_is_true(json_object_get(job, "isStoppable")));
     assert_int_equal(number_at(json_object_get(job, "timestamps"), "FAILED"), 3000);
     json_decref(job);
+}
+
+static void test_plan_and_status(void **state UNUSED)
+{
+    struct job_facts facts = fake_running();
+    json_t          *document = http__job_json(HTTP_ROUTE_JOB_PLAN, &facts, NOW_MS, SHARDS);
+    const json_t *plan = json_object_get(document, "plan"), *node = json_array_get(json_object_get(plan, "nodes"), 0);
+
+    assert_string_equal(text_at(plan, "jid"), FAKE_JOB_ID);
+    assert_string_equal(text_at(node, "description"), "Sink(table=[sink])\n");
+    assert_int_equal(number_at(node, "parallelism"), SHARDS);
+    json_decref(document);
+    document = http__job_json(HTTP_ROUTE_JOB_STATUS, &facts, NOW_MS, SHARDS);
+    assert_string_equal(text_at(document, "status"), "RUNNING");
+    json_decref(document);
+    facts = fake_failed();
+    document = http__job_json(HTTP_ROUTE_JOB_PLAN, &facts, NOW_MS, SHARDS);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(document, "plan"), "nodes")), 0);
+    json_decref(document);
 }
 
 static void test_checkpoints(void **state UNUSED)
@@ -168,9 +190,9 @@ static void test_bad_text(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lists),      cmocka_unit_test(test_details), cmocka_unit_test(test_checkpoints),
-        cmocka_unit_test(test_exceptions), cmocka_unit_test(test_metrics), cmocka_unit_test(test_overview),
-        cmocka_unit_test(test_bad_text),
+        cmocka_unit_test(test_lists),       cmocka_unit_test(test_details),    cmocka_unit_test(test_plan_and_status),
+        cmocka_unit_test(test_checkpoints), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_overview),    cmocka_unit_test(test_bad_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,8 @@ static void test_jobs(void **state UNUSED)
     assert_non_null(strstr(text.base, "_currentInputWatermark{job_id=\"" FAKE_FAILED_ID));
     assert_non_null(strstr(text.base, "} -9223372036854775808\n"));
     assert_non_null(strstr(text.base, "} 2.500\n"));
+    assert_non_null(strstr(text.base, "_busyTimeMsPerSecond{job_id=\"" FAKE_JOB_ID));
+    assert_non_null(strstr(text.base, "} 650\n"));
     check_grouped(text.base);
     http__text_deinit(&text);
 }

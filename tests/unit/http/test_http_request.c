@@ -157,6 +157,9 @@ static void test_body_refused(void **state UNUSED)
         {HTTP_ROUTE_JOB_STOP, "{\"drain\":true}", "'drain'"},
         {HTTP_ROUTE_JOB_STOP, "{\"savepoint\":7}", "string"},
         {HTTP_ROUTE_JOB_SAVEPOINT, "{\"other\":7}", "'other'"},
+        {HTTP_ROUTE_DISPOSAL, "", "no JSON"},
+        {HTTP_ROUTE_DISPOSAL, "{}", "'savepoint-path' is missing"},
+        {HTTP_ROUTE_DISPOSAL, "{\"savepoint\":\"x\"}", "'savepoint' is not known"},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -179,6 +182,9 @@ static void test_body_savepoint(void **state UNUSED)
     assert_true(
         decode(HTTP_ROUTE_JOB_STOP, "{\"targetDirectory\":\"before-upgrade\",\"drain\":false}", true, &body, why));
     check_view(&body.savepoint, "before-upgrade");
+    http__body_deinit(&body);
+    assert_true(decode(HTTP_ROUTE_DISPOSAL, "{\"savepoint-path\":\"old\"}", true, &body, why));
+    check_view(&body.savepoint, "old");
     http__body_deinit(&body);
     assert_true(decode(HTTP_ROUTE_JOB_SAVEPOINT, "{\"target-directory\":null,\"cancel-job\":false}", true, &body, why));
     check_view(&body.savepoint, "");

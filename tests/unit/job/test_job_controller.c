@@ -137,7 +137,8 @@ static void test_sessions(void **state)
 
 static void test_pause_resume_stop_delete(void **state)
 {
-    char id[JOB_ID_TEXT_BYTES], script[128];
+    char        id[JOB_ID_TEXT_BYTES], script[128];
+    const char *started;
 
     (void)state;
     must(TABLES "SET 'pipeline.name' = 'mine';" INSERT);
@@ -162,7 +163,7 @@ static void test_pause_resume_stop_delete(void **state)
     job_rig_restart(3, true);
     assert_true(job_rig_status(id, JOB_SUSPENDED, &answers));
     assert_false(job_rig_do(&answers, JOB_REQUEST_DELETE, id));
-    assert_int_equal(answers.request.error, ERR_INVALID);
+    assert_int_equal(answers.request.error, ERR_BUSY);
     assert_true(job_rig_do(&answers, JOB_REQUEST_RESUME, id));
     job_rig_expect("dear", "{\"auction\":1,\"price\":40}\n{\"auction\":2,\"price\":40}\n");
     bid(1, 3, 20);
@@ -171,7 +172,10 @@ static void test_pause_resume_stop_delete(void **state)
     assert_true(job_rig_status(id, JOB_FINISHED, &answers));
     assert_true(answers.facts.end_ms > 0);
     must("SHOW JOBS");
-    assert_non_null(strstr(answers.text, "mine\tFINISHED"));
+    started = strstr(answers.text, "mine\tFINISHED\t");
+    assert_non_null(started); /* as Flink shows a time: 2026-11-22T01:36:32.123 */
+    started += strlen("mine\tFINISHED\t");
+    assert_true(started[4] == '-' && started[10] == 'T' && started[19] == '.' && started[23] == '\n');
     assert_false(job_rig_do(&answers, JOB_REQUEST_RESUME, id));
     assert_true(job_rig_do(&answers, JOB_REQUEST_DELETE, id));
     assert_true(job_rig_do(&answers, JOB_REQUEST_LIST, ""));
@@ -197,6 +201,8 @@ static void test_cancel_and_stop_job(void **state)
     assert_non_null(strstr(answers.text, "CANCELED"));
     assert_non_null(strstr(answers.text, "FINISHED"));
     assert_false(job_rig_do(&answers, JOB_REQUEST_SCRIPT, "STOP JOB 'nobody'"));
+    assert_false(job_rig_do(&answers, JOB_REQUEST_SAVEPOINT, id));
+    assert_non_null(strstr(answers.request.message, "a job that goes on leaves no savepoint"));
 }
 
 /* --- groups ------------------------------------------------------------------------------------------------------- */
@@ -388,8 +394,35 @@ static void test_savepoints(void **state)
     bid(2, 1, 1);
     job_rig_expect("sums", "{\"auction\":1,\"n\":1,\"total\":5}\n{\"auction\":1,\"n\":2,\"total\":12}\n"
                            "{\"auction\":1,\"n\":3,\"total\":13}\n");
-    assert_true(job_rig_do(&answers, JOB_REQUEST_CANCEL, next));
+    (void)snprintf(script, sizeof(script), "STOP JOB '%s' WITH SAVEPOINT", next);
+    must(script);
+    assert_int_equal(sscanf(answers.text, "savepoint path\n%63s", name), 1);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_DISPOSE, name));
+    assert_false(job_rig_do(&answers, JOB_REQUEST_DISPOSE, name));
+    assert_int_equal(answers.request.error, ERR_NOT_FOUND);
+    job_rig_restart(23, true);
+    assert_false(go_on(name, "SUM"));
     assert_true(job_rig_do(&answers, JOB_REQUEST_DELETE, next));
+}
+
+/* Workers that wait are idle, and that is all of their time. */
+static void test_how_busy_a_job_is(void **state)
+{
+    uint64_t idle_ms;
+
+    (void)state;
+    must(TABLES INSERT);
+    rig_run(&job_rig.broker, 3 * NS_PER_S);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_LIST, ""));
+    idle_ms = answers.facts.idle_ms;
+    rig_run(&job_rig.broker, 3 * NS_PER_S);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_LIST, ""));
+    assert_in_range(answers.facts.idle_ms - idle_ms, 5000, 6100); /* of two workers */
+    assert_true(answers.facts.idle_per_s_ms > 900);
+    assert_int_equal(answers.facts.busy_per_s_ms + answers.facts.idle_per_s_ms + answers.facts.held_per_s_ms, 1000);
+    assert_true(job_rig_do(&answers, JOB_REQUEST_CANCEL, answers.facts.id));
+    assert_true(job_rig_do(&answers, JOB_REQUEST_LIST, ""));
+    assert_int_equal(answers.facts.idle_per_s_ms + answers.facts.busy_per_s_ms, 0); /* it does not run */
 }
 
 /* --- failures ----------------------------------------------------------------------------------------------------- */
@@ -444,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_query_ends_at_its_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_state_comes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_savepoints, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_how_busy_a_job_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_failure_is_told_and_tried_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_cannot_run_is_refused, set_up, tear_down),
     };
