@@ -270,8 +270,11 @@ static void run_plan(struct job *job)
     bool         good;
 
     if (job->definition.worker_count != shard_count) {
-        (void)snprintf(message, sizeof(message), "it was made for %u shards, there are %u",
-                       job->definition.worker_count, shard_count);
+        (void)snprintf(
+            message, sizeof(message),
+            "it was made for %u shards, there are %u: start the broker with as many as it was made for, or submit "
+            "the script again, which begins without its state",
+            job->definition.worker_count, shard_count);
         job__fail(job, message, true);
         return;
     }
