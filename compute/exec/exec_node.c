@@ -35,19 +35,3 @@ const char *exec_node_kind_name(enum exec_node_kind kind)
 {
     return kind < EXEC_NODE_KIND_COUNT ? kinds[kind].name : "?";
 }
-
-const char *exec_aggregate_kind_name(enum exec_aggregate_kind kind)
-{
-    static const char *const names[EXEC_AGGREGATE_KIND_COUNT] = {
-        [EXEC_COUNT_ROWS] = "COUNT(*)",
-        [EXEC_COUNT] = "COUNT",
-        [EXEC_SUM] = "SUM",
-        [EXEC_MIN] = "MIN",
-        [EXEC_MAX] = "MAX",
-        [EXEC_AVG] = "AVG",
-        [EXEC_FIRST_VALUE] = "FIRST_VALUE",
-        [EXEC_LAST_VALUE] = "LAST_VALUE",
-    };
-
-    return kind < EXEC_AGGREGATE_KIND_COUNT ? names[kind] : "?";
-}

@@ -249,6 +249,5 @@ struct exec_plan {
 };
 
 const char *exec_node_kind_name(enum exec_node_kind kind);
-const char *exec_aggregate_kind_name(enum exec_aggregate_kind kind);
 
 #endif

@@ -1,31 +1,26 @@
 /* Expressions as text, for EXPLAIN and for messages. */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "compute/expr/expr_internal.h"
 #include "compute/vec/vec_decimal.h"
 #include "compute/vec/vec_number.h"
 #include "compute/vec/vec_time.h"
 #include "core/base/check.h"
+#include "core/base/print.h"
 
 struct format_text {
-    char                   *text;
-    size_t                  capacity, len;
+    struct print            print;
     const struct vec_field *columns;
     uint32_t                column_count;
 };
 
 static void PRINTF_LIKE(2, 3) put(struct format_text *out, const char *format, ...)
 {
-    size_t  room = out->capacity > out->len ? out->capacity - out->len : 0;
     va_list arguments;
-    int     wrote;
 
     va_start(arguments, format);
-    wrote = vsnprintf(room > 0 ? out->text + out->len : NULL, room, format, arguments);
+    print_put_args(&out->print, format, arguments);
     va_end(arguments);
-    CHECK(wrote >= 0);
-    out->len += (size_t)wrote;
 }
 
 static void put_integer(struct format_text *out, struct vec_type type, vec_int128 value)
@@ -220,8 +215,9 @@ static void format_expr(struct format_text *out, const struct expr *expr)
 size_t expr_format(const struct expr *expr, const struct vec_field *columns, uint32_t column_count, char *out_text,
                    size_t capacity)
 {
-    struct format_text out = {.text = out_text, .capacity = capacity, .columns = columns, .column_count = column_count};
+    struct format_text out = {
+        .print = {.text = out_text, .capacity = capacity}, .columns = columns, .column_count = column_count};
 
     format_expr(&out, expr);
-    return out.len;
+    return out.print.len;
 }

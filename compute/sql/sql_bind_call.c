@@ -5,16 +5,6 @@
 #define NAME_BYTES_MAX 64
 #define CANDIDATES_MAX 512
 
-static const char *const aggregate_names[] = {
-    [EXEC_COUNT] = "COUNT",
-    [EXEC_SUM] = "SUM",
-    [EXEC_MIN] = "MIN",
-    [EXEC_MAX] = "MAX",
-    [EXEC_AVG] = "AVG",
-    [EXEC_FIRST_VALUE] = "FIRST_VALUE",
-    [EXEC_LAST_VALUE] = "LAST_VALUE",
-};
-
 /* Functions of Flink that are aggregates or need OVER, and that we do not have. */
 static const char *const other_aggregates[] = {
     "STDDEV",         "STDDEV_POP",    "STDDEV_SAMP", "VARIANCE",  "VAR_POP",
@@ -41,12 +31,29 @@ bool sql__function_exists(struct view name)
     return false;
 }
 
+const char *sql__aggregate_name(enum exec_aggregate_kind kind)
+{
+    static const char *const names[EXEC_AGGREGATE_KIND_COUNT] = {
+        [EXEC_COUNT_ROWS] = "COUNT",
+        [EXEC_COUNT] = "COUNT",
+        [EXEC_SUM] = "SUM",
+        [EXEC_MIN] = "MIN",
+        [EXEC_MAX] = "MAX",
+        [EXEC_AVG] = "AVG",
+        [EXEC_FIRST_VALUE] = "FIRST_VALUE",
+        [EXEC_LAST_VALUE] = "LAST_VALUE",
+    };
+
+    CHECK(kind < EXEC_AGGREGATE_KIND_COUNT);
+    return names[kind];
+}
+
 enum exec_aggregate_kind sql__aggregate_kind(const struct sql_expr *expr)
 {
     if (expr->kind == SQL_CALL && expr->name->next == NULL) {
-        for (size_t i = 0; i < COUNT_OF(aggregate_names); i++) {
-            if (aggregate_names[i] != NULL && sql__view_is(expr->name->text, aggregate_names[i])) {
-                return i == EXEC_COUNT && expr->star ? EXEC_COUNT_ROWS : (enum exec_aggregate_kind)i;
+        for (enum exec_aggregate_kind kind = 0; kind < EXEC_AGGREGATE_KIND_COUNT; kind++) {
+            if (kind != EXEC_COUNT_ROWS && sql__view_is(expr->name->text, sql__aggregate_name(kind))) {
+                return kind == EXEC_COUNT && expr->star ? EXEC_COUNT_ROWS : kind;
             }
         }
     }
@@ -72,10 +79,8 @@ static bool unknown_function(struct sql_binder *binder, const struct sql_expr *e
     for (size_t i = 0; count < CANDIDATES_MAX && expr_function_name(i) != NULL; i++) {
         candidates[count++] = view_text(expr_function_name(i));
     }
-    for (size_t i = 0; count < CANDIDATES_MAX && i < COUNT_OF(aggregate_names); i++) {
-        if (aggregate_names[i] != NULL) {
-            candidates[count++] = view_text(aggregate_names[i]);
-        }
+    for (enum exec_aggregate_kind kind = 0; count < CANDIDATES_MAX && kind < EXEC_AGGREGATE_KIND_COUNT; kind++) {
+        candidates[count++] = view_text(sql__aggregate_name(kind));
     }
     near = sql_nearest(expr->name->text, candidates, count);
     return sql_fail(binder->error, SQL_ERROR_NAME, sql__name_place(expr->name), "there is no function %.*s%s%.*s%s",

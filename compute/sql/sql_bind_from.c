@@ -170,27 +170,6 @@ static bool concat_items(struct sql_binder *binder, const struct sql_from *left,
     return true;
 }
 
-/* The inner join; which kind of join it is comes out when its conditions are together (sql_plan_join.c). */
-static struct sql_rel *new_join(struct sql_binder *binder, struct sql_place place, struct sql_rel *left,
-                                struct sql_rel *right)
-{
-    struct sql_rel *rel = sql__new_rel(binder, EXEC_JOIN, place, 2);
-    uint32_t        first = left->node.column_count;
-
-    if (rel == NULL || !sql__make_columns(binder, rel, first + right->node.column_count)) {
-        return NULL;
-    }
-    rel->node.inputs[0] = &left->node;
-    rel->node.inputs[1] = &right->node;
-    for (uint32_t i = 0; i < rel->node.column_count; i++) {
-        const struct sql_rel *side = i < first ? left : right;
-        uint32_t              at = i < first ? i : i - first;
-
-        sql__set_column(rel, i, side->node.columns[at].name, side->node.columns[at].type, side->times[at]);
-    }
-    return rel;
-}
-
 /* CROSS JOIN UNNEST(array of the left) [WITH ORDINALITY] AS t (a, b) */
 static bool bind_unnest(struct sql_binder *binder, const struct sql_source *join, const struct sql_from *left,
                         struct sql_from *out_from);
@@ -213,7 +192,7 @@ static bool bind_join(struct sql_binder *binder, const struct sql_source *source
     if (!sql__bind_from(binder, source->right, &right) || !concat_items(binder, &left, &right, out_from)) {
         return false;
     }
-    out_from->rel = new_join(binder, source->place, left.rel, right.rel);
+    out_from->rel = sql__new_join(binder, source->place, left.rel, right.rel);
     if (out_from->rel == NULL) {
         return false;
     }

@@ -394,16 +394,10 @@ static struct sql_rel *limit_rel(struct sql_binder *binder, const struct sql_que
         sql_fail(binder->error, SQL_ERROR_TYPE, query->limit->place, "LIMIT wants a number of rows");
         return NULL;
     }
-    rel = sql__new_rel(binder, EXEC_LIMIT, query->limit->place, 1);
-    if (rel == NULL) {
-        return NULL;
+    rel = sql__new_over(binder, EXEC_LIMIT, query->limit->place, input);
+    if (rel != NULL) {
+        rel->node.limit.row_count = (uint64_t)rows;
     }
-    rel->node.inputs[0] = &input->node;
-    rel->node.column_count = input->node.column_count;
-    rel->node.columns = input->node.columns;
-    rel->times = input->times;
-    rel->windows = input->windows;
-    rel->node.limit.row_count = (uint64_t)rows;
     return rel;
 }
 

@@ -85,7 +85,7 @@ static struct sql_rel *declared(struct sql_binder *binder, const struct sql_tabl
 static struct sql_rel *watermark(struct sql_binder *binder, const struct sql_table *table, struct sql_rel *input,
                                  struct sql_place place)
 {
-    struct sql_rel       *rel = sql__new_rel(binder, EXEC_WATERMARK, place, 1);
+    struct sql_rel       *rel = sql__new_over(binder, EXEC_WATERMARK, place, input);
     struct sql_scope_item item = {.count = input->node.column_count};
     struct sql_scope      scope = {
              .column_count = input->node.column_count, .columns = input->node.columns, .item_count = 1, .items = &item};
@@ -95,9 +95,6 @@ static struct sql_rel *watermark(struct sql_binder *binder, const struct sql_tab
         return NULL;
     }
     rel->table = table;
-    rel->node.inputs[0] = &input->node;
-    rel->node.column_count = input->node.column_count;
-    rel->node.columns = input->node.columns;
     rel->times = sql__alloc_array(binder, input->node.column_count, sizeof(*rel->times));
     if (rel->times == NULL) {
         return NULL;

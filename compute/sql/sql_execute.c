@@ -236,16 +236,8 @@ static bool set(struct executing *executing)
 static struct sql_rel *shown(struct sql_binder *binder, const struct sql_query *query)
 {
     struct sql_rel *input = sql__bind_query(binder, query);
-    struct sql_rel *rel = input == NULL ? NULL : sql__new_rel(binder, EXEC_SINK, query->place, 1);
 
-    if (rel == NULL) {
-        return NULL;
-    }
-    rel->node.inputs[0] = &input->node;
-    rel->node.column_count = input->node.column_count;
-    rel->node.columns = input->node.columns;
-    rel->times = input->times;
-    return rel;
+    return input == NULL ? NULL : sql__new_over(binder, EXEC_SINK, query->place, input);
 }
 
 static bool bind_roots(struct sql_binder *binder, const struct sql_statement *statement, struct sql_roots *roots)

@@ -1,18 +1,17 @@
 /* A plan as text: one line per operator, inputs below and to the right, in the words of Flink's EXPLAIN. An operator
  * that several others read is written out once, with a number, and named by it afterwards. */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "compute/sql/sql_internal.h"
 #include "core/base/check.h"
+#include "core/base/print.h"
 
 #define EXPR_TEXT_BYTES 4096
 
 #define FIGURES_BYTES 256
 
 struct explain {
-    char                  *text;
-    size_t                 capacity, len;
+    struct print           print;
     const struct sql_plan *plan;
     uint32_t               depth;
     sql_figures_fn        *figures; /* or NULL */
@@ -21,20 +20,16 @@ struct explain {
 
 static void PRINTF_LIKE(2, 3) put(struct explain *out, const char *format, ...)
 {
-    size_t  room = out->capacity > out->len ? out->capacity - out->len : 0;
     va_list arguments;
-    int     wrote;
 
     va_start(arguments, format);
-    wrote = vsnprintf(room > 0 ? out->text + out->len : NULL, room, format, arguments);
+    print_put_args(&out->print, format, arguments);
     va_end(arguments);
-    CHECK(wrote >= 0);
-    out->len += (size_t)wrote;
 }
 
 static void put_view(struct explain *out, struct view text)
 {
-    put(out, "%.*s", (int)text.len, (const char *)text.base);
+    print_view(&out->print, text);
 }
 
 const char *sql__operator_name(const struct exec_node *node)
@@ -168,21 +163,12 @@ static void put_calc(struct explain *out, const struct exec_node *node)
 static void put_aggregates(struct explain *out, const struct exec_node *node, const struct exec_aggregate *aggregates,
                            uint32_t count, uint32_t first)
 {
-    static const char *const names[EXEC_AGGREGATE_KIND_COUNT] = {
-        [EXEC_COUNT_ROWS] = "COUNT",
-        [EXEC_COUNT] = "COUNT",
-        [EXEC_SUM] = "SUM",
-        [EXEC_MIN] = "MIN",
-        [EXEC_MAX] = "MAX",
-        [EXEC_AVG] = "AVG",
-        [EXEC_FIRST_VALUE] = "FIRST_VALUE",
-        [EXEC_LAST_VALUE] = "LAST_VALUE",
-    };
     const struct exec_node *input = node->inputs[0];
 
     put(out, "aggregates=[");
     for (uint32_t i = 0; i < count; i++) {
-        put(out, "%s%s(%s", i == 0 ? "" : ", ", names[aggregates[i].kind], aggregates[i].distinct ? "DISTINCT " : "");
+        put(out, "%s%s(%s", i == 0 ? "" : ", ", sql__aggregate_name(aggregates[i].kind),
+            aggregates[i].distinct ? "DISTINCT " : "");
         if (aggregates[i].argument == EXEC_NO_COLUMN) {
             put(out, "*");
         } else {
@@ -532,9 +518,11 @@ size_t sql_explain(const struct sql_plan *plan, char *out_text, size_t capacity)
 size_t sql_explain_run(const struct sql_plan *plan, sql_figures_fn *figures, void *context, char *out_text,
                        size_t capacity)
 {
-    struct explain out = {
-        .text = out_text, .capacity = capacity, .plan = plan, .figures = figures, .figures_context = context};
-    bool *written = mem_alloc(MEM_COMPUTE, plan->exec.node_count + 1);
+    struct explain out = {.print = {.text = out_text, .capacity = capacity},
+                          .plan = plan,
+                          .figures = figures,
+                          .figures_context = context};
+    bool          *written = mem_alloc(MEM_COMPUTE, plan->exec.node_count + 1);
 
     if (capacity > 0) {
         out_text[0] = '\0';
@@ -545,5 +533,5 @@ size_t sql_explain_run(const struct sql_plan *plan, sql_figures_fn *figures, voi
         }
     }
     mem_free(MEM_COMPUTE, written);
-    return out.len;
+    return out.print.len;
 }

@@ -172,12 +172,21 @@ enum sql_time sql__time_of(const struct sql_scope *scope, const struct expr *exp
 bool          sql__function_exists(struct view name);
 /* EXEC_AGGREGATE_KIND_COUNT: it is none. */
 enum exec_aggregate_kind sql__aggregate_kind(const struct sql_expr *expr);
+/* COUNT for both kinds of it. */
+const char *sql__aggregate_name(enum exec_aggregate_kind kind);
 
 /* --- relations, made (sql_rel.c) ------------------------------------------------------------------------------------
  */
 
 struct sql_rel *sql__new_rel(struct sql_binder *binder, enum exec_node_kind kind, struct sql_place place,
                              uint32_t input_count);
+/* One over `input` with the same columns, times and window. */
+struct sql_rel *sql__new_over(struct sql_binder *binder, enum exec_node_kind kind, struct sql_place place,
+                              struct sql_rel *input);
+/* The inner join of two, with the columns of both; which kind of join it is comes out when its conditions are together
+ * (sql_plan_join.c). */
+struct sql_rel *sql__new_join(struct sql_binder *binder, struct sql_place place, struct sql_rel *left,
+                              struct sql_rel *right);
 /* Room for the columns of a new relation: node.columns and times, to be filled in. */
 bool sql__make_columns(struct sql_binder *binder, struct sql_rel *rel, uint32_t count);
 void sql__set_column(struct sql_rel *rel, uint32_t i, struct view name, struct vec_type type, enum sql_time time);

@@ -98,17 +98,12 @@ static bool exchange_input(struct exchanging *exchanging, struct sql_rel *rel, u
     struct sql_rel *made = find_made(exchanging, input, keys, count);
 
     if (made == NULL) {
-        made = sql__new_rel(exchanging->binder, EXEC_EXCHANGE, sql__node_place(rel), 1);
+        made = sql__new_over(exchanging->binder, EXEC_EXCHANGE, sql__node_place(rel), input);
         if (made == NULL || !remember(exchanging, made) ||
             !set_spread(exchanging->binder, made, count == 0 ? EXEC_SINGLE : EXEC_HASH, keys, count)) {
             return false;
         }
         made->node.place = rel->node.place;
-        made->node.inputs[0] = &input->node;
-        made->node.column_count = input->node.column_count;
-        made->node.columns = input->node.columns;
-        made->times = input->times;
-        made->windows = input->windows;
         made->node.changes = input->node.changes;
         made->node.wants_before = input->node.wants_before;
         made->node.has_key = input->node.has_key;

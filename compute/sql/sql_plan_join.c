@@ -111,23 +111,14 @@ static struct sql_rel *with_keys(struct sql_binder *binder, struct sql_rel *inpu
 static struct sql_rel *restore(struct sql_binder *binder, struct sides *sides, struct sql_rel *left,
                                struct sql_rel *right)
 {
-    struct sql_rel *rel = sql__new_rel(binder, EXEC_JOIN, sql__node_place(sides->rel), 2);
+    struct sql_rel *rel = sql__new_join(binder, sql__node_place(sides->rel), left, right);
     uint32_t        count = sides->rel->node.column_count;
     uint32_t        left_count = left->node.column_count;
     struct expr   **exprs = sql__alloc_array(binder, MAX(count, 1U), sizeof(*exprs));
     struct view    *names = sql__alloc_array(binder, MAX(count, 1U), sizeof(*names));
 
-    if (rel == NULL || exprs == NULL || names == NULL ||
-        !sql__make_columns(binder, rel, left_count + right->node.column_count)) {
+    if (rel == NULL || exprs == NULL || names == NULL) {
         return NULL;
-    }
-    rel->node.inputs[0] = &left->node;
-    rel->node.inputs[1] = &right->node;
-    for (uint32_t i = 0; i < rel->node.column_count; i++) {
-        const struct sql_rel *side = i < left_count ? left : right;
-        uint32_t              at = i < left_count ? i : i - left_count;
-
-        sql__set_column(rel, i, side->node.columns[at].name, side->node.columns[at].type, side->times[at]);
     }
     for (uint32_t i = 0; i < count; i++) {
         exprs[i] = sql__column(binder, rel, i < sides->first ? i : i - sides->first + left_count);

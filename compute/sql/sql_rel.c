@@ -26,6 +26,41 @@ struct sql_rel *sql__new_rel(struct sql_binder *binder, enum exec_node_kind kind
     return rel->node.inputs == NULL ? NULL : rel;
 }
 
+struct sql_rel *sql__new_over(struct sql_binder *binder, enum exec_node_kind kind, struct sql_place place,
+                              struct sql_rel *input)
+{
+    struct sql_rel *rel = sql__new_rel(binder, kind, place, 1);
+
+    if (rel != NULL) {
+        rel->node.inputs[0] = &input->node;
+        rel->node.column_count = input->node.column_count;
+        rel->node.columns = input->node.columns;
+        rel->times = input->times;
+        rel->windows = input->windows;
+    }
+    return rel;
+}
+
+struct sql_rel *sql__new_join(struct sql_binder *binder, struct sql_place place, struct sql_rel *left,
+                              struct sql_rel *right)
+{
+    struct sql_rel *rel = sql__new_rel(binder, EXEC_JOIN, place, 2);
+    uint32_t        first = left->node.column_count;
+
+    if (rel == NULL || !sql__make_columns(binder, rel, first + right->node.column_count)) {
+        return NULL;
+    }
+    rel->node.inputs[0] = &left->node;
+    rel->node.inputs[1] = &right->node;
+    for (uint32_t i = 0; i < rel->node.column_count; i++) {
+        const struct sql_rel *side = i < first ? left : right;
+        uint32_t              at = i < first ? i : i - first;
+
+        sql__set_column(rel, i, side->node.columns[at].name, side->node.columns[at].type, side->times[at]);
+    }
+    return rel;
+}
+
 bool sql__make_columns(struct sql_binder *binder, struct sql_rel *rel, uint32_t count)
 {
     if (count > SQL_COLUMNS_MAX) {

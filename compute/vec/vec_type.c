@@ -1,10 +1,8 @@
 /* Types: how their values stand in memory and how Flink writes them. */
 #include "compute/vec/vec.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "core/base/check.h"
+#include "core/base/print.h"
 
 static const char *const kind_names[VEC_KIND_COUNT] = {
     [VEC_NULL] = "NULL",
@@ -122,62 +120,42 @@ bool vec_type_equal(struct vec_type a, struct vec_type b)
     return true;
 }
 
-/* A text that counts what it could not hold. */
-struct type_text {
-    char  *text;
-    size_t capacity;
-    size_t len;
-};
+static void type_write(struct print *out, struct vec_type type);
 
-static void PRINTF_LIKE(2, 3) type_print(struct type_text *out, const char *format, ...)
+static void type_write_children(struct print *out, struct vec_type type)
 {
-    size_t  room = out->capacity > out->len ? out->capacity - out->len : 0;
-    va_list arguments;
-    int     wrote;
-
-    va_start(arguments, format);
-    wrote = vsnprintf(room > 0 ? out->text + out->len : NULL, room, format, arguments);
-    va_end(arguments);
-    CHECK(wrote >= 0);
-    out->len += (size_t)wrote;
-}
-
-static void type_write(struct type_text *out, struct vec_type type);
-
-static void type_write_children(struct type_text *out, struct vec_type type)
-{
-    type_print(out, "%s<", kind_names[type.kind]);
+    print_put(out, "%s<", kind_names[type.kind]);
     for (uint32_t i = 0; i < type.child_count; i++) {
         if (i > 0) {
-            type_print(out, ", ");
+            print_put(out, ", ");
         }
         if (type.kind == VEC_ROW) {
-            type_print(out, "`%.*s` ", (int)type.children[i].name.len, (const char *)type.children[i].name.base);
+            print_put(out, "`%.*s` ", (int)type.children[i].name.len, (const char *)type.children[i].name.base);
         }
         type_write(out, type.children[i].type);
     }
-    type_print(out, ">");
+    print_put(out, ">");
 }
 
-static void type_write(struct type_text *out, struct vec_type type)
+static void type_write(struct print *out, struct vec_type type)
 {
     switch (type.kind) {
     case VEC_DECIMAL:
-        type_print(out, "DECIMAL(%d, %d)", type.precision, type.scale);
+        print_put(out, "DECIMAL(%d, %d)", type.precision, type.scale);
         break;
     case VEC_TIME:
     case VEC_TIMESTAMP:
     case VEC_TIMESTAMP_LTZ:
-        type_print(out, "%s(%d)", kind_names[type.kind], type.precision);
+        print_put(out, "%s(%d)", kind_names[type.kind], type.precision);
         break;
     case VEC_CHAR:
     case VEC_VARCHAR:
     case VEC_BINARY:
     case VEC_VARBINARY:
         if (type.length == VEC_LENGTH_UNLIMITED && !(type.kind == VEC_CHAR || type.kind == VEC_BINARY)) {
-            type_print(out, "%s", type.kind == VEC_VARCHAR ? "STRING" : "BYTES");
+            print_put(out, "%s", type.kind == VEC_VARCHAR ? "STRING" : "BYTES");
         } else {
-            type_print(out, "%s(%" PRId32 ")", kind_names[type.kind], type.length);
+            print_put(out, "%s(%" PRId32 ")", kind_names[type.kind], type.length);
         }
         break;
     case VEC_ROW:
@@ -185,17 +163,17 @@ static void type_write(struct type_text *out, struct vec_type type)
         type_write_children(out, type);
         break;
     default:
-        type_print(out, "%s", kind_names[type.kind]);
+        print_put(out, "%s", kind_names[type.kind]);
         break;
     }
     if (!type.nullable && type.kind != VEC_NULL) {
-        type_print(out, " NOT NULL");
+        print_put(out, " NOT NULL");
     }
 }
 
 size_t vec_type_format(struct vec_type type, char *out_text, size_t capacity)
 {
-    struct type_text out = {.text = out_text, .capacity = capacity};
+    struct print out = {.text = out_text, .capacity = capacity};
 
     CHECK(type.kind < VEC_KIND_COUNT);
     type_write(&out, type);

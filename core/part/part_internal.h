@@ -9,6 +9,7 @@
 #ifndef MILLRACE_PART_INTERNAL_H
 #define MILLRACE_PART_INTERNAL_H
 
+#include "core/base/bytes.h"
 #include "core/part/part.h"
 
 #define PART_CHECK_SLICE_BYTES ((size_t)(256 * KIB)) /* inflated bytes per turn: well below 1 ms for every codec */
@@ -19,6 +20,15 @@
 #define PART_EXPIRY_GRACE_MS \
     (10 * 60 * MS_PER_S) /* nobody expires sooner than this after a start, whatever the wall clock says */
 #define PART_TOPIC_BYTES_MAX 249
+
+#define PART_PRODUCER_KEY_BYTES 8
+
+/* A producer id as the key of a map; `key` is the caller's, and has to live as long as the view. */
+static inline struct view part__producer_key(uint8_t key[PART_PRODUCER_KEY_BYTES], int64_t producer_id)
+{
+    store_le64(key, (uint64_t)producer_id);
+    return view_of(key, PART_PRODUCER_KEY_BYTES);
+}
 
 /* One remembered batch of a producer. */
 struct part_batch {

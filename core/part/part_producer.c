@@ -12,16 +12,6 @@
  * Idle time is measured on the monotonic clock, so that a jump of the wall clock expires nobody. */
 #include "core/part/part_internal.h"
 
-#include "core/base/bytes.h"
-
-#define PRODUCER_KEY_BYTES 8
-
-static struct view producer_key(uint8_t key[PRODUCER_KEY_BYTES], int64_t producer_id)
-{
-    store_le64(key, (uint64_t)producer_id);
-    return view_of(key, PRODUCER_KEY_BYTES);
-}
-
 void part__producers_init(struct part *part)
 {
     map_init(&part->producers, MEM_PART);
@@ -34,9 +24,9 @@ void part__producers_init(struct part *part)
 
 struct part_producer *part__producer_find(const struct part *part, int64_t producer_id)
 {
-    uint8_t key[PRODUCER_KEY_BYTES];
+    uint8_t key[PART_PRODUCER_KEY_BYTES];
 
-    return map_get(&part->producers, producer_key(key, producer_id));
+    return map_get(&part->producers, part__producer_key(key, producer_id));
 }
 
 /* --- the window -------------------------------------------------------------------------------------------------- */
@@ -230,9 +220,9 @@ enum part_producer_verdict part__producer_check(const struct part *part, const s
 
 static void producer_free(struct part *part, struct part_producer *producer)
 {
-    uint8_t key[PRODUCER_KEY_BYTES];
+    uint8_t key[PART_PRODUCER_KEY_BYTES];
 
-    CHECK(map_remove(&part->producers, producer_key(key, producer->producer_id)) == producer);
+    CHECK(map_remove(&part->producers, part__producer_key(key, producer->producer_id)) == producer);
     list_remove(&producer->link);
     mem_free(MEM_PART, producer);
 }
@@ -253,7 +243,7 @@ static void producer_evict(struct part *part)
 struct part_producer *part__producer_add(struct part *part, int64_t producer_id)
 {
     struct part_producer *producer = mem_alloc(MEM_PART, sizeof(*producer));
-    uint8_t               key[PRODUCER_KEY_BYTES];
+    uint8_t               key[PART_PRODUCER_KEY_BYTES];
 
     if (map_count(&part->producers) >= PART_PRODUCERS_MAX) {
         producer_evict(part);
@@ -267,7 +257,7 @@ struct part_producer *part__producer_add(struct part *part, int64_t producer_id)
     producer->durable =
         (struct part_producer_mark){.epoch = -1, .last_sequence = -1, .last_timestamp_ms = -1, .coordinator_epoch = -1};
     list_push_back(&part->producers_idle, &producer->link);
-    CHECK(map_put(&part->producers, producer_key(key, producer_id), producer) == NULL);
+    CHECK(map_put(&part->producers, part__producer_key(key, producer_id), producer) == NULL);
     return producer;
 }
 

@@ -12,16 +12,7 @@
  * it have to, too, instead of passing it and leaving it out of order for good. */
 #include "core/part/part_internal.h"
 
-#include "core/base/bytes.h"
-
-#define VERIFY_KEY_BYTES 8
-#define VERIFY_MAX       10000 /* per part; beyond it the oldest is forgotten and has to ask again */
-
-static struct view verify_key(uint8_t key[VERIFY_KEY_BYTES], int64_t producer_id)
-{
-    store_le64(key, (uint64_t)producer_id);
-    return view_of(key, VERIFY_KEY_BYTES);
-}
+#define VERIFY_MAX 10000 /* per part; beyond it the oldest is forgotten and has to ask again */
 
 void part__verifications_init(struct part *part)
 {
@@ -31,16 +22,17 @@ void part__verifications_init(struct part *part)
 
 struct part_verification *part__verification_find(const struct part *part, int64_t producer_id)
 {
-    uint8_t key[VERIFY_KEY_BYTES];
+    uint8_t key[PART_PRODUCER_KEY_BYTES];
 
-    return map_count(&part->verifications) == 0 ? NULL : map_get(&part->verifications, verify_key(key, producer_id));
+    return map_count(&part->verifications) == 0 ? NULL
+                                                : map_get(&part->verifications, part__producer_key(key, producer_id));
 }
 
 static void verify_free(struct part *part, struct part_verification *verification)
 {
-    uint8_t key[VERIFY_KEY_BYTES];
+    uint8_t key[PART_PRODUCER_KEY_BYTES];
 
-    CHECK(map_remove(&part->verifications, verify_key(key, verification->producer_id)) == verification);
+    CHECK(map_remove(&part->verifications, part__producer_key(key, verification->producer_id)) == verification);
     list_remove(&verification->link);
     mem_free(MEM_PART, verification);
 }
@@ -86,7 +78,7 @@ void part__verifications_clear(struct part *part)
 static struct part_verification *verify_make(struct part *part, const struct part_ticket *ticket)
 {
     struct part_verification *verification;
-    uint8_t                   key[VERIFY_KEY_BYTES];
+    uint8_t                   key[PART_PRODUCER_KEY_BYTES];
 
     if (map_count(&part->verifications) >= VERIFY_MAX) {
         verify_free(part, LIST_ENTRY(list_first(&part->verifications_idle), struct part_verification, link));
@@ -98,7 +90,7 @@ static struct part_verification *verify_make(struct part *part, const struct par
                                                .lowest_sequence = ticket->base_sequence,
                                                .epoch = ticket->producer_epoch};
     list_push_back(&part->verifications_idle, &verification->link);
-    CHECK(map_put(&part->verifications, verify_key(key, ticket->producer_id), verification) == NULL);
+    CHECK(map_put(&part->verifications, part__producer_key(key, ticket->producer_id), verification) == NULL);
     return verification;
 }
 
