@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static uint64_t rows, checks, aborted, cuts;
+static uint64_t rows, checks, aborted, cuts, fulls;
 
 /* Where a copy of an aborted transaction was read it comes again, or its bid is not in the source: that has to be
  * found. The other bugs need a crash at the right moment: what is found is what had its occasion. */
@@ -20,14 +20,15 @@ static void run(uint64_t seed, bool verbose, uint32_t plant, struct storm_result
     checks += storm->checks;
     aborted += storm->aborted_copies;
     cuts += storm->life.cuts;
+    fulls += storm->fulls;
     mem_free(MEM_TEST, storm);
 }
 
 static void print_counts(void)
 {
     (void)printf(", %" PRIu64 " rows committed, %" PRIu64 " checks, %" PRIu64 " aborted batches of copies, %" PRIu64
-                 " power cuts",
-                 rows, checks, aborted, cuts);
+                 " power cuts, %" PRIu64 " full disks",
+                 rows, checks, aborted, cuts, fulls);
 }
 
 int main(int argc, char **argv)

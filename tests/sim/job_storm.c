@@ -9,6 +9,9 @@
 #define CRASHES_MIN  2
 #define PATIENCE_NS  (20 * NS_PER_S)
 #define PAUSE_NS_MAX (300 * NS_PER_MS)
+#define FULL_NS_MAX  (6 * NS_PER_S)
+
+#define RESERVE_BYTES (4 * MIB) /* millrace.free.bytes.min */
 
 #define TABLE(name, columns, topic, connector)                                                   \
     "CREATE TABLE " name " (" columns ") WITH ('connector' = '" connector "', 'topic' = '" topic \
@@ -297,6 +300,61 @@ static void trade(struct job_storm *storm)
     }
 }
 
+/* --- the disk ------------------------------------------------------------------------------------------------------
+ */
+
+/* Less is free than the broker keeps in reserve: nothing is appended any more. */
+static void fill_disk(struct job_storm *storm)
+{
+    struct sim *sim = storm->life.rig.sim;
+
+    storm->is_full = true;
+    storm->fulls++;
+    sim_set_capacity(sim, 0, sim_used_bytes(sim, 0) + RESERVE_BYTES - 1);
+}
+
+static void make_room(struct job_storm *storm)
+{
+    storm->is_full = false;
+    sim_set_capacity(storm->life.rig.sim, 0, storm->life.rig.world.capacity_bytes);
+}
+
+static void trade_all(struct job_storm *storm, bool last)
+{
+    uint64_t bids = 1 + prng_below(&storm->life.prng, BIDS_ROUND);
+    uint64_t full_at = !last && prng_chance(&storm->life.prng, 1, 5) ? prng_below(&storm->life.prng, bids) : bids;
+
+    for (uint64_t i = 0; i < bids && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
+        if (i == full_at) {
+            fill_disk(storm);
+        }
+        trade(storm);
+        if (prng_chance(&storm->life.prng, 1, 4)) {
+            rig_run(&storm->life.rig, (int64_t)prng_below(&storm->life.prng, PAUSE_NS_MAX));
+        }
+    }
+    if (storm->is_full && !storm_life_is_down(&storm->life)) {
+        rig_run(&storm->life.rig, (int64_t)prng_below(&storm->life.prng, FULL_NS_MAX));
+        if (prng_chance(&storm->life.prng, 1, 2)) {
+            make_room(storm);
+            rig_run(&storm->life.rig, (int64_t)prng_below(&storm->life.prng, FULL_NS_MAX));
+        }
+    }
+}
+
+/* What was full when the broker ended still is when it begins again. */
+static void start(struct job_storm *storm)
+{
+    storm_life_boot(&storm->life);
+    if (storm->is_full && !storm_life_is_down(&storm->life)) {
+        rig_run(&storm->life.rig, (int64_t)prng_below(&storm->life.prng, FULL_NS_MAX));
+    }
+    make_room(storm);
+}
+
+/* --- the course ----------------------------------------------------------------------------------------------------
+ */
+
 /* Later than every window, in every partition. */
 static void end_windows(struct job_storm *storm)
 {
@@ -308,26 +366,16 @@ static void end_windows(struct job_storm *storm)
     }
 }
 
-/* --- the course ----------------------------------------------------------------------------------------------------
- */
-
 static void one_round(struct job_storm *storm, bool last)
 {
-    uint64_t bids = 1 + prng_below(&storm->life.prng, BIDS_ROUND);
-
-    storm_life_boot(&storm->life);
+    start(storm);
     if (!last && prng_chance(&storm->life.prng, 3, 4)) {
         storm_life_arm(&storm->life, 500);
     }
     if (voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life) && (storm->prepared || prepare(storm))) {
         storm->prepared = true;
         need_jobs(storm);
-        for (uint64_t i = 0; i < bids && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life); i++) {
-            trade(storm);
-            if (prng_chance(&storm->life.prng, 1, 4)) {
-                rig_run(&storm->life.rig, (int64_t)prng_below(&storm->life.prng, PAUSE_NS_MAX));
-            }
-        }
+        trade_all(storm, last);
     }
     if (last && storm->prepared && voice_ok(&storm->life.voice)) {
         end_windows(storm);
@@ -353,7 +401,7 @@ static void choose(struct job_storm *storm)
 static void init(struct job_storm *storm, uint64_t seed, bool verbose, enum job_plant plant)
 {
     static const char *const settings[] = {"offsets.topic.num.partitions=3", "millrace.job.epoch.interval.ms=100",
-                                           "millrace.job.restart.min.ms=50", NULL};
+                                           "millrace.job.restart.min.ms=50", "millrace.free.bytes.min=4194304", NULL};
     struct sim_options       world;
     uint32_t                 shards;
 

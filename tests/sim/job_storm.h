@@ -5,7 +5,8 @@
  * topic of its own. The truth is what stands in the sources in the end. Whenever the broker is up, a reader of
  * committed records must find each bid at most once in the copy and none that is not in the source, sums that only
  * grow, windows once and whole, pairs once, ranks that only rise, and the group of the copying job never ahead of what
- * it has put out; in the end all of it must be there, and nothing may hold readers back. */
+ * it has put out; in the end all of it must be there, and nothing may hold readers back. In some rounds the disk runs
+ * full, and has room again later, or when the broker has been started on the full disk. */
 #ifndef MILLRACE_TESTS_SIM_JOB_STORM_H
 #define MILLRACE_TESTS_SIM_JOB_STORM_H
 
@@ -59,9 +60,10 @@ struct job_storm {
     bool               answered;
     bool               has_job[STORM_TOPICS]; /* as the last list says */
     int                next_price;
+    bool               is_full; /* the disk */
     struct job_found   found;
     /* of the whole run */
-    uint64_t checks, aborted_copies, rows;
+    uint64_t checks, aborted_copies, rows, fulls;
 };
 
 uint64_t job_storm_run(struct job_storm *storm, uint64_t seed, bool verbose, enum job_plant plant);
