@@ -88,7 +88,7 @@ public final class FlinkAsk {
     String words = statement.toUpperCase();
     if (words.startsWith("INSERT") || words.startsWith("EXECUTE")) {
       try {
-        result.await(90, TimeUnit.SECONDS);
+        result.await(Long.getLong("ask.seconds", 90), TimeUnit.SECONDS);
       } catch (Exception error) {
         result.getJobClient().ifPresent(job -> { try { job.cancel().get(); } catch (Exception gone) { } });
         throw new JobFailed(error);
