@@ -3,23 +3,14 @@
 
 #include <stdio.h>
 
+#include "tests/sim/storm_reader.h"
+
 #define WAIT_NS       (120 * NS_PER_S) /* restarts with back-off, resets of connections */
 #define LOOK_NS       (200 * NS_PER_MS)
 #define FETCH_VERSION 12
 #define FETCH_BYTES   200000
 #define FIND_VERSION  4
-#define SKIPPED_MAX   64
 #define TRIES         50
-
-struct reader {
-    struct job_storm                                    *storm;
-    int                                                  topic;
-    int32_t                                              partition;
-    int64_t                                              skipped[SKIPPED_MAX]; /* producers */
-    uint32_t                                             skipped_count;
-    const struct kp_fetch_response_responses_partitions *answer;
-    int32_t                                              next_aborted;
-};
 
 static const struct kp_fetch_response_responses_partitions *fetch(struct job_storm *storm, int topic, int32_t partition,
                                                                   int64_t offset)
@@ -41,110 +32,50 @@ static const struct kp_fetch_response_responses_partitions *fetch(struct job_sto
 /* --- the reader: as a client does it -------------------------------------------------------------------------------
  */
 
-static uint32_t skipped_at(const struct reader *reader, int64_t producer_id)
+struct taking {
+    struct job_storm *storm;
+    int               topic;
+};
+
+static void take(void *context, int32_t partition, const struct rec_record *record)
 {
-    uint32_t i = 0;
+    const struct taking *taking = context;
 
-    while (i < reader->skipped_count && reader->skipped[i] != producer_id) {
-        i++;
-    }
-    return i;
-}
-
-static void reader_enter(struct reader *reader, const struct rec_batch *batch)
-{
-    while (reader->next_aborted < reader->answer->aborted_transactions_count &&
-           reader->answer->aborted_transactions[reader->next_aborted].first_offset <= rec_batch_last_offset(batch)) {
-        int64_t producer_id = reader->answer->aborted_transactions[reader->next_aborted++].producer_id;
-
-        if (skipped_at(reader, producer_id) == reader->skipped_count) {
-            CHECK(reader->skipped_count < SKIPPED_MAX);
-            reader->skipped[reader->skipped_count++] = producer_id;
-        }
-    }
-}
-
-static void reader_leave(struct reader *reader, const struct rec_batch *batch)
-{
-    struct rec_marker marker;
-    uint32_t          at = skipped_at(reader, batch->producer_id);
-
-    if (rec_marker_parse(batch, &marker) != ERR_OK) {
-        voice_fail(&reader->storm->life.voice, "%s-%d offset %" PRId64 " is no marker", job_storm_topic(reader->topic),
-                   reader->partition, batch->base_offset);
-    } else if (marker.type == REC_CONTROL_ABORT && at < reader->skipped_count) {
-        reader->skipped[at] = reader->skipped[--reader->skipped_count];
-    }
-}
-
-static void read_batch(struct reader *reader, const struct rec_batch *batch, struct arena *arena)
-{
-    struct rec_record record = {0};
-    struct rec_iter   iter;
-    struct view       records;
-    bool              is_aborted = skipped_at(reader, batch->producer_id) < reader->skipped_count &&
-                      (batch->attributes & REC_ATTR_TRANSACTIONAL) != 0;
-
-    if (is_aborted) {
-        reader->storm->aborted_copies += reader->topic == STORM_COPY;
-        if (reader->storm->plant != JOB_PLANT_BLIND) {
-            return;
-        }
-    }
-    if (rec_inflate(batch, 16 * MIB, arena, &records) != ERR_OK) {
-        voice_fail(&reader->storm->life.voice, "%s-%d offset %" PRId64 " cannot be inflated",
-                   job_storm_topic(reader->topic), reader->partition, batch->base_offset);
-        return;
-    }
-    rec_iter_init(&iter, batch, records);
-    while (voice_ok(&reader->storm->life.voice) && rec_iter_next(&iter, &record) == 1) {
-        job_storm_row(reader->storm, reader->topic, reader->partition, record.offset, record.value);
-    }
-}
-
-static void read_batches(struct reader *reader, struct view records, int64_t *offset)
-{
-    struct rec_batch batch;
-    struct arena     arena;
-
-    arena_init(&arena, MEM_TEST, 64 * KIB, 64 * MIB);
-    while (voice_ok(&reader->storm->life.voice) && rec_batch_parse(records, &batch) == ERR_OK) {
-        reader_enter(reader, &batch);
-        if ((batch.attributes & REC_ATTR_CONTROL) != 0) {
-            reader_leave(reader, &batch);
-        } else if (batch.base_offset >= *offset) {
-            read_batch(reader, &batch, &arena);
-        }
-        *offset = rec_batch_last_offset(&batch) + 1;
-        records = view_of(records.base + batch.bytes.len, records.len - batch.bytes.len);
-    }
-    arena_deinit(&arena);
+    job_storm_row(taking->storm, taking->topic, partition, record->offset, record->value);
 }
 
 /* To the last stable offset. False: the broker went away, or does not answer. *out_is_quiet: nobody is held back. */
 static bool read_partition(struct job_storm *storm, int topic, int32_t partition, bool *out_is_quiet)
 {
-    struct reader reader = {.storm = storm, .topic = topic, .partition = partition};
-    int64_t       offset = 0;
+    struct taking       taking = {.storm = storm, .topic = topic};
+    struct storm_reader reader = {.voice = &storm->life.voice,
+                                  .topic = job_storm_topic(topic),
+                                  .partition = partition,
+                                  .is_blind = storm->plant == JOB_PLANT_BLIND,
+                                  .take = take,
+                                  .context = &taking};
+    int64_t             offset = 0;
 
     for (int tries = 0; tries < TRIES && voice_ok(&storm->life.voice) && !storm_life_is_down(&storm->life);) {
-        reader.answer = fetch(storm, topic, partition, offset);
-        reader.next_aborted = 0;
-        if (reader.answer == NULL || reader.answer->error_code != 0) {
+        const struct kp_fetch_response_responses_partitions *answer = fetch(storm, topic, partition, offset);
+
+        if (answer == NULL || answer->error_code != 0) {
             tries++;
             rig_run(&storm->life.rig, LOOK_NS);
             continue;
         }
-        if (offset >= reader.answer->last_stable_offset) {
-            *out_is_quiet = *out_is_quiet && reader.answer->last_stable_offset == reader.answer->high_watermark;
+        if (offset >= answer->last_stable_offset) {
+            *out_is_quiet = *out_is_quiet && answer->last_stable_offset == answer->high_watermark;
             return true;
         }
         tries = 0;
-        if (reader.answer->records.len == 0) {
+        if (answer->records.len == 0) {
             voice_fail(&storm->life.voice, "%s-%d: nothing to read at offset %" PRId64 " of %" PRId64,
-                       job_storm_topic(topic), partition, offset, reader.answer->last_stable_offset);
+                       job_storm_topic(topic), partition, offset, answer->last_stable_offset);
         }
-        read_batches(&reader, reader.answer->records, &offset);
+        reader.aborted_batches = 0;
+        storm_reader_read(&reader, answer, &offset);
+        storm->aborted_copies += topic == STORM_COPY ? reader.aborted_batches : 0;
     }
     return false;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/sim/storm_reader.h"
+
 #define QUIET_NS      (60 * NS_PER_S) /* timeouts of transactions and several looks for them */
 #define LOOK_NS       (200 * NS_PER_MS)
 #define FETCH_VERSION 12
@@ -55,58 +57,9 @@ static void wait_until_quiet(struct txn_storm *storm)
 /* --- the reader ----------------------------------------------------------------------------------------------------
  */
 
-/* As a client does it: records of a producer are skipped from the first offset of its aborted transaction on, until
- * its abort marker. */
-#define SKIPPED_MAX 64
-
-struct reader {
-    struct txn_storm                                    *storm;
-    int32_t                                              partition;
-    int64_t                                              skipped[SKIPPED_MAX]; /* producers */
-    uint32_t                                             skipped_count;
-    const struct kp_fetch_response_responses_partitions *answer;
-    int32_t                                              next_aborted;
-};
-
-static uint32_t skipped_at(const struct reader *reader, int64_t producer_id)
+static void take(void *context, int32_t partition, const struct rec_record *record)
 {
-    uint32_t i = 0;
-
-    while (i < reader->skipped_count && reader->skipped[i] != producer_id) {
-        i++;
-    }
-    return i;
-}
-
-static void reader_enter(struct reader *reader, const struct rec_batch *batch)
-{
-    while (reader->next_aborted < reader->answer->aborted_transactions_count &&
-           reader->answer->aborted_transactions[reader->next_aborted].first_offset <= rec_batch_last_offset(batch)) {
-        int64_t producer_id = reader->answer->aborted_transactions[reader->next_aborted++].producer_id;
-
-        if (!reader->storm->blind && skipped_at(reader, producer_id) == reader->skipped_count) {
-            CHECK(reader->skipped_count < SKIPPED_MAX);
-            reader->skipped[reader->skipped_count++] = producer_id;
-        }
-    }
-}
-
-static void reader_leave(struct reader *reader, const struct rec_batch *batch)
-{
-    struct rec_marker marker;
-    uint32_t          at = skipped_at(reader, batch->producer_id);
-
-    if (rec_marker_parse(batch, &marker) != ERR_OK) {
-        voice_fail(&reader->storm->life.voice, "partition %d offset %" PRId64 " is no marker", reader->partition,
-                   batch->base_offset);
-    } else if (marker.type == REC_CONTROL_ABORT && at < reader->skipped_count) {
-        reader->skipped[at] = reader->skipped[--reader->skipped_count];
-    }
-}
-
-static void take(struct reader *reader, const struct rec_record *record)
-{
-    struct txn_storm    *storm = reader->storm;
+    struct txn_storm    *storm = context;
     char                 text[64] = "";
     int                  who = -1, number = -1;
     unsigned             leg = 99, legs = 0;
@@ -115,62 +68,45 @@ static void take(struct reader *reader, const struct rec_record *record)
     memcpy(text, record->value.base, MIN(record->value.len, sizeof(text) - 1));
     if (sscanf(text, "%d:%d:%u:%u", &who, &number, &leg, &legs) != 4 || who < 0 || who >= TXN_TELLERS || number < 0 ||
         number >= storm->tellers[who].count) {
-        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent",
-                   reader->partition, record->offset, text);
+        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 " holds '%.20s', which nobody sent", partition,
+                   record->offset, text);
         return;
     }
     transfer = &storm->tellers[who].transfers[number];
     if (leg >= transfer->legs || (transfer->seen & (1U << leg)) != 0) {
-        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 ": leg %u of transfer %d:%d again",
-                   reader->partition, record->offset, leg, who, number);
+        voice_fail(&storm->life.voice, "partition %d offset %" PRId64 ": leg %u of transfer %d:%d again", partition,
+                   record->offset, leg, who, number);
     }
     transfer->seen |= 1U << leg;
 }
 
-static void read_records(struct reader *reader, struct view records, int64_t *offset)
-{
-    struct rec_batch  batch;
-    struct rec_record record = {0};
-    struct rec_iter   iter;
-
-    while (voice_ok(&reader->storm->life.voice) && rec_batch_parse(records, &batch) == ERR_OK) {
-        reader_enter(reader, &batch);
-        if ((batch.attributes & REC_ATTR_CONTROL) != 0) {
-            reader_leave(reader, &batch);
-        } else if (skipped_at(reader, batch.producer_id) == reader->skipped_count) {
-            rec_iter_init(&iter, &batch,
-                          view_of(batch.bytes.base + REC_HEADER_BYTES, batch.bytes.len - REC_HEADER_BYTES));
-            while (rec_iter_next(&iter, &record) == 1) {
-                take(reader, &record);
-            }
-        }
-        *offset = rec_batch_last_offset(&batch) + 1;
-        records = view_of(records.base + batch.bytes.len, records.len - batch.bytes.len);
-    }
-}
-
 static void read_partition(struct txn_storm *storm, int32_t partition)
 {
-    struct reader reader = {.storm = storm, .partition = partition};
-    int64_t       offset = 0;
+    struct storm_reader reader = {.voice = &storm->life.voice,
+                                  .topic = TXN_TOPIC,
+                                  .partition = partition,
+                                  .is_blind = storm->blind,
+                                  .take = take,
+                                  .context = storm};
+    int64_t             offset = 0;
 
     for (int tries = 0; tries < TRIES && voice_ok(&storm->life.voice);) {
-        reader.answer = fetch(storm, partition, offset, true);
-        reader.next_aborted = 0;
-        if (reader.answer == NULL || reader.answer->error_code != 0) {
+        const struct kp_fetch_response_responses_partitions *answer = fetch(storm, partition, offset, true);
+
+        if (answer == NULL || answer->error_code != 0) {
             tries++;
             rig_run(&storm->life.rig, LOOK_NS);
             continue;
         }
-        if (offset >= reader.answer->high_watermark) {
+        if (offset >= answer->high_watermark) {
             return;
         }
         tries = 0;
-        if (reader.answer->records.len == 0) {
+        if (answer->records.len == 0) {
             voice_fail(&storm->life.voice, "partition %d: nothing to read at offset %" PRId64 " of %" PRId64, partition,
-                       offset, reader.answer->high_watermark);
+                       offset, answer->high_watermark);
         }
-        read_records(&reader, reader.answer->records, &offset);
+        storm_reader_read(&reader, answer, &offset);
     }
     if (voice_ok(&storm->life.voice)) {
         voice_fail(&storm->life.voice, "partition %d cannot be read at offset %" PRId64, partition, offset);
