@@ -81,6 +81,17 @@ static void write_all(int64_t v)
     }
 }
 
+/* A sink's first epoch, a row of each worker into each topic; `record` names it. */
+static void first_epoch(uint64_t seed, struct record *out_record)
+{
+    set_up(seed);
+    sink_rig_open(&rig);
+    sink_rig_begin(&rig, 0);
+    write_all(1);
+    assert_true(sink_rig_await(&rig, 0));
+    record_take(out_record);
+}
+
 /* --- by hand ------------------------------------------------------------------------------------------------------ */
 
 static void the_record_decides(void **state)
@@ -88,12 +99,7 @@ static void the_record_decides(void **state)
     static struct record record;
 
     (void)state;
-    set_up(1);
-    sink_rig_open(&rig);
-    sink_rig_begin(&rig, 0);
-    write_all(1);
-    assert_true(sink_rig_await(&rig, 0));
-    record_take(&record);
+    first_epoch(1, &record);
     assert_int_equal(record.count, 4);
     sink_rig_begin(&rig, 1);
     write_all(2);
@@ -118,12 +124,7 @@ static void offsets_tell_epochs_apart(void **state)
     static struct record record;
 
     (void)state;
-    set_up(2);
-    sink_rig_open(&rig);
-    sink_rig_begin(&rig, 0);
-    write_all(1);
-    assert_true(sink_rig_await(&rig, 0));
-    record_take(&record);
+    first_epoch(2, &record);
     assert_true(sink_rig_mark(&rig, 0, true));
     sink_rig_begin(&rig, 1);
     sink_rig_begin(&rig, 2);
@@ -140,12 +141,7 @@ static void a_log_that_is_too_short_is_told(void **state)
     static struct record record;
 
     (void)state;
-    set_up(3);
-    sink_rig_open(&rig);
-    sink_rig_begin(&rig, 0);
-    write_all(1);
-    assert_true(sink_rig_await(&rig, 0));
-    record_take(&record);
+    first_epoch(3, &record);
     sink_rig_end(&rig, false);
     record.ranges[0].last_offset += 5;
     assert_int_equal(sink_rig_resolve(&rig, record.ranges, record.count), 0);
@@ -158,12 +154,7 @@ static void deleted_topics_need_nothing(void **state)
     static struct record record;
 
     (void)state;
-    set_up(4);
-    sink_rig_open(&rig);
-    sink_rig_begin(&rig, 0);
-    write_all(1);
-    assert_true(sink_rig_await(&rig, 0));
-    record_take(&record);
+    first_epoch(4, &record);
     sink_rig_end(&rig, false);
     assert_int_equal(rig_delete_topic(rig.client, "one"), 0);
     assert_int_equal(sink_rig_resolve(&rig, record.ranges, record.count), 0);

@@ -31,6 +31,19 @@ static void plan_copy(const char *options)
     wr_plan(script);
 }
 
+/* A job that takes the numbers alone, between where the options say. */
+static void plan_numbers(const char *options)
+{
+    char script[2048];
+
+    (void)snprintf(script, sizeof(script),
+                   "CREATE TABLE s (b BIGINT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json', %s);"
+                   "CREATE TABLE o (b BIGINT) WITH ('connector' = 'blackhole');"
+                   "INSERT INTO o SELECT b FROM s;",
+                   options);
+    wr_plan(script);
+}
+
 /* {"a":"x<i>","b":<i>} as a batch each. */
 static void put(const char *topic, int32_t partition, int from, int to)
 {
@@ -79,10 +92,7 @@ static void goes_on_behind_the_commit(void **state UNUSED)
 static void begins_at_the_end(void **state UNUSED)
 {
     put("t", 0, 0, 3);
-    wr_plan("CREATE TABLE s (a STRING, b BIGINT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json', "
-            "'scan.startup.mode' = 'latest-offset');"
-            "CREATE TABLE o (b BIGINT) WITH ('connector' = 'blackhole');"
-            "INSERT INTO o SELECT b FROM s;");
+    plan_numbers("'scan.startup.mode' = 'latest-offset'");
     assert_true(wr_start());
     put("t", 0, 3, 4);
     wr_settle();
@@ -93,11 +103,10 @@ static void begins_at_the_end(void **state UNUSED)
 static void begins_and_ends_at_offsets(void **state UNUSED)
 {
     put("t", 0, 0, 9);
-    wr_plan("CREATE TABLE s (a STRING, b BIGINT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json', "
-            "'scan.startup.mode' = 'specific-offsets', 'scan.startup.specific-offsets' = 'partition:0,offset:4',"
-            "'scan.bounded.mode' = 'specific-offsets', 'scan.bounded.specific-offsets' = 'partition:0,offset:6');"
-            "CREATE TABLE o (b BIGINT) WITH ('connector' = 'blackhole');"
-            "INSERT INTO o SELECT b FROM s;");
+    plan_numbers("'scan.startup.mode' = 'specific-offsets', "
+                 "'scan.startup.specific-offsets' = 'partition:0,offset:4', "
+                 "'scan.bounded.mode' = 'specific-offsets', "
+                 "'scan.bounded.specific-offsets' = 'partition:0,offset:6'");
     assert_true(wr_start());
     assert_true(wr_finish());
     assert_string_equal(wr_committed(), "0 +I 4\n0 +I 5\n");
@@ -114,11 +123,8 @@ static void begins_and_ends_at_timestamps(void **state UNUSED)
         (void)snprintf(text, sizeof(text), "{\"b\":%d}", i);
         (void)wr_append("t", 0, &record, 1, NULL);
     }
-    wr_plan("CREATE TABLE s (b BIGINT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json', "
-            "'scan.startup.mode' = 'timestamp', 'scan.startup.timestamp-millis' = '1150',"
-            "'scan.bounded.mode' = 'timestamp', 'scan.bounded.timestamp-millis' = '1400');"
-            "CREATE TABLE o (b BIGINT) WITH ('connector' = 'blackhole');"
-            "INSERT INTO o SELECT b FROM s;");
+    plan_numbers("'scan.startup.mode' = 'timestamp', 'scan.startup.timestamp-millis' = '1150', "
+                 "'scan.bounded.mode' = 'timestamp', 'scan.bounded.timestamp-millis' = '1400'");
     assert_true(wr_start());
     assert_true(wr_finish());
     assert_string_equal(wr_committed(), "0 +I 2\n0 +I 3\n");
