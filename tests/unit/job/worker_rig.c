@@ -130,6 +130,12 @@ void wr_room(void)
     }
 }
 
+void job__sinks_counts(const struct job_sinks *sinks UNUSED, uint64_t *out_rows, uint64_t *out_bytes)
+{
+    *out_rows = wr.row_count;
+    *out_bytes = 0;
+}
+
 bool job__sinks_full(struct job_sinks *sinks UNUSED)
 {
     return wr.full;
