@@ -79,9 +79,28 @@ static int64_t known_durable_end(const struct store_recover_input *input)
     return end;
 }
 
-static bool piece_settled(const struct store_piece *piece, struct journal_range journal, int64_t known_end)
+/* Segments are sealed in order, each when all its frames are flushed: below the last sealed one they are, whatever the
+ * header before it says. (A seal that failed may have been read from a cache, trusted, and be gone after the next power
+ * cut.) */
+static int64_t sealed_begin(const struct store_recover_input *input)
 {
-    if (piece->kind == PIECE_SEALED || piece->mode == FRAME_SETTLED || piece->mode == FRAME_ACCEPT) {
+    int64_t begin = 0;
+
+    for (size_t i = 0; i < input->piece_count; i++) {
+        const struct store_piece *piece = &input->pieces[i];
+
+        if (piece->kind == PIECE_SEALED && piece_live(input, piece)) {
+            begin = MAX(begin, piece->first_offset);
+        }
+    }
+    return begin;
+}
+
+static bool piece_settled(const struct store_piece *piece, struct journal_range journal, int64_t known_end,
+                          int64_t sealed_from)
+{
+    if (piece->kind == PIECE_SEALED || piece->last_offset < sealed_from || piece->mode == FRAME_SETTLED ||
+        piece->mode == FRAME_ACCEPT) {
         return true;
     }
     if (piece->mode == FRAME_DURABLE) {
@@ -96,6 +115,7 @@ static size_t run_in_place(const struct store_recover_input *input, int64_t begi
 {
     struct journal_range journal = journal_range(input);
     int64_t              known_end = known_durable_end(input);
+    int64_t              sealed_from = sealed_begin(input);
     int64_t              next = begin;
     uint64_t place = input->data_start; /* where the next frame of the segment must stand, to be found by walking */
     uint32_t segment = UINT32_MAX;
@@ -115,7 +135,7 @@ static size_t run_in_place(const struct store_recover_input *input, int64_t begi
             place = input->data_start;
         }
         if (!piece->intact || piece->first_offset != next || (piece->kind == PIECE_FRAME && piece->position != place) ||
-            !piece_settled(piece, journal, known_end)) {
+            !piece_settled(piece, journal, known_end, sealed_from)) {
             break;
         }
         if (result->keep_segments == 0) {
@@ -190,8 +210,8 @@ static void run_from(const struct store_recover_input *input, int64_t begin, str
 
         rest = skip_covered(input, rest, next);
         found = piece_with(input, rest, next);
-        if (found == SIZE_MAX) {
-            break;
+        if (found == SIZE_MAX || input->pieces[found].kind == PIECE_SEALED) {
+            break; /* a whole segment has no other place than its own: something before it is damaged */
         }
         out_copies[result->copy_count++] = (struct store_copy){.piece = (uint32_t)found, .from_offset = next};
         next = piece_last(input, &input->pieces[found]) + 1;

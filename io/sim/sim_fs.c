@@ -219,8 +219,8 @@ int sim__fs_rename(struct sim_disk *disk, const char *from, const char *to)
     if (target != NULL) {
         visible_remove(to_parent, to_name);
     }
-    visible_remove(from_parent, from_name);
     visible_put(to_parent, to_name, inode);
+    visible_remove(from_parent, from_name); /* last: without any name its space would be given back */
     return 0;
 }
 

@@ -47,12 +47,13 @@ extern bool storm_plant; /* options.plant of the storm that runs */
 
 struct storm_options {
     uint64_t seed;
-    bool     weak_logs;    /* some logs have a weaker policy */
-    bool     retention;    /* small segments are deleted by size */
-    bool     reuse;        /* the same, often, and their files become those of new segments */
-    bool     swarm;        /* odd settings of the world */
-    bool     by_point;     /* one seed of the case is hundreds of runs */
-    bool     damage_known; /* the case damages files itself: reports of damage are no failure */
+    bool     weak_logs;      /* some logs have a weaker policy */
+    bool     retention;      /* small segments are deleted by size */
+    bool     reuse;          /* the same, often, and their files become those of new segments */
+    bool     start_doubtful; /* a start whose write failed may be read back, believed, and be gone after a power cut */
+    bool     swarm;          /* odd settings of the world */
+    bool     by_point;       /* one seed of the case is hundreds of runs */
+    bool     damage_known;   /* the case damages files itself: reports of damage are no failure */
     bool     verbose;
     bool     trace;
     bool     early_acks;     /* self-test: every append counts as acknowledged at once */

@@ -497,7 +497,7 @@ const struct storm_case storm_cases[] = {
     {"refail",
      "the same as errors, with such files",
      run_errors,
-     {.in_flight_min = 5, .in_flight_max = 8, .reuse = true, .by_point = true}},
+     {.in_flight_min = 5, .in_flight_max = 8, .reuse = true, .start_doubtful = true, .by_point = true}},
     {"relives",
      "the same as lives, with such files",
      run_lives,

@@ -36,6 +36,9 @@ static void check_read(struct storm *storm, struct storm_log *slog, const struct
 {
     const struct model_batch *wanted = model_find(&slog->model, read->offset);
 
+    if (storm->options.reuse && read->offset < store_log_start_offset(slog->log)) {
+        return; /* retention has passed it while it was read */
+    }
     if (wanted == NULL || read->slice_count == 0 || read->next_offset <= read->offset) {
         storm_fail(storm, "log %u: nothing is read at offset %" PRId64 " below the durable end %" PRId64, slog->index,
                    read->offset, read->end_offset);
@@ -139,8 +142,8 @@ static void verify_ends(struct storm *storm, struct storm_log *slog)
     } else if (end > model_end(model)) {
         storm_fail(storm, "log %u: it ends at %" PRId64 ", only %" PRId64 " were appended", slog->index, end,
                    model_end(model));
-    } else if (start > MAX(model->start_asked, model->start_acked) || (promised && start < model->start_acked) ||
-               start > end) {
+    } else if (start > MAX(model->start_asked, model->start_acked) ||
+               (promised && start < model->start_acked && !storm->options.start_doubtful) || start > end) {
         storm_fail(storm, "log %u: it starts at %" PRId64 ", a trim to %" PRId64 " was answered, to %" PRId64 " asked",
                    slog->index, start, model->start_acked, model->start_asked);
     } else if (start < end && end < model_end(model) && model_find(model, end)->first_offset != end) {

@@ -305,7 +305,7 @@ static struct store_policy log_policy(const struct storm_log *slog)
         .index_interval_bytes = 4096,
         .retention_ms = -1,
         .retention_bytes = retention ? (int64_t)(reuse ? segment_bytes : 2 * segment_bytes) : -1,
-        .file_delete_delay_ms = reuse ? 1 : 100,
+        .file_delete_delay_ms = 100,
         .delete_enabled = retention,
     };
 }
