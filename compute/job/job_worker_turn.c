@@ -60,7 +60,8 @@ static void wake_send(struct job_wake *wake)
 }
 
 /* The others look at their rings once more after they have said that they sleep; here the rings come first, then the
- * look at who sleeps. So one of the two sees the other. */
+ * look at who sleeps. So one of the two sees the other: `asleep` is only exchanged, never just read or written, and of
+ * two exchanges the later one sees what came before the earlier. */
 void job__worker_wake_others(struct job_worker *worker)
 {
     uint64_t sent;
@@ -69,10 +70,9 @@ void job__worker_wake_others(struct job_worker *worker)
         return;
     }
     sent = exec_worker_take_sent(worker->exec);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < worker->run->worker_count; i++) {
-        uint32_t asleep =
-            i == worker->index ? WORKER_AWAKE : __atomic_load_n(&worker->run->workers[i]->asleep, __ATOMIC_RELAXED);
+        uint32_t asleep = i == worker->index ? WORKER_AWAKE
+                                             : __atomic_fetch_or(&worker->run->workers[i]->asleep, 0, __ATOMIC_SEQ_CST);
 
         if (asleep == WORKER_BLOCKED || (asleep == WORKER_ASLEEP && (sent >> i & 1) != 0)) {
             wake_send(&worker->wakes[i]);
@@ -300,8 +300,7 @@ static bool fall_asleep(struct job_worker *worker, enum unit unit)
     if (unit == UNIT_FULL || worker->run->worker_count == 1) {
         return true; /* the sinks call */
     }
-    __atomic_store_n(&worker->asleep, unit == UNIT_BLOCKED ? WORKER_BLOCKED : WORKER_ASLEEP, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    (void)__atomic_exchange_n(&worker->asleep, unit == UNIT_BLOCKED ? WORKER_BLOCKED : WORKER_ASLEEP, __ATOMIC_SEQ_CST);
     progress = exec_worker_step(worker->exec);
     if (progress == EXEC_FAILED) {
         (void)unit_failed(worker, NULL);
@@ -346,9 +345,9 @@ static void note_figures(struct job_worker *worker, int64_t took_ns)
 
 static enum job_wait wait_of(enum unit unit)
 {
-    return unit == UNIT_IDLE                            ? JOB_WAIT_IDLE
+    return unit == UNIT_IDLE                           ? JOB_WAIT_IDLE
            : unit == UNIT_FULL || unit == UNIT_BLOCKED ? JOB_WAIT_HELD
-                                                        : JOB_WAIT_NONE;
+                                                       : JOB_WAIT_NONE;
 }
 
 /* Units until the slice is over, or others wait for the loop. */
@@ -380,7 +379,7 @@ static void worker_turn(struct job_pace_worker *pace)
         job__worker_drain(worker);
         return;
     }
-    __atomic_store_n(&worker->asleep, WORKER_AWAKE, __ATOMIC_RELAXED);
+    (void)__atomic_exchange_n(&worker->asleep, WORKER_AWAKE, __ATOMIC_SEQ_CST);
     job__times_wait(&worker->times, JOB_WAIT_NONE, io_clock_ns(job__io(worker->jobs)));
     unit = do_units(worker, &took_ns);
     job__pace_used(&worker->jobs->pace, pace, MIN(took_ns, USED_MAX_NS));

@@ -54,7 +54,7 @@ static uint32_t expire_topic(struct group *group, const struct offset_topic *top
 {
     int32_t     due[EXPIRE_BATCH];
     uint32_t    count = 0;
-    uint8_t     name_bytes[META_TOPIC_NAME_BYTES_MAX + 1];
+    uint8_t     name_bytes[META_TOPIC_NAME_BYTES_MAX + 1] = {0};
     struct view name = view_of(name_bytes, MIN(topic->name.len, sizeof(name_bytes)));
 
     memcpy(name_bytes, topic->name.base, name.len);
