@@ -1,4 +1,4 @@
-/* limits_disk.c: writes of one size, one after the other in the file, `depth` of them in flight. */
+/* limits_disk.c: writes or reads of one size, one after the other in the file, `depth` of them in flight. */
 #define _GNU_SOURCE 1
 #include "bench/limits/limits_probe.h"
 
@@ -16,7 +16,7 @@ struct disk {
     struct limits_file *file;
     uint8_t            *memory; /* `depth` times `bytes` */
     size_t              bytes;
-    bool                durable;
+    bool                durable, reads;
     uint64_t            count; /* of writes, the first eight bytes of each */
     struct disk_write   writes[LIMITS_DEPTH_MAX];
 };
@@ -26,18 +26,22 @@ static bool disk_start(struct disk *disk, int index)
 {
     struct disk_write   *write = &disk->writes[index];
     struct io_uring_sqe *sqe;
+    uint8_t             *memory = disk->memory + (size_t)index * disk->bytes;
     uint64_t             data;
 
     if (!limits_file_take(disk->file, disk->bytes, &write->offset)) {
         return false;
     }
     disk->count++;
-    memcpy(disk->memory + (size_t)index * disk->bytes, &disk->count, sizeof(disk->count));
     sqe = limits_ring_sqe(&disk->ring, LIMITS_WRITE, index);
     data = sqe->user_data;
-    io_uring_prep_write_fixed(sqe, disk->file->fd, disk->memory + (size_t)index * disk->bytes, (unsigned)disk->bytes,
-                              write->offset, 0);
-    sqe->rw_flags = disk->durable ? RWF_DSYNC : 0;
+    if (disk->reads) {
+        io_uring_prep_read_fixed(sqe, disk->file->fd, memory, (unsigned)disk->bytes, write->offset, 0);
+    } else {
+        memcpy(memory, &disk->count, sizeof(disk->count));
+        io_uring_prep_write_fixed(sqe, disk->file->fd, memory, (unsigned)disk->bytes, write->offset, 0);
+        sqe->rw_flags = disk->durable ? RWF_DSYNC : 0;
+    }
     io_uring_sqe_set_data64(sqe, data);
     write->since_ns = limits_now_ns();
     write->busy = true;
@@ -54,7 +58,7 @@ static void disk_reap(struct disk *disk, struct limits_result *result, bool meas
         struct disk_write *write = &disk->writes[limits_index_of(cqe)];
 
         if (cqe->res != (int)disk->bytes) {
-            limits_die("a write ended with %d", cqe->res);
+            limits_die("a %s ended with %d", disk->reads ? "read" : "write", cqe->res);
         }
         write->busy = false;
         if (measuring) {
@@ -79,7 +83,7 @@ static int disk_busy(const struct disk *disk, int depth)
 void limits_disk(const struct limits_options *options, size_t bytes, int depth, struct limits_file *file,
                  struct limits_result *out_result)
 {
-    struct disk  disk = {.file = file, .bytes = bytes, .durable = options->durable};
+    struct disk  disk = {.file = file, .bytes = bytes, .durable = options->durable, .reads = options->reads};
     int64_t      begin_ns = limits_now_ns() + (int64_t)(options->warm_s * 1e9);
     int64_t      end_ns = INT64_MAX;
     bool         measuring = false, more = true;

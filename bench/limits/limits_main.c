@@ -2,7 +2,7 @@
  *
  *   limits receive     connections send requests; they are received, checked while copied once, written durably,
  * answered limits send        connections ask for bytes, which come out of hot memory limits disk        durable writes
- * at a queue depth
+ * at a queue depth limits read        direct reads at a queue depth, one behind the other in the file
  *
  * A figure of a broker means something beside these, taken in the same run. */
 #define _GNU_SOURCE 1
@@ -15,12 +15,12 @@
 
 #define GIB_BYTES 1073741824.0
 
-static const char usage[] = "usage: limits receive|send|disk [OPTION VALUE]...\n"
+static const char usage[] = "usage: limits receive|send|disk|read [OPTION VALUE]...\n"
                             "  --bytes 4K,16K,128K,1M    of a request or write\n"
                             "  --connections 8           receive, send\n"
                             "  --in-flight 5             receive, send: unanswered requests of a connection\n"
-                            "  --depth 4                 writes in flight at most; disk takes a list: 1,4,16\n"
-                            "  --file fresh,recycled     receive, disk\n"
+                            "  --depth 4                 writes or reads in flight; disk and read: a list, 1,4,16\n"
+                            "  --file fresh,recycled     receive, disk; read: what was written before\n"
                             "  --file-size 2G            a fresh file that is full ends the run early\n"
                             "  --dir .                   where the file is made: the disk to measure\n"
                             "  --durable yes|no          RWF_DSYNC\n"
@@ -175,7 +175,7 @@ static double report_us(const struct limits_result *result, double share)
 static void report_json(const struct limits_options *options, const struct limits_result *result)
 {
     struct report report = report_of(result);
-    bool          disk = strcmp(result->probe, "disk") == 0;
+    bool          disk = strcmp(result->probe, "disk") == 0 || strcmp(result->probe, "read") == 0;
 
     (void)printf("{\"probe\":\"%s\",\"bytes\":%zu,", result->probe, result->bytes);
     if (result->file != NULL) {
@@ -292,7 +292,8 @@ int main(int argument_count, char **arguments)
                                      .cpu = 0,
                                      .client_cpu = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0};
     const char           *probe = argument_count > 1 ? arguments[1] : "";
-    bool                  disk = strcmp(probe, "disk") == 0;
+    bool                  reads = strcmp(probe, "read") == 0;
+    bool                  disk = reads || strcmp(probe, "disk") == 0;
 
     if (!disk && strcmp(probe, "receive") != 0 && strcmp(probe, "send") != 0) {
         usage_end("which probe?");
@@ -304,6 +305,9 @@ int main(int argument_count, char **arguments)
         option_take(&options, arguments[i], arguments[i + 1]);
     }
     options_check(&options, disk);
+    options.reads = reads;
+    options.fresh = options.fresh && !reads; /* where nothing was written, nothing is read */
+    options.recycled = options.recycled || reads;
     limits_pin(options.cpu);
     if (strcmp(probe, "send") == 0) {
         for (int i = 0; i < options.byte_count; i++) {

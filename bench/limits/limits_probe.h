@@ -8,7 +8,7 @@
  * limits_ring.c     io_uring as a broker would set it up
  * limits_receive.c  receive, check and copy once, write durably, answer
  * limits_send.c     answer out of hot memory
- * limits_disk.c     durable writes at a queue depth
+ * limits_disk.c     durable writes, or reads, at a queue depth
  *
  * Everything ends the process with a message when the machine refuses something: a probe that half works is none. */
 #ifndef MILLRACE_BENCH_LIMITS_PROBE_H
@@ -41,6 +41,7 @@ struct limits_options {
     size_t      file_bytes;
     bool        fresh, recycled; /* files to measure on */
     bool        durable;         /* RWF_DSYNC */
+    bool        reads;           /* disk: instead of writing */
     int         cpu, client_cpu; /* -1: not pinned */
     bool        json;
 };

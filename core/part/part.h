@@ -164,9 +164,9 @@ struct part_marker {
     int32_t coordinator_epoch;
     int16_t version; /* transaction.version: from 2 on the epoch must be above that of an open transaction (KIP-890) */
     bool    commit;
-    bool    flush;    /* as of part_append */
+    bool    flush;      /* as of part_append */
     bool    background; /* as of part_append */
-    bool    by_owner; /* of a reserved producer id: others get INVALID_PRODUCER_EPOCH */
+    bool    by_owner;   /* of a reserved producer id: others get INVALID_PRODUCER_EPOCH */
     void (*done)(struct part_marker *marker);
     void *user;
     /* out */
@@ -262,6 +262,8 @@ struct part_read {
  * waits for other fetches to let go of theirs. Set at_least_one therefore only while the fetch holds none. */
 MUST_USE bool part_read(struct part *part, struct part_read *read);
 void          part_read_release(struct part_read *read);
+/* What a read there begins with is in memory: it would not wait for the disk. */
+bool part_at_hand(const struct part *part, int64_t offset);
 /* Bytes a reader at `offset` could get now, without reading: for min_bytes. Close for what was appended since the part
  * was opened; older offsets are counted at the log's average density. 0 exactly when a read would give nothing. */
 uint64_t part_available_bytes(struct part *part, int64_t offset, bool committed);

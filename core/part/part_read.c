@@ -143,6 +143,11 @@ bool part_read(struct part *part, struct part_read *read)
     return read_start(part, read);
 }
 
+bool part_at_hand(const struct part *part, int64_t offset)
+{
+    return part->log != NULL && store_log_at_hand(part->log, offset);
+}
+
 void part_read_release(struct part_read *read)
 {
     store_read_release(&read->store);

@@ -226,6 +226,8 @@ struct store_read {
 
 /* true: done at once from memory, `done` is not called. false: `done` comes later. Many reads may be in flight. */
 MUST_USE bool store_log_read(struct store_log *log, struct store_read *read);
+/* What a read at `offset` begins with is in memory: it would not wait for the disk. */
+bool store_log_at_hand(const struct store_log *log, int64_t offset);
 /* Gives the memory back; after the slices were sent. A read that failed needs it, too. */
 void store_read_release(struct store_read *read);
 

@@ -144,6 +144,18 @@ bool store_log_read(struct store_log *log, struct store_read *read)
     return false;
 }
 
+bool store_log_at_hand(const struct store_log *log, int64_t offset)
+{
+    const struct store_ahead *ahead;
+
+    if (log->frame_count > 0 && offset >= log->frames[0]->header.first_offset) {
+        return true;
+    }
+    ahead = store__ahead_find(log, offset);
+    return ahead != NULL && !list_empty(&ahead->windows) &&
+           LIST_ENTRY(list_first(&ahead->windows), struct store_window, link)->job == NULL;
+}
+
 /* --- cold -------------------------------------------------------------------------------------------------------- */
 
 struct store_segment *store__segment_of(const struct store_log *log, int64_t offset)

@@ -207,6 +207,7 @@ static void fetch_read_done(struct part_read *read)
 static bool fetch_read_item(struct fetch_state *state, struct fetch_item *item)
 {
     bool first = state->bytes_read == 0;
+    bool half = state->bytes_read >= state->bytes_left;
 
     if (state->stale) {
         fetch_resolve(state, item);
@@ -214,6 +215,9 @@ static bool fetch_read_item(struct fetch_state *state, struct fetch_item *item)
     if (item->part == NULL || item->error != 0 || item->asked->offset >= part_high_watermark(item->part) ||
         (!first && state->bytes_left == 0) || state->no_memory) {
         return true;
+    }
+    if (!first && half && !part_at_hand(item->part, item->asked->offset)) {
+        return true; /* an answer that is half full does not wait for the disk once more: the next one begins there */
     }
     item->read = api_alloc(state->call, 1, sizeof(*item->read));
     if (item->read == NULL) {

@@ -456,6 +456,11 @@ bool store_log_read(struct store_log *log, struct store_read *read)
     return true;
 }
 
+bool store_log_at_hand(const struct store_log *log, int64_t offset)
+{
+    return offset >= log->disk->start_offset && !log->store->reads_later;
+}
+
 void store_read_release(struct store_read *read)
 {
     struct store *store = read->state_;
