@@ -1,4 +1,5 @@
-/* The regular join against nested loops, with and without a condition and a time to live (exec_multimap.c, exec_node.c). */
+/* The regular join against nested loops, with and without a condition and a time to live (exec_multimap.c,
+ * exec_node.c). */
 #include "tests/unit/exec/join_support.h"
 
 #define ROWS_MAX 4096
