@@ -1,6 +1,8 @@
 /* Feeds: who takes which chunk, and which chunks are kept. See job_feed.h. */
 #include "compute/job/job_source.h"
 
+#define RECORD_BYTES 64 /* in struct job_records, about */
+
 /* --- the shard's ----------------------------------------------------------------------------------------------------
  */
 
@@ -171,7 +173,8 @@ static bool is_wanted(const struct job_feed *feed, const struct job_chunk *chunk
 static size_t bytes_of(const struct job_feed *feed, const struct job_chunk *chunk)
 {
     struct list_node *last = list_last(&feed->chunks);
-    size_t            bytes = sizeof(*chunk) + chunk->shape->row_bytes * VEC_ROWS_MAX;
+    size_t            bytes = sizeof(*chunk) - sizeof(chunk->records) + chunk->records.count * RECORD_BYTES +
+                   chunk->rows.chunk.row_count * chunk->shape->row_bytes;
 
     if (chunk->read != NULL && (last == NULL || LIST_ENTRY(last, struct job_chunk, link)->read != chunk->read)) {
         bytes += chunk->read->read.store.bytes;

@@ -211,6 +211,21 @@ static void they_meet_at_the_end(void **state UNUSED)
     assert_non_null(strstr(wr_committed(), "1 +U 267, 124422\n"));
 }
 
+/* More than is ever kept, at once. */
+static void a_backlog_is_worked_off_together(void **state UNUSED)
+{
+    for (int i = 0; i < 180; i++) {
+        put_many(0, 500, REC_NONE);
+    }
+    plan_two(FIELDS, BOUNDED, BOUNDED, COUNTS);
+    wr.flush_interval_ms = 1000000;
+    assert_true(wr_start());
+    assert_true(wr_finish());
+    assert_non_null(strstr(wr_committed(), " 90000, 22455000\n"));
+    assert_non_null(strstr(wr_committed(), " 90000, 44910000, text number 99\n"));
+    assert_true(shared() > 45000);
+}
+
 /* --- at random ------------------------------------------------------------------------------------------------------
  */
 
@@ -326,10 +341,11 @@ static void same_rows_as_alone(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(one_decode_for_two),   WORLD_TEST(other_formats_are_decoded_by_themselves),
-        WORLD_TEST(each_has_its_own_end), WORLD_TEST(a_poisoned_record_fails_as_alone),
-        WORLD_TEST(long_chunks_are_cut),  WORLD_TEST(keys_and_places),
-        WORLD_TEST(they_meet_at_the_end), cmocka_unit_test(same_rows_as_alone),
+        WORLD_TEST(one_decode_for_two),       WORLD_TEST(other_formats_are_decoded_by_themselves),
+        WORLD_TEST(each_has_its_own_end),     WORLD_TEST(a_poisoned_record_fails_as_alone),
+        WORLD_TEST(long_chunks_are_cut),      WORLD_TEST(keys_and_places),
+        WORLD_TEST(they_meet_at_the_end),     WORLD_TEST(a_backlog_is_worked_off_together),
+        cmocka_unit_test(same_rows_as_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
