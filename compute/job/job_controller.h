@@ -89,7 +89,7 @@ struct job {
     bool                     offsets_warned;
     int64_t                  epoch_interval_ns, barrier_ns, started_ns;
     int64_t                  backoff_ms;
-    struct job_times         times; /* of the run */
+    struct job_times         times;  /* of the run */
     struct timer             timer;  /* the next epoch, or the restart */
     struct meta_change       change; /* topics, producer ids */
     struct meta_create_topic create;

@@ -7,7 +7,7 @@
 
 #define FAILURES_MAX    5
 #define SECONDS_DEFAULT 30
-#define PLANT_SEEDS     10 /* of a self test, if nothing else is said */
+#define PLANT_SEEDS     10  /* of a self test, if nothing else is said */
 #define PLANT_TRIES     100 /* so many times that, until there is an occasion */
 
 struct settings {

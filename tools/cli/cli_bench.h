@@ -37,7 +37,7 @@
 
 #define BENCH_SLOTS         16 /* batches that are made ahead and sent in turn */
 #define BENCH_IN_FLIGHT_MAX 256
-#define BENCH_STAMP_BYTES   16 /* of a record whose way is timed: the run's id, when it was due */
+#define BENCH_STAMP_BYTES   16               /* of a record whose way is timed: the run's id, when it was due */
 #define BENCH_TOPIC         "millrace-bench" /* made when no other is named */
 
 enum bench_mode {
