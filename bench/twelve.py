@@ -48,9 +48,9 @@ def ingest_max(args, make):
             yield f"{partitions} partitions", produce(args, broker, "-p", str(partitions), "-B", "128K", "-C", "8")
 
 
-def produce_latency(args, make, share=(0.2, 0.5, 0.8)):
+def produce_latency(args, make):
     """Poisson arrivals at 20, 50 and 80 % of what Kafka without fsync takes (--latency-base, in MB/s)."""
-    for part in share:
+    for part in args.latency_parts:
         with measure.running(make) as broker:
             rate = int(args.latency_base * 1e6 * part)
             yield f"{100 * part:.0f} %", produce(args, broker, "--rate", str(rate), "-B", "16K", "-C", "4")
@@ -264,6 +264,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--small", action="store_true", help="little data and few cases: only whether all runs")
     parser.add_argument("--latency-base", type=float, default=100, help="MB/s that are 100 %% for produce-latency")
+    parser.add_argument("--latency-parts", type=float, nargs="+", default=[0.2, 0.5, 0.8], help="of that rate")
     parser.add_argument("--mixed-rate", default="300M")
     parser.add_argument("--catch-up-gib", type=float, default=40, help="more than memory, or nothing is read from disk")
     parser.add_argument("--recovery-gib", type=float, default=10)
