@@ -34,7 +34,7 @@ def add_options(parser, rounds=5, seconds=10):
     parser.add_argument("--directory", default=tempfile.gettempdir(), help="where data goes: the disk to measure")
     parser.add_argument("--kafka-libs", help="folder with Apache Kafka's jars")
     parser.add_argument("--no-kafka", action="store_true")
-    parser.add_argument("--no-fsync", action="store_true", help="Kafka only as it comes, without a flush of each append")
+    parser.add_argument("--no-fsync", action="store_true", help="Kafka only without a flush of each append")
     parser.add_argument("--kafka-cpus", default="0,1", help="CPUs that Kafka may use")
     parser.add_argument("--history", default=HISTORY, help="folder of the JSON lines; empty: nothing is kept")
 

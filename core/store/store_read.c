@@ -350,7 +350,7 @@ static void cold_run(struct store_task *task)
     TASK_AWAIT(task, io_post(job->store->io, &task->op, store__task_op_done)); /* not inside the caller */
     for (;;) {
         segment = store__segment_of(job->log, read->next_offset);
-        if (segment == NULL) {
+        if (segment == NULL || segment->header.base_offset > read->next_offset) { /* retention took it meanwhile */
             cold_end(cold, ERR_OUT_OF_RANGE);
             return;
         }

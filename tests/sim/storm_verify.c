@@ -36,9 +36,6 @@ static void check_read(struct storm *storm, struct storm_log *slog, const struct
 {
     const struct model_batch *wanted = model_find(&slog->model, read->offset);
 
-    if (storm->options.reuse && read->offset < store_log_start_offset(slog->log)) {
-        return; /* retention has passed it while it was read */
-    }
     if (wanted == NULL || read->slice_count == 0 || read->next_offset <= read->offset) {
         storm_fail(storm, "log %u: nothing is read at offset %" PRId64 " below the durable end %" PRId64, slog->index,
                    read->offset, read->end_offset);
