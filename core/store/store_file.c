@@ -416,8 +416,13 @@ static void segment_room_run(struct store_task *task)
 
 /* --- flushing ---------------------------------------------------------------------------------------------------- */
 
+/* A flush that failed is final: the kernel may have forgotten what it was to write, and the next one would say "done"
+ * of it. Whatever goes on with an offline log, none is asked for again. */
 void store__segment_want_sync(struct store_segment *segment)
 {
+    if (segment->log != NULL && segment->log->offline) {
+        return;
+    }
     if (segment->sync_in_flight) {
         segment->sync_wanted = !list_empty(&segment->unsynced);
         return;
@@ -445,6 +450,11 @@ static void segment_sync_run(struct store_task *task)
             store__job_end(job);
             return;
         }
+    }
+    if (log->offline) {
+        segment->sync_in_flight = false;
+        store__job_end(job);
+        return;
     }
     list_splice_back(&segment->syncing, &segment->unsynced); /* what completed before the flush was submitted */
     segment->unsynced_bytes = 0;

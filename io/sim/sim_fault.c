@@ -65,7 +65,9 @@ uint64_t sim_fail_seen(const struct sim *sim, uint32_t host)
 void sim_cut_at(struct sim *sim, uint32_t host, uint64_t n, enum sim_cut_when when, uint64_t seed,
                 enum sim_crash_style style)
 {
-    sim__host(sim, host)->cut = (struct sim_cut){.countdown = n, .when = when, .seed = seed, .style = style};
+    struct sim_cut *cut = &sim__host(sim, host)->cut;
+
+    *cut = (struct sim_cut){.serial = cut->serial + 1, .countdown = n, .when = when, .seed = seed, .style = style};
 }
 
 uint64_t sim_change_count(const struct sim *sim, uint32_t host)

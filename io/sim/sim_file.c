@@ -310,7 +310,7 @@ static void file_fire(struct sim *sim, void *context)
 {
     struct sim_pending *pending = context;
     struct sim_host    *host = pending->io->host;
-    bool                cut_after = pending->cut_after;
+    bool                cut_after = pending->cut_after != 0 && pending->cut_after == host->cut.serial;
     int                 result;
 
     CHECK(sim == host->sim);
@@ -344,7 +344,7 @@ static bool cut_at(struct sim_pending *pending, bool *out_during)
     case SIM_CUT_WHEN_COUNT:
         break;
     }
-    pending->cut_after = true;
+    pending->cut_after = host->cut.serial;
     return false;
 }
 

@@ -50,13 +50,13 @@ struct sim_pending {
     struct sim_event   event;
     struct sim_io     *io;
     struct io_op      *op;
-    struct sim_handle *handle;   /* NULL when the kind has none */
-    uint64_t           snapshot; /* disk sequence at submission: what a sync covers */
-    uint32_t           checksum; /* of the memory of a write or send */
-    int                fault;    /* ERR_ to end with, 0 = none */
-    bool               cut_after;
-    bool               finished; /* its last result is queued */
-    uint64_t           moved;    /* bytes so far: IO_RECV_ALL */
+    struct sim_handle *handle;    /* NULL when the kind has none */
+    uint64_t           snapshot;  /* disk sequence at submission: what a sync covers */
+    uint32_t           checksum;  /* of the memory of a write or send */
+    int                fault;     /* ERR_ to end with, 0 = none */
+    uint64_t           cut_after; /* the serial of the cut that comes when this has completed; 0: none */
+    bool               finished;  /* its last result is queued */
+    uint64_t           moved;     /* bytes so far: IO_RECV_ALL */
 };
 
 /* One callback to deliver. */
@@ -205,6 +205,7 @@ struct sim_fail {
 };
 
 struct sim_cut {
+    uint64_t             serial; /* of what was asked for last: asking again, or disarming, ends what is on its way */
     uint64_t             countdown; /* 0: not armed */
     enum sim_cut_when    when;
     uint64_t             seed;

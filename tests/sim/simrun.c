@@ -2,6 +2,7 @@
  *
  *   simrun                            every case, a bounded selection of seeds and points
  *   simrun --seconds 600 --seed 7     as many as fit, from seed 7 on
+ *   simrun --part 2/3                 the second of every three cases
  *   (SIM_SECONDS, SIM_SEED and SIM_SEEDS in the environment do the same)
  *   simrun --self-test                each planted fault must be found
  *   simrun --case cuts --seed 3 --point 120 --verbose     one run: what a failure prints to be replayed */
@@ -11,13 +12,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define SEEDS_PER_SEED_OF_POINTS 100
+#define SEEDS_PER_SEED_OF_POINTS 100U
+#define SEEDS_PER_SEED_OF_REUSE  4U  /* the same cases once more, with longer lives */
 #define RUNS_THAT_REUSE          20  /* by then some file must have been used again */
 #define POINTS_MAX               400 /* of one seed, unless there is much time */
 
 struct settings {
     const char *program;
     const char *only_case;
+    unsigned    part, parts; /* this one, from 1 on, of so many */
     uint64_t    seed;
     uint64_t    point;
     bool        point_given;
@@ -136,7 +139,9 @@ static void run_case(const struct settings *settings, const struct storm_case *t
                      struct tally *tally)
 {
     uint64_t seed = settings->seed;
-    uint64_t seeds = test->options.by_point ? div_ceil_u64(settings->seeds, SEEDS_PER_SEED_OF_POINTS) : settings->seeds;
+    uint64_t part =
+        (test->options.by_point ? SEEDS_PER_SEED_OF_POINTS : 1U) * (test->options.reuse ? SEEDS_PER_SEED_OF_REUSE : 1U);
+    uint64_t seeds = div_ceil_u64(settings->seeds, part);
     uint64_t end = seeds == 0 ? UINT64_MAX : seed + seeds;
     uint64_t points_max = seeds == 0 && settings->seconds > 120 ? UINT64_MAX : POINTS_MAX;
 
@@ -165,6 +170,12 @@ static uint64_t run_found_before(const struct settings *settings, const struct s
     return tally.failures;
 }
 
+static bool is_chosen(const struct settings *settings, size_t index)
+{
+    return (settings->only_case == NULL || strcmp(settings->only_case, storm_cases[index].name) == 0) &&
+           index % settings->parts == settings->part - 1;
+}
+
 static int run_all(const struct settings *settings)
 {
     int64_t  left = settings->seconds;
@@ -172,17 +183,18 @@ static int run_all(const struct settings *settings)
     uint64_t failures = 0;
 
     for (size_t i = 0; i < storm_case_count; i++) {
-        cases += settings->only_case == NULL || strcmp(settings->only_case, storm_cases[i].name) == 0;
+        cases += is_chosen(settings, i);
     }
     if (cases == 0) {
-        (void)fprintf(stderr, "simrun: no case named %s\n", settings->only_case);
+        (void)fprintf(stderr, "simrun: no case named %s in this part\n",
+                      settings->only_case == NULL ? "anything" : settings->only_case);
         return 2;
     }
     for (size_t i = 0; i < storm_case_count; i++) {
         struct tally tally = {0};
         int64_t      start = clock_seconds();
 
-        if (settings->only_case != NULL && strcmp(settings->only_case, storm_cases[i].name) != 0) {
+        if (!is_chosen(settings, i)) {
             continue;
         }
         if (settings->point_given) {
@@ -224,7 +236,7 @@ static int run_self_tests(struct settings *settings)
 
 static void usage(void)
 {
-    (void)printf("simrun [--case NAME] [--seed N] [--point N] [--seeds N] [--seconds N]\n"
+    (void)printf("simrun [--case NAME] [--part N/M] [--seed N] [--point N] [--seeds N] [--seconds N]\n"
                  "       [--twice] [--self-test] [--verbose] [--trace]\n\n");
     for (size_t i = 0; i < storm_case_count; i++) {
         (void)printf("  %-8s %s\n", storm_cases[i].name, storm_cases[i].what);
@@ -242,11 +254,12 @@ static bool number_option(int argc, char **argv, int *at, const char *name, uint
 
 int main(int argc, char **argv)
 {
-    struct settings settings = {.program = argv[0], .seed = 1, .seeds = 0, .seconds = 80, .failures_max = 10};
-    const char     *given_seconds = getenv("SIM_SECONDS");
-    const char     *given_seed = getenv("SIM_SEED");
-    const char     *given_seeds = getenv("SIM_SEEDS");
-    uint64_t        seconds = 0;
+    struct settings settings = {
+        .program = argv[0], .part = 1, .parts = 1, .seed = 1, .seeds = 0, .seconds = 80, .failures_max = 10};
+    const char *given_seconds = getenv("SIM_SECONDS");
+    const char *given_seed = getenv("SIM_SEED");
+    const char *given_seeds = getenv("SIM_SEEDS");
+    uint64_t    seconds = 0;
 
     if (given_seconds != NULL) {
         settings.seconds = strtoll(given_seconds, NULL, 0);
@@ -260,6 +273,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--case") == 0 && i + 1 < argc) {
             settings.only_case = argv[++i];
+        } else if (strcmp(argv[i], "--part") == 0 && i + 1 < argc &&
+                   sscanf(argv[i + 1], "%u/%u", &settings.part, &settings.parts) == 2 && settings.part > 0 &&
+                   settings.part <= settings.parts) {
+            i++;
         } else if (number_option(argc, argv, &i, "--point", &settings.point)) {
             settings.point_given = true;
         } else if (number_option(argc, argv, &i, "--seconds", &seconds)) {

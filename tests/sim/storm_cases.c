@@ -516,8 +516,13 @@ const struct storm_found storm_found[] = {
     {"kill", 7675, 0},  /* a trim beside a roll: the header that had the new start was written over with the old one */
     {"lives", 1023, 0}, /* recovery removed the only file that knew the start, and was cut itself */
     {"lives", 3434, 0}, /* the same, and an empty file behind it was taken for what is left of the log */
-    {"lives", 3492, 0}, {"lives", 6641, 0},                   /* the second file of a log was there before the first */
-    {"lives", 6840, 0}, {"lives", 7939, 0}, {"full", 627, 0}, /* the load just fitted: no fault */
+    {"lives", 3492, 0},  {"lives", 6641, 0}, /* the second file of a log was there before the first */
+    {"lives", 6840, 0},  {"lives", 7939, 0},
+    {"full", 627, 0},    /* the load just fitted: no fault */
+    {"refail", 8, 1015}, /* a second flush of a file, after one that failed, was believed: the journal let its entries
+                            go */
+    {"lives", 575, 0},   {"full", 139, 0},
+    {"kill", 929, 0}, /* a cold read that retention passed went on behind the gap */
 };
 const size_t storm_found_count = COUNT_OF(storm_found);
 

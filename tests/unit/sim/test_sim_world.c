@@ -179,6 +179,34 @@ static void test_cut_at_each_change(void **state)
     }
 }
 
+static void nothing_done(struct io_op *op)
+{
+    MAYBE(op != NULL);
+}
+
+/* A cut that would come when an operation has completed does not come when it is disarmed before that. */
+static void test_cut_disarmed_on_its_way(void **state)
+{
+    struct sim_options options;
+    struct rig         rig;
+    struct io_op       op = {0};
+    int                handle;
+
+    MAYBE(state);
+    sim_options_default(&options, 5);
+    rig_open(&rig, &options);
+    rig_durable_file(&rig, "a", 1, BLOCK);
+    handle = rig_file(&rig, "a", IO_OPEN_WRITE | IO_OPEN_DIRECT);
+    memset(bytes, 9, sizeof(bytes));
+    sim_cut_at(rig.sim, 0, 1, SIM_CUT_AFTER, 77, SIM_CRASH_DROP);
+    io_write(rig.io, &op, (struct io_handle){handle}, view_of(bytes, BLOCK), 0, IO_WRITE_DURABLE, nothing_done);
+    sim_cut_at(rig.sim, 0, 0, SIM_CUT_BEFORE, 0, SIM_CRASH_MIX);
+    io_wait(rig.io, &op);
+    assert_int_equal(op.result, BLOCK);
+    assert_false(sim_is_down(rig.sim, 0));
+    rig_close(&rig);
+}
+
 static void test_fail_nth(void **state)
 {
     struct sim_options options;
@@ -310,10 +338,15 @@ static void test_cores_take_turns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_time_moves_only_when_idle), cmocka_unit_test(test_same_seed_same_trace),
-        cmocka_unit_test(test_completions_reorder),       cmocka_unit_test(test_post_waits_for_the_next_turn),
-        cmocka_unit_test(test_cut_at_each_change),        cmocka_unit_test(test_fail_nth),
-        cmocka_unit_test(test_crash_stops_callbacks),     cmocka_unit_test(test_cores_take_turns),
+        cmocka_unit_test(test_time_moves_only_when_idle),
+        cmocka_unit_test(test_same_seed_same_trace),
+        cmocka_unit_test(test_completions_reorder),
+        cmocka_unit_test(test_post_waits_for_the_next_turn),
+        cmocka_unit_test(test_cut_at_each_change),
+        cmocka_unit_test(test_cut_disarmed_on_its_way),
+        cmocka_unit_test(test_fail_nth),
+        cmocka_unit_test(test_crash_stops_callbacks),
+        cmocka_unit_test(test_cores_take_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
