@@ -208,12 +208,15 @@ struct store_read {
     int64_t end_offset;   /* exclusive bound, <= durable offset: no batch with base offset >= this is returned */
     size_t  bytes_max;    /* whole batches until this is passed ... */
     bool    at_least_one; /* ... but the first one also when it is larger */
+    bool    pass_empty;   /* batches that compaction emptied are no answer as long as others follow */
     void (*done)(struct store_read *read);
     /* out */
-    int32_t  result;       /* ERR_OK, ERR_OUT_OF_RANGE, ERR_CORRUPT (damage: reported), ERR_IO, ERR_AGAIN (memory) */
-    size_t   bytes;        /* sum of slices */
-    int64_t  first_offset; /* base offset of the first batch (may be below `offset`) */
-    int64_t  next_offset;  /* where a following read goes on; == offset when nothing was there */
+    int32_t result;       /* ERR_OK, ERR_OUT_OF_RANGE, ERR_CORRUPT (damage: reported), ERR_IO, ERR_AGAIN (memory) */
+    size_t  bytes;        /* sum of slices */
+    int64_t first_offset; /* base offset of the first batch (may be below `offset`) */
+    int64_t next_offset;  /* where a following read goes on; == offset when nothing was there */
+    bool    has_records;  /* false: only batches that compaction emptied; with pass_empty at the end, or where memory
+                             follows */
     uint32_t slice_count;
     struct view
         slices[STORE_SLICES_MAX]; /* batches back to back; each CRC was checked since it last came from the disk */

@@ -3,7 +3,8 @@
  * Hot: frames in memory, references taken, done at once. Cold: index -> direct reads of windows, ahead of who reads one
  * behind the other (store_ahead.h) -> frames walked and verified (header, prefixes, every batch's CRC: nothing is
  * served that was not checked since it left the disk). What stands in a window already is served at once, too. A cold
- * read never goes on into memory; the next one does. */
+ * read never goes on into memory; the next one does. Batches that compaction left empty are no answer while others
+ * follow: librdkafka takes answers without records for a limit that is too small, and gives up after some. */
 #include "core/store/store_ahead.h"
 
 struct cold_read {
@@ -31,6 +32,11 @@ static bool read_add(struct store_read *read, struct buf *buf, struct view bytes
     return true;
 }
 
+static bool read_has_answer(const struct store_read *read, size_t more_bytes)
+{
+    return read->pass_empty ? read->has_records : read->bytes + more_bytes > 0;
+}
+
 /* Puts the batches of one verified payload that the read wants into it; `buf` is referenced. False: the read has
  * enough. */
 static bool read_collect(struct store_read *read, struct buf *buf, struct view payload, int64_t first, int64_t last)
@@ -49,6 +55,9 @@ static bool read_collect(struct store_read *read, struct buf *buf, struct view p
         }
         read->first_offset = read->first_offset < 0 ? first : read->first_offset;
         read->next_offset = last + 1;
+        while (!read->has_records && store__batch_next(&rest, &batch)) {
+            read->has_records = batch.record_count > 0;
+        }
         return true;
     }
     while (more && store__batch_next(&rest, &batch)) {
@@ -57,7 +66,7 @@ static bool read_collect(struct store_read *read, struct buf *buf, struct view p
             continue;
         }
         if (batch.base_offset >= read->end_offset || (read->bytes + run.len + batch.bytes.len > read->bytes_max &&
-                                                      !(read->at_least_one && read->bytes + run.len == 0))) {
+                                                      !(read->at_least_one && !read_has_answer(read, run.len)))) {
             more = false;
             break;
         }
@@ -66,13 +75,23 @@ static bool read_collect(struct store_read *read, struct buf *buf, struct view p
             break;
         }
         run.len += batch.bytes.len;
+        read->has_records |= batch.record_count > 0;
         read->first_offset = read->first_offset < 0 ? batch.base_offset : read->first_offset;
         read->next_offset = rec_batch_last_offset(&batch) + 1;
     }
     if (run.len > 0) {
         (void)read_add(read, buf, run);
     }
-    return more && read->bytes < read->bytes_max;
+    return more && (read->bytes < read->bytes_max || !read_has_answer(read, 0));
+}
+
+/* What was found is no answer while more follows: a later part of the log is. */
+static void read_pass_empty(struct store_read *read)
+{
+    if (!read_has_answer(read, 0)) {
+        store_read_release(read);
+        read->first_offset = -1;
+    }
 }
 
 void store_read_release(struct store_read *read)
@@ -102,6 +121,11 @@ static void read_hot(struct store_log *log, struct store_read *read)
     log->store->stats.read_hot_bytes += read->bytes;
 }
 
+static bool in_memory(const struct store_log *log, int64_t offset)
+{
+    return log->frame_count > 0 && offset >= log->frames[0]->header.first_offset;
+}
+
 bool store_log_read(struct store_log *log, struct store_read *read)
 {
     struct store_ahead *ahead;
@@ -112,6 +136,7 @@ bool store_log_read(struct store_log *log, struct store_read *read)
     read->slice_count = 0;
     read->hold_count_ = 0;
     read->first_offset = -1;
+    read->has_records = false;
     read->next_offset = read->offset;
     read->end_offset = MIN(read->end_offset, log->durable_end);
     if (log->damaged && read->offset >= log->damage_from && read->offset < log->end_offset) {
@@ -125,7 +150,7 @@ bool store_log_read(struct store_log *log, struct store_read *read)
     if (read->offset >= read->end_offset) {
         return true;
     }
-    if (log->frame_count > 0 && read->offset >= log->frames[0]->header.first_offset) {
+    if (in_memory(log, read->offset)) {
         read_hot(log, read);
         return true;
     }
@@ -148,7 +173,7 @@ bool store_log_at_hand(const struct store_log *log, int64_t offset)
 {
     const struct store_ahead *ahead;
 
-    if (log->frame_count > 0 && offset >= log->frames[0]->header.first_offset) {
+    if (in_memory(log, offset)) {
         return true;
     }
     ahead = store__ahead_find(log, offset);
@@ -272,6 +297,9 @@ static int cold_walk(struct store_ahead *ahead, struct store_segment *segment, s
             bytes = view_of(window->buf->data + MIN(at, window->len), window->len - MIN(at, window->len));
             result = walk_frame(ahead, segment, window, bytes, read->next_offset, &header);
         }
+        if (result == ERR_AGAIN) {
+            read_pass_empty(read);
+        }
         if (result != ERR_OK) {
             return read->bytes > 0 ? ERR_OK : result;
         }
@@ -287,6 +315,9 @@ static int cold_walk(struct store_ahead *ahead, struct store_segment *segment, s
         if (!more || read->next_offset <= header.last_offset) {
             return ERR_OK;
         }
+    }
+    if (read->next_offset < read->end_offset && !in_memory(ahead->log, read->next_offset)) {
+        read_pass_empty(read);
     }
     return read->bytes > 0 ? ERR_OK : ERR_OUT_OF_RANGE;
 }

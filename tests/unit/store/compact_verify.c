@@ -115,6 +115,33 @@ static void read_all(struct reading *reading)
     }
 }
 
+/* As consumers read: an answer without records, which they take for a limit that is too small, comes only where nothing
+ * follows, or memory. */
+static void read_as_consumer(struct keyed_log *keyed)
+{
+    int64_t next = store_log_start_offset(keyed->log);
+
+    while (next < store_log_durable_offset(keyed->log)) {
+        struct store_read read = {.offset = next,
+                                  .end_offset = INT64_MAX,
+                                  .bytes_max = 200 + prng_below(&keyed->prng, 20000),
+                                  .at_least_one = true,
+                                  .pass_empty = true,
+                                  .done = read_done};
+
+        rig.done = false;
+        if (!store_log_read(keyed->log, &read)) {
+            rig_wait_done();
+        }
+        assert_int_equal(read.result, ERR_OK);
+        assert_true(read.next_offset > next);
+        next = read.next_offset;
+        assert_true(read.has_records || next >= read.end_offset ||
+                    (keyed->log->frame_count > 0 && next >= keyed->log->frames[0]->header.first_offset));
+        store_read_release(&read);
+    }
+}
+
 /* Where the newest record of a key stands, for readers of committed data; -1 none. */
 static void model_newest(const struct keyed_log *keyed, int64_t newest[KEYED_KEYS_MAX])
 {
@@ -144,6 +171,7 @@ void keyed_verify(struct keyed_log *keyed)
         reading.producers[i] = -1;
     }
     read_all(&reading);
+    read_as_consumer(keyed);
     model_newest(keyed, newest);
     for (size_t i = 0; i < KEYED_KEYS_MAX; i++) {
         bool gone = newest[i] >= 0 && keyed->records[newest[i]].value == KEYED_TOMBSTONE && reading.newest[i] < 0;
