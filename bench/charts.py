@@ -26,6 +26,7 @@ FIGURES = {
     "produce-durable": [("mb_per_s", "MB/s, more is better", 1), ("acknowledged_p99_us", "p99, ms", 1000)],
     "tail-latency": [("read_p50_us", "p50, ms", 1000), ("read_p99_us", "p99, ms", 1000)],
     "catch-up": [("mb_per_s", "MB/s, more is better", 1), ("broker_cpu_s_per_gib", "CPU s/GiB, less is better", 1)],
+    "fetch": [("mb_per_s", "MB/s, more is better", 1), ("broker_cpu_s_per_gib", "CPU s/GiB, less is better", 1)],
     "mixed": [("acknowledged_p99_us", "p99 of producers, ms", 1000)],
     "many-partitions": [("broker_cpu_s_per_gib", "CPU s/GiB, less is better", 1),
                         ("acknowledged_p99_us", "p99, ms", 1000)],
@@ -58,6 +59,8 @@ def read(folder):
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
+                if "catching up" in row.get("case", "") and row.get("name") is None:
+                    continue  # of fetch.py: what producers feel, on another scale than reading
                 found.setdefault(row.get("name", name[:-len(".jsonl")]), []).append(row)
     newest = {}
     for name, rows in found.items():
@@ -67,7 +70,10 @@ def read(folder):
 
 
 def case_of(row):
-    return str(row["case"]) if "case" in row else f"{row['batch'] // 1024} KiB"
+    if "case" in row:
+        return str(row["case"])
+    records = row.get("record_bytes", 1024)
+    return f"{row['batch'] // 1024} KiB" + ("" if records == 1024 else f" of {records} B records")
 
 
 def nice(value):
@@ -102,7 +108,8 @@ def draw_figure(rows, figure, label, unit, top):
                         f'height="{BAR}"/>')
             bars.append(f'<line class="reach" x1="{x_of(values[0]):.1f}" x2="{x_of(values[-1]):.1f}" '
                         f'y1="{y + BAR / 2}" y2="{y + BAR / 2}"/>')
-            bars.append(f'<text class="small" x="{x_of(values[-1]) + 6:.1f}" y="{y + 13}">{middle:.3g}</text>')
+            says = f"{middle:,.0f}" if middle >= 100 else f"{middle:.3g}"
+            bars.append(f'<text class="small" x="{x_of(values[-1]) + 6:.1f}" y="{y + 13}">{says}</text>')
             y += BAR + 2
         y += GAP
     for part in range(5):

@@ -31,8 +31,9 @@ def limit(args, batch, request_bytes):
                         "--file-size", args.probe_size, "--connections", str(args.connections), "--in-flight",
                         str(args.in_flight))
     return {"system": "limit", "durability": "each request on stable storage", "batch": batch,
-            "broker_cpu_s_per_gib": row["cpu_s_per_gib"], "mb_per_s": row["mb_per_s"],
-            "acknowledged_p99_us": row["p99_us"], "foreign_cpu_percent": row["foreign_cpu_percent"], "probe": row}
+            "record_bytes": args.record_bytes, "broker_cpu_s_per_gib": row["cpu_s_per_gib"],
+            "mb_per_s": row["mb_per_s"], "acknowledged_p99_us": row["p99_us"],
+            "foreign_cpu_percent": row["foreign_cpu_percent"], "probe": row}
 
 
 def recycling(args):
@@ -54,7 +55,8 @@ def run(args, make, batch):
                               str(args.connections), "-i", str(args.in_flight), "-B", str(batch), "-s",
                               str(args.record_bytes), *words, verify=not args.recycled)
         return {"system": getattr(broker, "label", broker.name), "durability": measure.durability(broker),
-                "batch": batch, "partitions": args.partitions, "connections": args.connections, **found}
+                "batch": batch, "record_bytes": args.record_bytes, "partitions": args.partitions,
+                "connections": args.connections, **found}
 
 
 def percent(rows, name, of_limit):
