@@ -241,7 +241,8 @@ struct part_read {
     int64_t offset;
     size_t  bytes_max;
     bool    at_least_one;
-    bool    committed; /* read_committed: bounded by the last stable offset */
+    bool    pass_empty; /* as in store_read: for consumers */
+    bool    committed;  /* read_committed: bounded by the last stable offset */
     /* For `aborted` when `committed`; NULL: not wanted. Over budget the read fails with KAFKA_STORAGE_ERROR. */
     struct arena *arena;
     void (*done)(struct part_read *read);

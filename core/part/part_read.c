@@ -99,7 +99,7 @@ static bool read_start(struct part *part, struct part_read *read)
     read->store.end_offset = read->committed ? part_last_stable_offset(part) : part_high_watermark(part);
     read->store.bytes_max = read->bytes_max;
     read->store.at_least_one = read->at_least_one;
-    read->store.pass_empty = true;
+    read->store.pass_empty = read->pass_empty;
     read->store.done = read_stored;
     if (!store_log_read(part->log, &read->store)) {
         part__hold(part);

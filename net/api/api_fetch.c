@@ -227,6 +227,7 @@ static bool fetch_read_item(struct fetch_state *state, struct fetch_item *item)
     item->read->offset = item->asked->offset;
     item->read->bytes_max = MIN((size_t)MAX(item->asked->bytes_max, 0), state->bytes_left);
     item->read->at_least_one = first;
+    item->read->pass_empty = true;
     item->read->committed = fetch_committed(state);
     item->read->arena = state->call->arena;
     item->read->done = fetch_read_done;
