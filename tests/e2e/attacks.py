@@ -154,12 +154,13 @@ def attack_requests(current):
         versions = {name: span for name, span in wire.api_versions().items() if name in SCHEMAS}
         check_equal(len(versions), len(SCHEMAS), "APIs advertised")
         wire.create_topic("victim", 3)
+        wire.create_topic("prey", 3)  # the one that a random DeleteTopics may name
     answered = damaged = 0
     for api, (lowest, highest) in sorted(versions.items()):
         lowest = max(lowest, SCHEMAS[api].versions.lo)
         for version in range(lowest, highest + 1):
             for i in range(12 if current.full else 3):
-                message = random_request(rng, api, version, ["victim"])
+                message = random_request(rng, api, version, ["prey" if api == "DeleteTopics" else "victim"])
                 if api in HARMFUL:
                     message["validate_only"] = True
                 if "timeout_ms" in message:
