@@ -1,5 +1,5 @@
 /* Feeds: two tables over one topic are decoded once when their formats and fields are equal, and give the same rows as
- * when they are not. */
+ * when they are not. Tests job_feed.c, job_feed_decode.c, job_feed_read.c and job_feed_shape.c. */
 #include "core/base/prng.h"
 #include "tests/unit/job/worker_rig.h"
 

@@ -82,23 +82,29 @@ static void read_done(struct store_read *read)
     rig.done = true;
 }
 
+/* From read->offset on, of any size; to be released. */
+static void read_some(struct keyed_log *keyed, struct store_read *read)
+{
+    read->end_offset = INT64_MAX;
+    read->bytes_max = 200 + prng_below(&keyed->prng, 20000);
+    read->at_least_one = true;
+    read->done = read_done;
+    rig.done = false;
+    if (!store_log_read(keyed->log, read)) {
+        rig_wait_done();
+    }
+    assert_int_equal(read->result, ERR_OK);
+}
+
 static void read_all(struct reading *reading)
 {
     struct keyed_log *keyed = reading->keyed;
     int64_t           next = store_log_start_offset(keyed->log);
 
     while (next < store_log_durable_offset(keyed->log)) {
-        struct store_read read = {.offset = next,
-                                  .end_offset = INT64_MAX,
-                                  .bytes_max = 200 + prng_below(&keyed->prng, 20000),
-                                  .at_least_one = true,
-                                  .done = read_done};
+        struct store_read read = {.offset = next};
 
-        rig.done = false;
-        if (!store_log_read(keyed->log, &read)) {
-            rig_wait_done();
-        }
-        assert_int_equal(read.result, ERR_OK);
+        read_some(keyed, &read);
         assert_true(read.bytes > 0); /* behind every offset below the end something comes */
         for (uint32_t i = 0; i < read.slice_count; i++) {
             struct view      rest = read.slices[i];
@@ -122,18 +128,9 @@ static void read_as_consumer(struct keyed_log *keyed)
     int64_t next = store_log_start_offset(keyed->log);
 
     while (next < store_log_durable_offset(keyed->log)) {
-        struct store_read read = {.offset = next,
-                                  .end_offset = INT64_MAX,
-                                  .bytes_max = 200 + prng_below(&keyed->prng, 20000),
-                                  .at_least_one = true,
-                                  .pass_empty = true,
-                                  .done = read_done};
+        struct store_read read = {.offset = next, .pass_empty = true};
 
-        rig.done = false;
-        if (!store_log_read(keyed->log, &read)) {
-            rig_wait_done();
-        }
-        assert_int_equal(read.result, ERR_OK);
+        read_some(keyed, &read);
         assert_true(read.next_offset > next);
         next = read.next_offset;
         assert_true(read.has_records || next >= read.end_offset ||
